@@ -1,0 +1,47 @@
+# Targets are what CI runs. `make demo` and `make test` install what they need first.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := .venv/.installed
+TEST := .venv/.installed-test
+SOURCES := services shared deploy tests
+
+.PHONY: demo test lint types unit bench serve openapi constraints clean
+
+demo: $(RUN)
+	$(BIN)/sleeve demo
+
+test: lint types unit
+
+unit: $(TEST)
+	$(BIN)/pytest
+
+lint: $(TEST)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: $(TEST)
+	$(BIN)/mypy
+
+bench: $(TEST)
+	$(BIN)/python -m tests.bench.run
+
+serve: $(RUN)
+	$(BIN)/sleeve serve
+
+openapi: $(RUN)
+	$(BIN)/python -m services.openapi docs/api/openapi.json
+
+constraints: $(TEST)
+	{ head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
+
+clean:
+	rm -rf .venv build *.egg-info sleeve-demo
+
+$(RUN): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(TEST): $(RUN)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .[test]
+	touch $@

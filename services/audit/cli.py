@@ -1,0 +1,113 @@
+"""`sleeve audit`: seal, train, sample, run and report from the command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.console import console, step_progress
+from shared.settings import load_settings
+from shared.workspace import open_workspace
+
+app = typer.Typer(help="Train on sealed manifests and measure what a model memorised.", no_args_is_help=True)
+
+DEFAULT_NEIGHBOURS = 1000  # the paper: "1K CLIP neighbors"
+DEFAULT_RATE = 0.001  # docs/methods/decision.md
+
+
+@app.command()
+def seal(
+    name: Annotated[str, typer.Argument(help="Name of the training manifest.")],
+    dataset: Annotated[str, typer.Option(help="Data set to draw from.")],
+    size: Annotated[int, typer.Option(help="Images in the slice.")],
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    control: Annotated[str | None, typer.Option(help="Seal the images left over under this name, as control.")] = None,
+) -> None:
+    """Draw a slice of a data set and seal it as a manifest."""
+    from services.audit.slices import draw_slice
+    from shared.records.manifests import seal_manifest
+
+    workspace = open_workspace(load_settings())
+    with workspace.writing() as session:
+        drawn = draw_slice(session, dataset, size, seed)
+        sealed = [seal_manifest(session, name, "train", drawn.training)]
+        if control is not None:
+            sealed.append(seal_manifest(session, control, "control", drawn.held_out))
+    workspace.log.integrate()
+    for manifest in sealed:
+        console.print(f"{manifest.name}: {manifest.size:,} items for {manifest.purpose}, root {manifest.root}", soft_wrap=True)
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    manifest: Annotated[str, typer.Option(help="Sealed training manifest.")],
+    resolution: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 24,
+    channels: Annotated[int, typer.Option(help="1 grey, 3 colour.")] = 1,
+    max_train_steps: Annotated[int, typer.Option(help="Optimiser updates.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order, noise and timesteps.")] = 0,
+) -> None:
+    """Train an unconditional diffusion model. Run it again after an interruption: it resumes."""
+    from services.audit.models import train_model
+    from services.audit.presets import DEMO_CONFIG
+    from services.audit.training_config import TrainingConfig
+
+    changed = {"resolution": resolution, "channels": channels, "max_train_steps": max_train_steps, "seed": seed}
+    config = TrainingConfig.model_validate(DEMO_CONFIG.model_dump() | changed)
+    with step_progress(f"training {name}", max_train_steps) as move:
+        model = train_model(open_workspace(load_settings()), name, manifest, config, move)
+    console.print(f"{model.name}: weights {model.weights_sha256}", soft_wrap=True)
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    count: Annotated[int, typer.Option(help="Images to generate.")] = 128,
+    seed: Annotated[int, typer.Option(help="Seed of the first image; image i has seed + i.")] = 0,
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
+) -> None:
+    """Generate images from a trained model, one recorded seed each."""
+    from services.audit.samples import sample_model
+
+    with step_progress(f"sampling {model}", count) as move:
+        folder = sample_model(open_workspace(load_settings()), model, count, seed, steps, move)
+    console.print(f"{count:,} images in {folder}", soft_wrap=True)
+
+
+@app.command()
+def run(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    control: Annotated[str, typer.Option(help="Sealed manifest of held-out images.")],
+    count: Annotated[int, typer.Option(help="Images to generate, where there are none yet.")] = 128,
+    seed: Annotated[int, typer.Option(help="Seed of the first image.")] = 0,
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
+    neighbours: Annotated[int, typer.Option(help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
+    rate: Annotated[float, typer.Option(help="Chosen false-positive rate.")] = DEFAULT_RATE,
+    report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
+) -> None:
+    """Sample a model, compare with its training set and a control, and write the audit and its report."""
+    from services.audit.audits import audit_model
+    from services.audit.reports.audit_report import write_report
+    from services.audit.samples import sample_model
+    from shared.vision.embedding import open_embedder
+
+    workspace = open_workspace(load_settings())
+    with step_progress(f"sampling {model}", count) as move:
+        samples = sample_model(workspace, model, count, seed, steps, move)
+    embedder = open_embedder(workspace.settings.embedder)
+    audit, content = audit_model(workspace, model, control, samples, embedder, neighbours, rate)
+    copies, checked = content["copies"], content["control_rate"]
+    console.print(
+        f"{model}: {copies['hits']} of {copies['trials']} generations are copies "
+        f"({copies['value']:.1%}, 95 % interval {copies['low']:.1%} to {copies['high']:.1%}); "
+        f"{len(content['distinct_items_copied'])} distinct items; held-out images {checked['hits']} of {checked['trials']}",
+        soft_wrap=True,
+    )
+    path = report or workspace.home / audit.folder / "report.html"
+    write_report(workspace, [(audit, content, samples)], path)
+    console.print(str(path), soft_wrap=True)
+
+
+@app.callback()
+def audit() -> None:
+    """Train on sealed manifests and measure what a model memorised."""

@@ -1,0 +1,104 @@
+"""The held-out control: real images that were never trained on, sent through the pipeline that generations take.
+
+Their best scores are the null distribution of a model. It is kept as the model's calibration, which the gate uses too.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.audit.comparison import Corpus, match_against
+from services.audit.models import model_recipe
+from services.audit.training_set import SealedSet, build_corpus, load_sealed_set, load_views
+from shared.errors import InputError
+from shared.matching.best_match import BestMatches
+from shared.matching.null import NullDistribution
+from shared.records.models import Calibration, Model, find_same_calibration, load_model_record
+from shared.vision.embedding import Embedder
+from shared.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class CalibratedModel:
+    """A model with what it was trained on, its control, and the null distribution between the two."""
+
+    model: Model
+    training: SealedSet
+    control: SealedSet
+    corpus: Corpus
+    control_matches: BestMatches
+    null: NullDistribution
+    calibration: Calibration
+
+
+def calibrate_model(
+    workspace: Workspace, model_name: str, control_name: str, embedder: Embedder, neighbours: int
+) -> CalibratedModel:
+    """Measure a model's control and keep it as the model's calibration.
+
+    Args:
+        workspace: where model and manifests are.
+        model_name: name or id of the model.
+        control_name: name or id of a manifest that shares no image with the model's.
+        embedder: makes the shortlists.
+        neighbours: length of a shortlist.
+
+    Raises:
+        NotFoundError: no such model or manifest.
+        InputError: the control shares images with the training set.
+    """
+    with workspace.reading() as session:
+        model = load_model_record(session, model_name)
+    training = load_sealed_set(workspace, model.manifest_id)
+    control = load_sealed_set(workspace, control_name)
+    _check_disjoint(training, control)
+    recipe = model_recipe(model.resolution_px, model.channels)
+    corpus = build_corpus(workspace, training, recipe, embedder)
+    matches = match_against(corpus, load_views(workspace, control, recipe), embedder, neighbours)
+    pipeline = build_pipeline(training, control, model, embedder, neighbours)
+    null = NullDistribution(tuple(float(score) for score in matches.ssim), pipeline)
+    calibration = _keep(workspace, model, control, null)
+    return CalibratedModel(model, training, control, corpus, matches, null, calibration)
+
+
+def _check_disjoint(training: SealedSet, control: SealedSet) -> None:
+    shared_blobs = set(training.blobs) & set(control.blobs)
+    if shared_blobs:
+        raise InputError(
+            f"a control must share no image with the training set; {control.manifest.name!r} and "
+            f"{training.manifest.name!r} share {len(shared_blobs)}",
+            code="control_overlaps",
+        )
+
+
+def build_pipeline(
+    training: SealedSet, control: SealedSet, model: Model, embedder: Embedder, neighbours: int
+) -> dict[str, Any]:
+    """Name everything that a score of this model depends on."""
+    recipe = model_recipe(model.resolution_px, model.channels)
+    return {
+        "rule": "best SSIM among the nearest training items",
+        "view": recipe.model_dump(),
+        "view_sha256": recipe.sha256,
+        "embedder": embedder.name,
+        "embedder_sha256": embedder.sha256,
+        "neighbours": neighbours,
+        "training_root": training.manifest.root,
+        "control_root": control.manifest.root,
+    }
+
+
+def _keep(workspace: Workspace, model: Model, control: SealedSet, null: NullDistribution) -> Calibration:
+    with workspace.writing() as session:
+        known = find_same_calibration(session, model.id, null.sha256)
+        if known is not None:
+            return known
+        calibration = Calibration(
+            model_id=model.id,
+            control_manifest_id=control.manifest.id,
+            pipeline=null.pipeline,
+            scores=list(null.scores),
+            sha256=null.sha256,
+        )
+        session.add(calibration)
+        session.flush()
+        return calibration

@@ -1,0 +1,140 @@
+"""A diffusion model as a folder in diffusers' layout: `model_index.json`, `unet/`, `scheduler/`.
+
+Rules, in order:
+
+1. Weights are safetensors. A pickle (`.bin`, `.pt`, `.pth`, `.ckpt`) runs code when it is read, so it is
+   never opened.
+2. The digest of a model is the SHA-256 of its weights file; of several files, that of the canonical list of
+   them.
+3. Only a `UNet2DModel` with a DDPM or DDIM scheduler is accepted: what training makes and what sampling can
+   run.
+
+Source: Ho et al. 2020 (arXiv:2006.11239) for the model, huggingface/diffusers for the layout.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
+from safetensors import SafetensorError
+
+from services.audit.training_config import TrainingConfig
+from shared.canonical import canonical_json, sha256_hex
+from shared.errors import CorruptStateError, InputError, NotFoundError
+
+Scheduler: TypeAlias = DDPMScheduler | DDIMScheduler
+
+PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
+_SCHEDULERS = {"DDPMScheduler": DDPMScheduler, "DDIMScheduler": DDIMScheduler}
+
+
+def build_unet(config: TrainingConfig, init_seed: int) -> UNet2DModel:
+    """Make the untrained network from `init_seed`, leaving torch's global generator as it was."""
+    blocks = len(config.block_out_channels)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(init_seed)
+        return UNet2DModel(
+            sample_size=config.resolution,
+            in_channels=config.channels,
+            out_channels=config.channels,
+            layers_per_block=config.layers_per_block,
+            block_out_channels=config.block_out_channels,
+            norm_num_groups=config.norm_num_groups,
+            down_block_types=("DownBlock2D",) * blocks,
+            up_block_types=("UpBlock2D",) * blocks,
+            add_attention=False,
+        )
+
+
+def build_scheduler(config: TrainingConfig) -> DDPMScheduler:
+    """Make the noise schedule that the network is trained on."""
+    return DDPMScheduler(
+        num_train_timesteps=config.ddpm_num_steps,
+        beta_schedule=config.ddpm_beta_schedule,
+        prediction_type=config.prediction_type,
+        timestep_spacing=config.timestep_spacing,
+    )
+
+
+def save_model(unet: UNet2DModel, scheduler: Scheduler, folder: Path) -> None:
+    """Write a model into an empty folder, weights as safetensors."""
+    DDPMPipeline(unet=unet, scheduler=scheduler).save_pretrained(folder, safe_serialization=True)
+
+
+def load_model(folder: Path) -> tuple[UNet2DModel, Scheduler]:
+    """Read a model from a folder in diffusers' layout, trained here or elsewhere.
+
+    Args:
+        folder: holds `model_index.json`, `unet/` and `scheduler/`.
+
+    Returns:
+        The network in evaluation mode and its scheduler.
+
+    Raises:
+        NotFoundError: the folder or one of its parts is missing. InputError: weights that are not
+        safetensors, classes that are not supported, or files that do not parse.
+    """
+    _, scheduler_class = _read_classes(folder)
+    _weight_files(folder)
+    try:
+        unet = UNet2DModel.from_pretrained(folder / "unet", use_safetensors=True, local_files_only=True)
+        scheduler = _SCHEDULERS[scheduler_class].from_pretrained(folder / "scheduler", local_files_only=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"expected a diffusers model in {folder.name!r}, got: {error}", code="model_unreadable") from error
+    return unet.eval(), scheduler
+
+
+def weights_sha256(folder: Path) -> str:
+    """Return the digest of a model's weights, 64 hexadecimal digits.
+
+    Raises:
+        NotFoundError: the folder has no weights.
+        InputError: its weights are not safetensors.
+    """
+    digests = {path.name: sha256_hex(path.read_bytes()) for path in _weight_files(folder)}
+    if len(digests) == 1:
+        return next(iter(digests.values()))
+    return sha256_hex(canonical_json(digests))
+
+
+def verify_weights(folder: Path, expected: str) -> None:
+    """Check a model's weights against a recorded digest.
+
+    Raises:
+        CorruptStateError: they differ.
+    """
+    got = weights_sha256(folder)
+    if got != expected:
+        raise CorruptStateError(f"weights are damaged: expected SHA-256 {expected}, got {got}", code="weights_damaged")
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    unet = folder / "unet"
+    files = sorted(unet.glob("*.safetensors"))
+    if files:
+        return files
+    pickles = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLE_SUFFIXES)
+    if pickles:
+        raise InputError(f"expected safetensors weights, got pickles: {', '.join(pickles)}", code="weights_not_safetensors")
+    raise NotFoundError(f"no weights in {folder.name}/unet: expected *.safetensors", code="model_not_found")
+
+
+def _read_classes(folder: Path) -> tuple[str, str]:
+    path = folder / "model_index.json"
+    try:
+        index: dict[str, Any] = json.loads(path.read_bytes())
+        classes = (index["unet"][1], index["scheduler"][1])
+    except FileNotFoundError as error:
+        raise NotFoundError(f"no model in {folder.name!r}: expected model_index.json", code="model_not_found") from error
+    except (ValueError, TypeError, LookupError) as error:
+        raise InputError(
+            f"model_index.json of {folder.name!r} names no unet and scheduler", code="model_unreadable"
+        ) from error
+    if classes[0] != "UNet2DModel" or classes[1] not in _SCHEDULERS:
+        raise InputError(
+            f"expected UNet2DModel with {' or '.join(_SCHEDULERS)}, got {classes[0]} with {classes[1]}",
+            code="model_class",
+        )
+    return classes

@@ -1,0 +1,126 @@
+"""Models in the record: trained here on a sealed manifest, with the log entry that says so.
+
+Rules, in order:
+
+1. A model is trained on a sealed training manifest and on nothing else; its folder, card and log entry name the root.
+2. The record is written after the weights are durable, in one transaction with its entry. A run that was stopped in
+   between finds the finished folder and writes the record without training again.
+3. A name stands for one model: the same name with another manifest or configuration is a conflict.
+"""
+
+from collections.abc import Callable
+
+from sqlmodel import Session
+
+from services.audit.training import TrainedModel, TrainingConfig, train
+from services.audit.training_set import SealedSet, load_sealed_set, load_views
+from shared.clock import timestamp, utc_now
+from shared.code_version import code_version
+from shared.errors import ConflictError, InputError
+from shared.ids import new_id
+from shared.ledger.entries import Entry
+from shared.ledger.log import Log
+from shared.names import check_name
+from shared.records.models import Model, find_model
+from shared.vision.views import ViewRecipe
+from shared.workspace import Workspace
+
+Progress = Callable[[int, int], None]
+
+
+def model_recipe(resolution_px: int, channels: int) -> ViewRecipe:
+    """Return the recipe of the views that a model of this shape is trained on and compared in."""
+    return ViewRecipe(resolution_px=resolution_px, channels=channels)
+
+
+def train_model(
+    workspace: Workspace, name: str, manifest: str, config: TrainingConfig, on_step: Progress | None = None
+) -> Model:
+    """Train a model on a sealed manifest and record it.
+
+    Args:
+        workspace: where the manifest is, and where the model goes.
+        name: unique name of the model.
+        manifest: name or id of a manifest sealed for training.
+        config: what to train and how.
+        on_step: told (updates done, updates in all).
+
+    Returns:
+        The model's record; the existing one where this very model is recorded already.
+
+    Raises:
+        NotFoundError: there is no such manifest.
+        InputError: the manifest was sealed for another purpose.
+        ConflictError: the name stands for another model.
+    """
+    check_name(name)
+    sealed = load_sealed_set(workspace, manifest)
+    if sealed.manifest.purpose != "train":
+        raise InputError(
+            f"expected a manifest sealed for training, got {manifest!r} sealed for {sealed.manifest.purpose}",
+            code="manifest_purpose",
+        )
+    known = _find_same(workspace, name, sealed, config)
+    if known is not None:
+        return known
+    views = load_views(workspace, sealed, model_recipe(config.resolution, config.channels))
+    folder = workspace.home / "models" / name
+    trained = train(views, config, folder, manifest_root=sealed.manifest.root, model_name=name, on_step=on_step)
+    with workspace.writing() as session:
+        model = _record(session, name, sealed, config, trained)
+    workspace.log.integrate()
+    return model
+
+
+def _find_same(workspace: Workspace, name: str, sealed: SealedSet, config: TrainingConfig) -> Model | None:
+    with workspace.reading() as session:
+        known = find_model(session, name)
+    if known is None:
+        return None
+    expected, got = (known.manifest_id, known.config_sha256), (sealed.manifest.id, config.sha256)
+    if expected != got:
+        raise ConflictError(
+            f"model {name!r} was made from manifest {expected[0]} with configuration {expected[1][:12]}…; "
+            f"got manifest {got[0]} with {got[1][:12]}…",
+            code="model_exists",
+        )
+    return known
+
+
+def _record(session: Session, name: str, sealed: SealedSet, config: TrainingConfig, trained: TrainedModel) -> Model:
+    model_id, now = new_id(), utc_now()
+    entry = Entry(
+        type="model.trained",
+        at=timestamp(now),
+        subject={"model": model_id},
+        body={
+            "name": name,
+            "manifest_id": sealed.manifest.id,
+            "manifest_root": sealed.manifest.root,
+            "weights_sha256": trained.weights_sha256,
+            "config_sha256": trained.config_sha256,
+            "code_version": code_version(),
+            "updates": trained.updates,
+            "seed": config.seed,
+        },
+    )
+    [entry_id] = Log.append(session, [entry])
+    model = Model(
+        id=model_id,
+        name=name,
+        manifest_id=sealed.manifest.id,
+        folder=f"models/{name}",
+        origin="trained",
+        weights_sha256=trained.weights_sha256,
+        config_sha256=trained.config_sha256,
+        resolution_px=config.resolution,
+        channels=config.channels,
+        config=config.model_dump(mode="json"),
+        updates=trained.updates,
+        seed=config.seed,
+        entry_id=entry_id,
+        created_at=now,
+    )
+    session.add(model)
+    session.flush()
+    return model

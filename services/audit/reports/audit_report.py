@@ -1,0 +1,112 @@
+"""The report of one or more audits: a single self-contained HTML page.
+
+Rules, in order (standards of evidence):
+
+1. Every rate has its denominator, its 95 % interval and the control's rate beside it; zero hits have an upper bound.
+2. Two counts always: generations that are copies, and distinct training items copied.
+3. The attack is stated, and that the figure is a lower bound for it; the conclusion holds for these weights and this manifest.
+4. The page says what it does not decide. Nothing on it is loaded from elsewhere.
+
+Source: Carlini 2025 (note to lawyers) and Cooper and Grimmelmann 2024 for what a figure may be taken to show.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from services.audit.reports.gallery import GalleryRow, build_gallery, text_uri
+from services.audit.reports.plots import median_ssim, plot_distributions
+from services.audit.sampling import load_samples
+from shared.code_version import package_versions
+from shared.files import save_atomically
+from shared.matching.intervals import upper_bound
+from shared.records.models import Audit
+from shared.workspace import Workspace
+
+METRIC_NAMES = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")
+
+
+def write_report(
+    workspace: Workspace,
+    audits: Sequence[tuple[Audit, dict[str, Any], Path]],
+    path: Path,
+    *,
+    title: str = "Memorisation audit",
+    checks: Sequence[dict[str, Any]] = (),
+) -> None:
+    """Write the report.
+
+    Args:
+        workspace: where the audits' items and log are.
+        audits: records, contents of `audit.json`, and folders of samples.
+        path: of the HTML file.
+        title: of the page.
+        checks: gate answers to show, each with `title`, `picture`, `expected` and `answer`.
+    """
+    contents = [content for _, content, _ in audits]
+    checkpoint = workspace.log.checkpoint()
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            title=title,
+            audits=[_section(workspace, audit, content, folder) for audit, content, folder in audits],
+            plot=Markup(plot_distributions(contents)),  # noqa: S704 - our own SVG, its texts escaped in plots.py
+            checks=checks,
+            metric_names=METRIC_NAMES,
+            checkpoint=checkpoint,
+            vkey=workspace.log.vkey,
+            packages=package_versions(),
+        )
+    )
+    save_atomically(path, page.encode())
+
+
+def _section(workspace: Workspace, audit: Audit, content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    rows: list[GalleryRow] = build_gallery(workspace, content, load_samples(folder).images)
+    return {
+        "content": content,
+        "rows": rows,
+        "hidden_rows": len(content["distinct_items_copied"]) - len(rows),
+        "receipt": workspace.log.receipt(audit.entry_id),
+        "report_sha256": audit.report_sha256,
+        "median_ssim": median_ssim(content),
+        "control_max": max(content["control_scores"]),
+        "upper_bound": upper_bound(content["copies"]["hits"], content["copies"]["trials"]),
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("services.audit.reports"),
+        autoescape=select_autoescape(("html", "j2")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = format_percent
+    environment.filters["metric"] = format_metric
+    environment.filters["receipt_uri"] = lambda text: text_uri(text.encode(), "text/plain")
+    return environment
+
+
+def format_percent(share: float) -> str:
+    """Format a share 0..1 as per cent: whole above 10, one decimal above 1, two below.
+
+    >>> format_percent(0.873), format_percent(0.021), format_percent(0.001)
+    ('87 %', '2.1 %', '0.10 %')
+    """
+    decimals = 0 if share >= 0.1 or share == 0 else 1 if share >= 0.01 else 2
+    return f"{100 * share:.{decimals}f} %"
+
+
+def format_metric(value: float | None) -> str:
+    """Format a metric; null stands for +infinity, which identical images have.
+
+    >>> format_metric(None), format_metric(0.98765)
+    ('∞', '0.988')
+    """
+    return "∞" if value is None else f"{value:.3f}"

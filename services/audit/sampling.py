@@ -1,0 +1,165 @@
+"""Draw generations from a model, one recorded seed an image, into shards that a killed run can go on from.
+
+Rules, in order:
+
+1. Image i has a random generator of its own, seeded `seed + i`, for its first noise and for the noise of
+   every DDPM step; no image's randomness depends on another image.
+2. Every batch is computed at the full batch size, the last one too (the surplus is thrown away), and batches
+   start at a shard's first image. So with the same weights, settings, machine, versions and threads, a run
+   that was stopped and one that was not give the same bytes, and a smaller count gives the beginning of a
+   larger one.
+3. Another batch size or number of threads makes the sums in another order: the noise is the same, grey levels
+   may differ by a rounding step. The batch size is part of the settings that are recorded.
+4. DDIM is the deterministic sampler (eta 0); its steps are spaced as the model's scheduler says.
+
+Source: Ho et al. 2020 (arXiv:2006.11239) for DDPM, Song et al. 2021 (arXiv:2010.02502) for DDIM.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
+
+from services.audit.atomic_folders import locked_folder, remove_unfinished
+from services.audit.diffusion_model import Scheduler, load_model, weights_sha256
+from services.audit.sample_shards import (
+    Samples,
+    begin_shards,
+    load_samples,
+    load_settings,
+    save_shard,
+    shard_count,
+)
+from services.audit.training import cpu_threads
+from shared.errors import InputError
+from shared.vision.views import Pixels
+
+__all__ = ["Samples", "load_samples", "sample"]
+
+Sampler = Literal["ddim", "ddpm"]
+Progress = Callable[[int, int], None]
+
+# At most this many images are made twice after a kill; a shard of 256 × 256 RGB images stays near 12 MB.
+SHARD_SIZE = 64
+# Seeds are JSON numbers in records: beyond 2**53 they have no exact form there (RFC 8785, section 3.2.2.3).
+SEED_LIMIT = 2**53
+
+
+def sample(
+    model_folder: Path,
+    output_folder: Path,
+    count: int,
+    *,
+    seed: int,
+    batch_size: int = 32,
+    steps: int = 50,
+    sampler: Sampler = "ddim",
+    num_threads: int | None = None,
+    on_image: Progress | None = None,
+) -> Samples:
+    """Draw generations, or go on with a run that was stopped, or return the finished ones.
+
+    Args:
+        model_folder: a model in diffusers' layout.
+        output_folder: for these generations alone; made where it is missing.
+        count: images, at least 1.
+        seed: of image 0; image i has `seed + i`.
+        batch_size: images computed at a time, 1 to 64.
+        steps: denoising steps, 1 to the model's number of training timesteps.
+        sampler: `ddim` or `ddpm`.
+        num_threads: CPU threads; where it is not given, what the run began with, or torch's choice.
+        on_image: told (images done, images in all) after each batch.
+
+    Returns:
+        All `count` generations.
+
+    Raises:
+        NotFoundError: no model in the folder.
+        InputError: the model's weights are not safetensors, or an argument is outside its range.
+        ConflictError: the output folder holds generations made otherwise.
+        CorruptStateError: a finished shard is damaged.
+        UnavailableError: another process samples into this folder.
+    """
+    _check_arguments(count, seed, batch_size)
+    unet, trained_with = load_model(model_folder)
+    scheduler = _build_scheduler(trained_with, sampler, steps)
+    settings = {
+        "weights_sha256": weights_sha256(model_folder),
+        "sampler": sampler,
+        "steps": steps,
+        "timestep_spacing": scheduler.config.timestep_spacing,
+        "count": count,
+        "seed": seed,
+        "batch_size": batch_size,
+        "shard_size": SHARD_SIZE,
+    }
+    with locked_folder(output_folder), cpu_threads(_threads(output_folder, num_threads)):
+        remove_unfinished(output_folder)
+        settings["num_threads"] = torch.get_num_threads()
+        _draw_missing_shards(unet, scheduler, output_folder, settings, on_image)
+    return load_samples(output_folder)
+
+
+def _threads(folder: Path, asked: int | None) -> int:
+    # A run that goes on keeps the number it began with, unless it is told another (then its settings conflict).
+    begun = load_settings(folder)
+    if asked is None and begun is not None:
+        return int(begun["num_threads"])
+    return asked or torch.get_num_threads()
+
+
+def _draw_missing_shards(
+    unet: UNet2DModel, scheduler: Scheduler, folder: Path, settings: dict[str, Any], on_image: Progress | None
+) -> None:
+    count, batch_size = settings["count"], settings["batch_size"]
+    digests = begin_shards(folder, settings)
+    for number in range(len(digests), shard_count(count, SHARD_SIZE)):
+        start = number * SHARD_SIZE
+        end = min(start + SHARD_SIZE, count)
+        batches = []
+        for first in range(start, end, batch_size):
+            batches.append(_draw_batch(unet, scheduler, settings["seed"] + first, batch_size))
+            if on_image is not None:
+                on_image(min(first + batch_size, end), count)
+        images = np.concatenate(batches)[: end - start]
+        seeds = np.arange(settings["seed"] + start, settings["seed"] + end, dtype=np.int64)
+        digests = save_shard(folder, settings, digests, images, seeds)
+
+
+@torch.no_grad()
+def _draw_batch(unet: UNet2DModel, scheduler: Scheduler, first_seed: int, batch_size: int) -> Pixels:
+    size = unet.config.sample_size
+    shape = (unet.config.in_channels, *((size, size) if isinstance(size, int) else size))
+    generators = [torch.Generator().manual_seed(first_seed + i) for i in range(batch_size)]
+    images = torch.stack([torch.randn(shape, generator=generator) for generator in generators])
+    for timestep in scheduler.timesteps:
+        predicted = unet(images, timestep).sample
+        images = scheduler.step(predicted, timestep, images, generator=generators).prev_sample
+    # From the range -1..1 that the network was trained in back to grey levels.
+    levels: Pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+    return levels
+
+
+def _build_scheduler(trained_with: Scheduler, sampler: Sampler, steps: int) -> Scheduler:
+    limit = trained_with.config.num_train_timesteps
+    if not 1 <= steps <= limit:
+        raise InputError(f"expected 1 to {limit} steps, got {steps}", code="sampling_steps")
+    if sampler not in {"ddim", "ddpm"}:
+        raise InputError(f"expected sampler 'ddim' or 'ddpm', got {sampler!r}", code="sampler_unknown")
+    kind = DDIMScheduler if sampler == "ddim" else DDPMScheduler
+    scheduler: Scheduler = kind.from_config(trained_with.config)
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def _check_arguments(count: int, seed: int, batch_size: int) -> None:
+    if count < 1 or seed < 0 or seed + count > SEED_LIMIT:
+        raise InputError(
+            f"expected count >= 1 and seeds from 0 to 2**53, got count {count} from seed {seed}",
+            code="sampling_range",
+        )
+    if not 1 <= batch_size <= SHARD_SIZE:
+        raise InputError(f"expected a batch size from 1 to {SHARD_SIZE}, got {batch_size}", code="sampling_batch_size")

@@ -1,0 +1,52 @@
+"""Slices: which items of a data set a model is trained on, and which are held out as its control.
+
+A slice is drawn by a seeded permutation of the data set's items in the order of their keys, so that anyone can draw it
+again, and slices of different sizes from one seed are nested. Items that share bytes with an earlier one are left out
+first: a duplicate across slice and control would make the control look memorised.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlmodel import Session
+
+from shared.errors import InputError
+from shared.records.items import Item, load_dataset_items
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Item ids drawn for training and those held out."""
+
+    training: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+
+def draw_slice(session: Session, dataset: str, size: int, seed: int) -> Slice:
+    """Draw a slice of a data set.
+
+    Args:
+        session: an open transaction.
+        dataset: name of the data set.
+        size: items in the slice, at least 1.
+        seed: of the permutation.
+
+    Raises:
+        InputError: the data set has fewer distinct images than asked for.
+    """
+    items = _distinct(load_dataset_items(session, dataset))
+    if not 1 <= size <= len(items):
+        raise InputError(
+            f"expected a slice of 1..{len(items)} of the distinct images in {dataset!r}, got {size}", code="slice_size"
+        )
+    order = np.random.default_rng(seed).permutation(len(items))
+    ids = [items[at].id for at in order]
+    return Slice(tuple(ids[:size]), tuple(ids[size:]))
+
+
+def _distinct(items: Sequence[Item]) -> list[Item]:
+    by_blob: dict[str, Item] = {}
+    for item in items:
+        by_blob.setdefault(item.blob_sha256, item)
+    return list(by_blob.values())

@@ -1,0 +1,83 @@
+"""The `sleeve` command: one entry to every service.
+
+An expected failure is one line on standard error and exit status 1. Modules that bring torch are
+imported by the commands that need them, so that verifying a receipt starts at once.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services import verify_cli
+from services.audit import cli as audit_cli
+from services.compare import compare
+from services.ingest import cli as ingest_cli
+from services.output_gate import cli as gate_cli
+from shared.code_version import code_version
+from shared.errors import SleeveError
+from shared.logging import configure_logging
+from shared.settings import load_settings
+
+app = typer.Typer(
+    help="Sleeve: provenance of training images, memorisation audits, and a gate for generations, proved by one log.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(ingest_cli.app, name="ingest")
+app.add_typer(audit_cli.app, name="audit")
+app.add_typer(gate_cli.app, name="gate")
+app.add_typer(verify_cli.app, name="verify")
+app.command()(compare)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sleeve {code_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def sleeve(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option(help="Log what happens to standard error.")] = False,
+) -> None:
+    """Sleeve: provenance of training images, memorisation audits, and a gate for generations, proved by one log."""
+    configure_logging(verbose=verbose)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Run the three services in one process on loopback; the API is described at /docs."""
+    from services.serve import build_server
+
+    given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
+    settings = load_settings(**given)
+    server = build_server(settings)
+    typer.echo(f"http://{settings.host}:{settings.port}/docs")
+    server.run()
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its state and its report.")] = Path("sleeve-demo"),
+) -> None:
+    """Do the whole job on bundled pictures: register, seal, train, sample, audit, check, verify, report."""
+    from services.demo.run import run_demo
+
+    run_demo(folder)
+
+
+def main() -> None:
+    """Run the command line; turn expected failures into one line and an exit status."""
+    try:
+        app()
+    except SleeveError as error:
+        typer.echo(f"error: {error.message} [{error.code}]", err=True)
+        raise SystemExit(1) from None

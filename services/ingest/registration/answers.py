@@ -1,0 +1,68 @@
+"""Records turned into answers: what the API and the CLI show of an item."""
+
+from sqlmodel import Session
+
+from services.ingest.registration.schemas import ItemAnswer, OwnerAnswer, format_moment
+from shared.errors import CorruptStateError
+from shared.records.items import Blob, Item, is_contested, load_owners
+from shared.records.parties import Party
+
+
+def build_item_answer(session: Session, item: Item) -> ItemAnswer:
+    """Gather an item's record.
+
+    Raises:
+        CorruptStateError: the item names a blob or acquirer that is not there.
+    """
+    blob, acquirer = session.get(Blob, item.blob_sha256), session.get(Party, item.acquirer_id)
+    if blob is None or acquirer is None:
+        raise CorruptStateError(f"item {item.id} has no blob or acquirer record")
+    link = None
+    if item.archival_state is not None:
+        link = {
+            "original_url": item.source_url,
+            "snapshot_url": item.archival_snapshot_url,
+            "version_date": item.archival_version_date,
+            "sha256": item.blob_sha256,
+            "state": item.archival_state,
+        }
+    shown = item.model_dump(
+        include={
+            "id",
+            "dataset",
+            "source_key",
+            "title",
+            "licence",
+            "licence_url",
+            "source_url",
+            "acquired_from",
+            "state",
+        }
+    )
+    return ItemAnswer(
+        **shown,
+        sha256=item.blob_sha256,
+        media_type=blob.media_type,
+        width_px=blob.width_px,
+        height_px=blob.height_px,
+        archival_link=link,
+        acquired_at=format_moment(item.acquired_at),
+        acquirer=acquirer.name,
+        owners=_owner_answers(session, item),
+        contested=is_contested(session, item.blob_sha256),
+        extra=item.extra,
+    )
+
+
+def _owner_answers(session: Session, item: Item) -> list[OwnerAnswer]:
+    return [
+        OwnerAnswer(
+            party_id=party.id,
+            name=party.name,
+            url=party.url or None,
+            role=owner.role,
+            basis=owner.basis,
+            confidence=owner.confidence,
+        )
+        for owner, party in load_owners(session, [item.id])[item.id]
+    ]

@@ -1,0 +1,134 @@
+"""What a registration says of an image, and what it answers."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from shared.clock import timestamp
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://\S+$", max_length=2000)]
+Role = Literal["creator", "photographer", "publisher", "rightsholder", "licensor"]
+ArchivalState = Literal["verified", "drifted", "missing", "unchecked"]
+
+
+def _to_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+
+
+class Strict(BaseModel):
+    """Base of every request: unknown fields are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArchivalLink(Strict):
+    """A Robust Link: where the work is, where a snapshot of it is, and of which day."""
+
+    original_url: Url
+    snapshot_url: Url | None = None
+    version_date: date | None = None
+
+
+class PresumedOwner(Strict):
+    """Who is presumed to own an item, in which role, on what basis, how sure."""
+
+    name: Text
+    url: Url | None = None
+    role: Role = "creator"
+    basis: Text = Field(description="Where the name comes from, e.g. `dataset metadata`.")
+    confidence: float = Field(ge=0, le=1, description="0 guessed … 1 certain.")
+
+
+class DiligenceSearch(Strict):
+    """One search for the owner."""
+
+    source: Text = Field(description="What was searched.")
+    query: Text | None = None
+    searched_at: Moment
+    jurisdiction: Text | None = None
+    result: Text
+    expires_at: Moment | None = None
+
+
+class Registration(Strict):
+    """The record of one item, without its bytes."""
+
+    dataset: Text
+    source_key: Text = Field(description="The item's name in its source, unique in the dataset.")
+    title: Text | None = None
+    licence: Text = Field(description="SPDX expression, or LicenseRef-….")
+    licence_url: Url | None = None
+    source_url: Url | None = None
+    archival_link: ArchivalLink | None = None
+    acquired_from: Text | None = Field(default=None, description="Where the bytes were obtained, if not the source.")
+    acquirer: Text = Field(description="Who is responsible for obtaining the item.")
+    acquired_at: Moment | None = Field(default=None, description="The time of registration where it is not given.")
+    owners: tuple[PresumedOwner, ...] = Field(default=(), max_length=100)
+    diligence: tuple[DiligenceSearch, ...] = Field(default=(), max_length=100)
+    extra: dict[str, Any] = Field(default_factory=dict, description="Further columns of the source, kept as they are.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        link = self.archival_link
+        if link is not None and self.source_url not in {None, link.original_url}:
+            raise ValueError(f"source_url {self.source_url} is not the archival link's original_url {link.original_url}")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two registrations the same record: everything but the times of doing."""
+        content = self.model_dump(mode="json", exclude={"acquired_at", "diligence"})
+        searches = [search.model_dump(mode="json", exclude={"searched_at"}) for search in self.diligence]
+        return {**content, "diligence": searches}
+
+
+class OwnerAnswer(BaseModel):
+    """A presumed owner as recorded."""
+
+    party_id: str
+    name: str
+    url: str | None
+    role: str
+    basis: str
+    confidence: float
+
+
+class ItemAnswer(BaseModel):
+    """An item as recorded."""
+
+    id: str
+    dataset: str
+    source_key: str
+    sha256: str
+    media_type: str
+    width_px: int
+    height_px: int
+    title: str | None
+    licence: str
+    licence_url: str | None
+    source_url: str | None
+    archival_link: dict[str, Any] | None
+    acquired_from: str | None
+    acquired_at: str
+    acquirer: str
+    owners: list[OwnerAnswer]
+    contested: bool
+    state: str
+    extra: dict[str, Any]
+
+
+class RegistrationAnswer(BaseModel):
+    """What a registration gives back: the record, whether it is new, and the receipt (C2SP tlog-proof)."""
+
+    item: ItemAnswer
+    created: bool
+    receipt: str
+
+
+def format_moment(moment: datetime) -> str:
+    """Format a stored time; SQLite gives naive values, which are UTC."""
+    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -1,0 +1,69 @@
+"""`sleeve gate`: checks from the command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from services.console import console
+from services.output_gate.checks.schemas import CheckAnswer
+from shared.errors import InputError
+from shared.files import save_atomically
+from shared.settings import load_settings
+from shared.workspace import open_workspace
+
+app = typer.Typer(help="Decide whether a generation may be released.", no_args_is_help=True)
+
+# Exit statuses, so that a release script can branch: clear, flag, undecided. Errors are 1, usage 2 (typer's own).
+EXIT_STATUS = {"clear": 0, "flag": 3, "undecided": 4}
+
+
+@app.callback()
+def gate() -> None:
+    """Decide whether a generation may be released."""
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The generation: PNG, JPEG or WebP.")],
+    model: Annotated[str, typer.Option(help="Name or id of the model that made it.")],
+    receipt: Annotated[Path | None, typer.Option(help="Write the receipt to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Check one image. Exit status 0 clear, 3 flag, 4 undecided."""
+    from services.output_gate.checks.service import build_answer, check_generation
+    from services.output_gate.gate import open_gate
+
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}", code="file_missing") from error
+    opened = open_gate(open_workspace(load_settings()))
+    try:
+        answer = build_answer(opened, check_generation(opened, model, data))
+    finally:
+        opened.close()
+    if receipt is not None:
+        save_atomically(receipt, answer.receipt.encode())
+    console.print_json(answer.model_dump_json()) if as_json else show_answer(answer)
+    raise typer.Exit(EXIT_STATUS[answer.decision])
+
+
+def show_answer(answer: CheckAnswer) -> None:
+    """Print an answer as a table."""
+    table = Table(show_header=False, title=f"check {answer.id}")
+    table.add_row("decision", f"{answer.decision} ({answer.reason})")
+    if answer.match is not None and answer.metrics is not None:
+        owners = "; ".join(f"{one.name} ({one.role}, {one.basis})" for one in answer.match.owners) or "none known"
+        table.add_row("most similar item", f"{answer.match.dataset} / {answer.match.source_key}")
+        table.add_row("presumed owner", owners)
+        table.add_row("licence", answer.match.licence)
+        table.add_row("SSIM, threshold", f"{answer.metrics.ssim:.3f}, {answer.threshold:.3f}")
+        table.add_row("p-value", f"{answer.p_value:.4f}, control of {answer.control_size}")
+        table.add_row("false-positive rate", f"{answer.attained_rate:.4f} attained, {answer.requested_rate} asked for")
+        named = [(k.upper(), v) for k, v in answer.metrics.model_dump().items() if k != "identical"]
+        table.add_row("suite", ", ".join(f"{k} {'∞' if v is None else f'{v:.3f}'}" for k, v in named))
+    table.add_row("policy", answer.policy)
+    table.add_row("manifest root", answer.manifest_root)
+    console.print(table)

@@ -1,0 +1,72 @@
+"""The three services in one process, on loopback: what `sleeve serve` runs."""
+
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.audit.app import add_audit
+from services.ingest.app import add_ingest
+from services.output_gate.app import add_output_gate
+from services.output_gate.gate import Gate, open_gate
+from shared.code_version import code_version
+from shared.errors import InputError
+from shared.problems import add_problem_handlers
+from shared.settings import Settings
+from shared.workspace import Workspace, open_workspace
+
+DESCRIPTION = """Provenance of training images, memorisation audits, and a gate for generations, proved by one log.
+
+Every error is `application/problem+json` (RFC 9457). Every receipt is a C2SP `tlog-proof`; `sleeve verify receipt` and any
+client of that format check it offline."""
+
+
+def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
+    """Build the one-process application over an open workspace and gate; closing the app closes the gate."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        gate.close()
+
+    app = FastAPI(title="Sleeve", version=code_version(), description=DESCRIPTION, lifespan=lifespan)
+    add_problem_handlers(app)
+    add_ingest(app, workspace)
+    add_audit(app, workspace)
+    add_output_gate(app, gate)
+
+    @app.get("/healthz", tags=["service"], summary="Is the process up?")
+    def get_health() -> dict[str, str]:
+        """Answer as long as the process runs."""
+        return {"status": "ok"}
+
+    return app
+
+
+def check_loopback(host: str) -> None:
+    """Refuse to listen on anything but loopback: there is no authentication yet, so nobody else may reach the port.
+
+    Raises:
+        InputError: the host is not a loopback address.
+    """
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise InputError(f"expected a loopback address to listen on, got {host!r}", code="host_not_loopback")
+
+
+def build_server(settings: Settings) -> uvicorn.Server:
+    """Open workspace and gate and build the server over them.
+
+    Raises:
+        InputError: the host is not loopback, or a setting is unusable.
+        UnavailableError: the database is down, or another process owns the index.
+    """
+    check_loopback(settings.host)
+    workspace = open_workspace(settings)
+    app = create_app(workspace, open_gate(workspace))
+    return uvicorn.Server(uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning"))

@@ -1,0 +1,139 @@
+"""Database engines and migrations: SQLite by default, PostgreSQL by URL, one schema by Alembic.
+
+Rules, in order:
+
+1. SQLite runs in WAL mode with foreign keys on, waits for locks, and makes each commit durable (`synchronous=FULL`):
+   what was acknowledged survives a power cut.
+2. A write transaction on SQLite begins IMMEDIATE, so that two writers queue instead of failing half-way.
+3. The schema is what the migrations in `deploy/migrations` make it; `migrate` is safe to call from several processes.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+import deploy.migrations
+from shared.errors import InputError, UnavailableError
+
+# How long a writer waits for another one before it gives up.
+BUSY_TIMEOUT_SECONDS = 30
+# Any constant known to all processes; "sleeve-m" in ASCII, which fits PostgreSQL's bigint key.
+MIGRATION_LOCK_KEY = int.from_bytes(b"sleeve-m")
+
+
+def open_engine(url: str) -> Engine:
+    """Open a database.
+
+    Args:
+        url: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/NAME` (`postgresql://` is taken to mean psycopg).
+
+    Returns:
+        An engine; nothing is connected yet.
+
+    Raises:
+        InputError: the URL is not one of these.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InputError("database URL cannot be parsed; expected sqlite:///FILE or postgresql://…") from error
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            return _open_sqlite(parsed.render_as_string(hide_password=False), parsed.database)
+        if parsed.drivername == "postgresql+psycopg":
+            return create_engine(parsed, pool_pre_ping=True)
+    except NoSuchModuleError as error:
+        raise InputError(f"no driver for database URL scheme {parsed.drivername!r}") from error
+    raise InputError(f"expected a database URL of sqlite or postgresql, got scheme {parsed.drivername!r}")
+
+
+def _open_sqlite(url: str, database: str | None) -> Engine:
+    if not database:
+        raise InputError("expected a SQLite file in the database URL, got an in-memory database")
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction handling is off: `_begin_immediate` starts transactions.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    deferred = connection.get_execution_options().get("sqlite_deferred", False)
+    connection.exec_driver_sql("BEGIN DEFERRED" if deferred else "BEGIN IMMEDIATE")
+
+
+def reading(engine: Engine) -> Engine:
+    """Return a view of the engine for transactions that only read: on SQLite they take no write lock."""
+    return engine.execution_options(sqlite_deferred=True)
+
+
+def alembic_config(url: str) -> Config:
+    """Build the Alembic configuration that points at the migrations shipped with this package."""
+    folder = Path(deploy.migrations.__file__).parent
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+def migrate(engine: Engine, lock_folder: Path) -> None:
+    """Bring the schema to the newest version; does nothing where it is there already.
+
+    Args:
+        engine: the database.
+        lock_folder: a folder on this machine; processes that migrate the same SQLite file queue on a lock in it.
+
+    Raises:
+        UnavailableError: the database does not answer.
+    """
+    config = alembic_config(engine.url.render_as_string(hide_password=False))
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    try:
+        if _current_revision(engine) == newest:
+            return
+        with _migration_lock(engine, lock_folder), engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except OperationalError as error:
+        raise UnavailableError(f"database does not answer: {error.orig}") from error
+
+
+def _current_revision(engine: Engine) -> str | None:
+    with reading(engine).connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextmanager
+def _migration_lock(engine: Engine, lock_folder: Path) -> Iterator[None]:
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK_KEY})
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK_KEY})
+        return
+    lock_folder.mkdir(parents=True, exist_ok=True)
+    with (lock_folder / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,231 @@
+"""The body of each type of entry: one model a type, strict, without extra fields.
+
+Rules, in order:
+
+1. A field that may be unknown is nullable and still present, so that its absence is a statement.
+2. Times are RFC 3339 UTC with milliseconds, digests 64 lower-case hexadecimal digits, sizes carry their unit.
+3. No personal data: people stand here as opaque party ids; their names are commitments of the entry.
+4. A body's fields change only with the entry's version.
+"""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+
+
+def _check_timestamp(value: str) -> str:
+    if _TIMESTAMP.fullmatch(value) is None:
+        raise ValueError("expected RFC 3339 UTC with milliseconds, such as 2026-01-31T12:00:00.000Z")
+    datetime.fromisoformat(value)  # refuses the 30th of February
+    return value
+
+
+Timestamp = Annotated[str, AfterValidator(_check_timestamp)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _check_day(value: str) -> str:
+    if date.fromisoformat(value).isoformat() != value:
+        raise ValueError("expected a day such as 2026-01-31")
+    return value
+
+
+# ISO 8601 calendar date, as the version date of a Robust Link (https://robustlinks.mementoweb.org/spec/).
+Day = Annotated[str, AfterValidator(_check_day)]
+
+# SPDX specification 2.3, annex D: identifiers of ALPHA / DIGIT / "-" / ".", "+" for "or later", joined by operators.
+Licence = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+() -]+$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class EntryBody(_Part):
+    """Base of every body; `entry_type` names the type it belongs to."""
+
+    entry_type: ClassVar[str]
+
+
+class ArchivalLink(_Part):
+    """Where the item was found and where a copy of that place is kept: a Robust Link."""
+
+    original_url: Name
+    snapshot_url: Name | None
+    version_date: Day | None
+    sha256: Sha256
+    state: Name
+
+
+class Ownership(_Part):
+    """A presumed owner, by party id, with the basis of the presumption."""
+
+    party: Name
+    role: Name
+    basis: Name
+    confidence: Share
+
+
+class DiligenceRecord(_Part):
+    """One search for the owner and what came of it."""
+
+    source: Name
+    query_sha256: Sha256 | None
+    searched_at: Timestamp
+    jurisdiction: Name | None
+    result: Name
+    expires_at: Timestamp | None
+
+
+class OwnerShare(_Part):
+    """What part of a flag is an owner's."""
+
+    party: Name
+    share: Share
+
+
+class ItemRegistered(EntryBody):
+    """A training item as acquired from one source; its id and its blob's SHA-256 are the entry's subject."""
+
+    entry_type: ClassVar[str] = "item.registered"
+
+    dataset: Name
+    title: str | None
+    media_type: Name
+    width_px: Positive
+    height_px: Positive
+    size_bytes: Positive
+    licence: Licence
+    licence_url: Name | None
+    acquired_at: Timestamp
+    acquired_from: Name | None
+    source_url: Name | None
+    archival_link: ArchivalLink | None
+    owners: list[Ownership]
+    acquirer: Name
+    diligence: list[DiligenceRecord]
+
+
+class DatasetSealed(EntryBody):
+    """A manifest: a set of items sealed under one Merkle root."""
+
+    entry_type: ClassVar[str] = "dataset.sealed"
+
+    name: Name
+    purpose: Literal["train", "control"]
+    size: Count
+    root: Sha256
+
+
+class ModelTrained(EntryBody):
+    """Weights and the sealed manifest that they were trained on."""
+
+    entry_type: ClassVar[str] = "model.trained"
+
+    name: Name
+    manifest_id: Name
+    manifest_root: Sha256
+    weights_sha256: Sha256
+    config_sha256: Sha256
+    code_version: Name
+    updates: Count
+    seed: int | None
+
+
+class ModelImported(EntryBody):
+    """Weights trained elsewhere, and the manifest that their owner says they were trained on."""
+
+    entry_type: ClassVar[str] = "model.imported"
+
+    name: Name
+    manifest_id: Name
+    manifest_root: Sha256
+    weights_sha256: Sha256
+    config_sha256: Sha256
+    code_version: Name
+    updates: Count | None
+    seed: int | None
+
+
+class AuditCompleted(EntryBody):
+    """What an audit of a model found, against an equal-size control."""
+
+    entry_type: ClassVar[str] = "audit.completed"
+
+    model_id: Name
+    control_manifest_id: Name
+    generations: Count
+    copies: Count
+    distinct_items_copied: Count
+    threshold: float
+    attainable_rate: Share
+    report_sha256: Sha256
+
+
+class PolicyAdopted(EntryBody):
+    """The policy that decisions are made under from now on."""
+
+    entry_type: ClassVar[str] = "policy.adopted"
+
+    name: Name
+    version: Name
+    sha256: Sha256
+
+
+class CheckDecided(EntryBody):
+    """One decision of the gate on one generation."""
+
+    entry_type: ClassVar[str] = "check.decided"
+
+    model_id: Name
+    manifest_root: Sha256
+    generation_sha256: Sha256
+    decision: Literal["clear", "flag", "undecided"]
+    reason: Name | None
+    item: Name | None
+    p_value: Share | Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$")] | None
+    metrics: dict[str, float | None]
+    policy_sha256: Sha256
+    calibration_sha256: Sha256 | None
+    embedder: Name
+    index_cursor: Count
+
+
+class FlagRaised(EntryBody):
+    """A fired compensation flag and the owners that it names."""
+
+    entry_type: ClassVar[str] = "flag.raised"
+
+    check_id: Name
+    item: Name
+    owners: list[OwnerShare]
+
+
+class DiligenceSearched(EntryBody, DiligenceRecord):
+    """A search for an item's owner made after its registration."""
+
+    entry_type: ClassVar[str] = "diligence.searched"
+
+
+BODY_BY_TYPE: dict[str, type[EntryBody]] = {
+    body.entry_type: body
+    for body in (
+        ItemRegistered,
+        DatasetSealed,
+        ModelTrained,
+        ModelImported,
+        AuditCompleted,
+        PolicyAdopted,
+        CheckDecided,
+        FlagRaised,
+        DiligenceSearched,
+    )
+}

@@ -1,0 +1,140 @@
+"""Entries: what the log holds, as RFC 8785 canonical JSON.
+
+Rules, in order:
+
+1. An entry is `{"v", "type", "at", "subject", "body", "commitments"}`, all six always present, and at most
+   65,535 bytes in canonical form, because bundles give a length 16 bits.
+2. Its canonical bytes are the entry: bytes that are not the canonical form of what they say are refused.
+3. The body of a known type fits that type's model; an entry of an unknown type is read and verified all the
+   same.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from shared.canonical import canonical_json
+from shared.clock import timestamp
+from shared.errors import InputError
+from shared.ledger.bodies import BODY_BY_TYPE, EntryBody, Name, Sha256, Timestamp
+from shared.ledger.tiles import MAX_ENTRY_BYTES
+
+EntryType = Annotated[str, Field(pattern=r"^[a-z]+\.[a-z]+$")]
+
+
+class Entry(BaseModel):
+    """One act, as the log records it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    v: Literal[1] = 1
+    type: EntryType
+    at: Timestamp
+    subject: dict[str, Name]
+    body: dict[str, JsonValue]
+    commitments: dict[str, Sha256] = {}
+
+    @model_validator(mode="after")
+    def _check_body(self) -> Self:
+        self.typed_body()
+        return self
+
+    def typed_body(self) -> EntryBody | None:
+        """Return the body as its type's model, or None where the type is unknown."""
+        model = BODY_BY_TYPE.get(self.type)
+        return None if model is None else model.model_validate(self.body)
+
+    def canonical_bytes(self) -> bytes:
+        """Return the bytes that the log holds.
+
+        Returns:
+            RFC 8785 canonical JSON, UTF-8.
+
+        Raises:
+            InputError: the entry has no canonical form or is longer than 65,535 bytes.
+        """
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        try:
+            data = canonical_json(fields)
+        except RecursionError as error:
+            raise InputError("entry: expected a body of moderate depth, got one too deep to serialise") from error
+        if len(data) > MAX_ENTRY_BYTES:
+            raise InputError(f"entry: expected at most {MAX_ENTRY_BYTES} bytes, got {len(data)}", code="entry_too_long")
+        return data
+
+
+def _describe(error: ValidationError) -> str:
+    """Say in one line what pydantic found first, without repeating the value, which may be personal."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'entry'}: {first['msg']}"
+
+
+def build_entry(
+    entry_type: str,
+    *,
+    at: datetime,
+    subject: Mapping[str, str],
+    body: EntryBody | Mapping[str, Any],
+    commitments: Mapping[str, str] | None = None,
+) -> Entry:
+    """Build an entry; that it fits into the log shows when its canonical bytes are taken.
+
+    Args:
+        entry_type: such as `item.registered`.
+        at: when the act took place, with a time zone.
+        subject: ids and digests of what the entry is about.
+        body: the type's body model, or its fields.
+        commitments: hexadecimal commitment by name, such as `acquirer.name`.
+
+    Returns:
+        The entry.
+
+    Raises:
+        InputError: a field is missing, unknown or out of range.
+    """
+    fields = body.model_dump(mode="json") if isinstance(body, EntryBody) else dict(body)
+    if isinstance(body, EntryBody) and body.entry_type != entry_type:
+        raise InputError(f"entry body: expected one of {entry_type}, got one of {body.entry_type}")
+    return _validate(
+        {
+            "type": entry_type,
+            "at": timestamp(at),
+            "subject": dict(subject),
+            "body": fields,
+            "commitments": dict(commitments or {}),
+        }
+    )
+
+
+def parse_entry(data: bytes) -> Entry:
+    """Read an entry from its canonical bytes.
+
+    Args:
+        data: what the log holds.
+
+    Returns:
+        The entry; its `canonical_bytes()` are `data` again.
+
+    Raises:
+        InputError: not JSON, not canonical, or not an entry.
+    """
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"entry: expected JSON, got {data[:40]!r}") from error
+    if not isinstance(fields, dict):
+        raise InputError(f"entry: expected a JSON object, got {type(fields).__name__}")
+    entry = _validate(fields)
+    if entry.canonical_bytes() != data:
+        raise InputError("entry: expected RFC 8785 canonical JSON with all six fields, got another spelling")
+    return entry
+
+
+def _validate(fields: dict[str, Any]) -> Entry:
+    try:
+        return Entry.model_validate(fields)
+    except ValidationError as error:
+        raise InputError(f"entry: {_describe(error)}") from error

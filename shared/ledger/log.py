@@ -1,0 +1,188 @@
+"""The log as its owner's services use it: append, integrate, receipts, proofs, reading.
+
+Rules, in order:
+
+1. What is read through a `Log` is under a recorded, signed checkpoint: an entry that is only committed is
+   not there yet, and a receipt for it integrates first.
+2. The database answers for entries and checkpoints, the tiles for hashes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from shared.errors import InputError, NotFoundError
+from shared.ledger import repository, sequencer
+from shared.ledger.checkpoint import SignedCheckpoint, verify_checkpoint
+from shared.ledger.entries import Entry
+from shared.ledger.merkle import build_consistency_proof, build_inclusion_proof
+from shared.ledger.note import Signer
+from shared.ledger.proof import TlogProof, build_tlog_proof
+from shared.ledger.tiles import TileStore
+
+
+class Log:
+    """One tamper-evident log.
+
+    Args:
+        engine: the database that holds `log_entry` and `log_checkpoint`.
+        folder: where tiles, bundles and checkpoint stand; made where it is missing.
+        signer: the log's key; its name is the log's origin.
+    """
+
+    def __init__(self, engine: Engine, folder: Path, signer: Signer) -> None:
+        self._engine = engine
+        self._store = TileStore(folder)
+        self._signer = signer
+        self._sequencer = sequencer.Sequencer(engine, self._store, signer)
+
+    @staticmethod
+    def append(session: Session, entries: Iterable[Entry]) -> list[int]:
+        """Add entries inside the caller's transaction; see `sequencer.append`."""
+        return sequencer.append(session, entries)
+
+    @property
+    def vkey(self) -> str:
+        """The verifier key, by which anyone checks this log."""
+        return self._signer.vkey
+
+    @property
+    def folder(self) -> Path:
+        """The folder that is served."""
+        return self._store.folder
+
+    @property
+    def size(self) -> int:
+        """How many entries are under the newest checkpoint."""
+        return self.checkpoint().size
+
+    def integrate(self) -> SignedCheckpoint:
+        """Bring every committed entry under a signed checkpoint; see `Sequencer.integrate`."""
+        return self._sequencer.integrate()
+
+    def checkpoint(self) -> SignedCheckpoint:
+        """Return the newest signed checkpoint; the first call on a new log makes the one of size 0.
+
+        Raises:
+            VerificationError: the recorded checkpoint is not signed by this log's key.
+        """
+        with self._engine.connect() as connection:
+            row = repository.newest_checkpoint(connection)
+        return self.integrate() if row is None else verify_checkpoint(row.note, self.vkey)
+
+    def receipt(self, entry_id: int) -> str:
+        """Return the receipt of one entry; see `receipts`."""
+        return self.receipts([entry_id])[0]
+
+    def receipts(self, entry_ids: Sequence[int]) -> list[str]:
+        """Return receipts, each of which verifies alone and offline.
+
+        Args:
+            entry_ids: what `append` returned, of committed transactions.
+
+        Returns:
+            tlog-proof texts with the entry in `extra`, in the order of the ids, all under one checkpoint.
+
+        Raises:
+            NotFoundError: an id was never appended and committed.
+        """
+        checkpoint, indices = self._locate(entry_ids)
+        read = self._store.build_reader(checkpoint.size)
+        texts = []
+        for index, entry in zip(indices, self._entries_at(indices), strict=True):
+            hashes = tuple(build_inclusion_proof(index, checkpoint.size, read))
+            texts.append(build_tlog_proof(TlogProof(index, hashes, checkpoint.note, entry)))
+        return texts
+
+    def index_of(self, entry_id: int) -> int:
+        """Return the index of an entry, which is integrated first where it has none yet.
+
+        Raises:
+            NotFoundError: the id was never appended and committed.
+        """
+        return self._locate([entry_id])[1][0]
+
+    def entry(self, index: int) -> bytes:
+        """Return the canonical bytes of the entry at an index.
+
+        Raises:
+            NotFoundError: the log has no such index.
+        """
+        size = self.size
+        if not 0 <= index < size:
+            raise NotFoundError(f"entry index: expected 0 to {size - 1} in a log of {size} entries, got {index}")
+        return self._entries_at([index])[0]
+
+    def entries_since(self, index: int, limit: int) -> Iterator[tuple[int, bytes]]:
+        """Read on from an index, for what follows the log.
+
+        Args:
+            index: the first index wanted, at least 0.
+            limit: how many entries at most.
+
+        Yields:
+            (index, canonical bytes), in order, none beyond the newest checkpoint.
+
+        Raises:
+            InputError: index or limit is negative.
+        """
+        if index < 0 or limit < 0:
+            raise InputError(f"index and limit: expected 0 or more, got {index} and {limit}")
+        end = min(self.size, index + limit)
+        with self._engine.connect() as connection:
+            yield from repository.iterate_entries(connection, index, end)
+
+    def prove_inclusion(self, index: int, size: int) -> list[bytes]:
+        """Prove that the entry at an index is in the log of a given size.
+
+        Args:
+            index: zero-based, below `size`.
+            size: at most the newest checkpoint's.
+
+        Returns:
+            32-byte hashes from the leaf's sibling up.
+
+        Raises:
+            InputError: index or size is out of range.
+        """
+        self._check_size(size)
+        return build_inclusion_proof(index, size, self._store.build_reader(size))
+
+    def prove_consistency(self, old_size: int, new_size: int) -> list[bytes]:
+        """Prove that the log of one size begins with the log of another.
+
+        Args:
+            old_size: at most `new_size`.
+            new_size: at most the newest checkpoint's.
+
+        Returns:
+            32-byte hashes, in RFC 6962's order.
+
+        Raises:
+            InputError: a size is out of range.
+        """
+        self._check_size(new_size)
+        return build_consistency_proof(old_size, new_size, self._store.build_reader(new_size))
+
+    def _check_size(self, size: int) -> None:
+        newest = self.size
+        if not 0 <= size <= newest:
+            raise InputError(f"tree size: expected 0 to {newest}, got {size}")
+
+    def _locate(self, entry_ids: Sequence[int]) -> tuple[SignedCheckpoint, list[int]]:
+        """Find the indices of entries and a checkpoint that covers all, integrating where there is none."""
+        with self._engine.connect() as connection:
+            found = repository.find_indices(connection, entry_ids)
+        checkpoint = self.checkpoint()
+        if any(index is None or index >= checkpoint.size for index in found.values()):
+            checkpoint = self.integrate()
+            with self._engine.connect() as connection:
+                found = repository.find_indices(connection, entry_ids)
+        return checkpoint, [index for entry_id in entry_ids if (index := found[entry_id]) is not None]
+
+    def _entries_at(self, indices: Sequence[int]) -> list[bytes]:
+        with self._engine.connect() as connection:
+            by_index = repository.find_entries(connection, indices)
+        return [by_index[index] for index in indices]

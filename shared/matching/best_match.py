@@ -1,0 +1,47 @@
+"""The best match of each generation: shortlist by embedding, best SSIM in the shortlist, the suite on that pair.
+
+This is the paper's procedure: look up the nearest training items, keep the most similar by SSIM, measure that pair by every
+metric of the suite. One engine for the audit (many generations) and the gate (one).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import InputError
+from shared.matching.best_ssim import best_ssim
+from shared.vision.similarity.suite import Suite, measure
+from shared.vision.views import Pixels
+
+
+@dataclass(frozen=True)
+class BestMatches:
+    """For each of G generations: the training view matched, its SSIM, and the suite on the pair."""
+
+    index: NDArray[np.int64]
+    ssim: NDArray[np.float64]
+    suite: Suite
+
+
+def find_best_matches(generations: Pixels, training: Pixels, candidates: NDArray[np.int64]) -> BestMatches:
+    """Match generations against shortlists of training views.
+
+    Args:
+        generations: uint8, shape (G, C, H, W).
+        training: uint8, shape (N, C, H, W): the views of the manifest, in its order.
+        candidates: shape (G, K), indices into `training`: the shortlist of each generation.
+
+    Returns:
+        The best match of each generation.
+
+    Raises:
+        InputError: shapes that do not agree.
+    """
+    if generations.shape[1:] != training.shape[1:] or len(candidates) != len(generations):
+        raise InputError(
+            f"expected views of one shape and one shortlist each, got generations {generations.shape}, "
+            f"training {training.shape}, shortlists {candidates.shape}"
+        )
+    index, scores = best_ssim(generations, training, candidates)
+    return BestMatches(index, scores, measure(training[index], generations))

@@ -1,0 +1,80 @@
+"""Errors over HTTP: problem+json (RFC 9457), one table from error class to status."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from shared.errors import (
+    ConflictError,
+    CorruptStateError,
+    InputError,
+    NotFoundError,
+    SleeveError,
+    UnavailableError,
+    VerificationError,
+)
+
+# RFC 9110 §15 status codes.
+STATUS = {
+    InputError: 422,
+    NotFoundError: 404,
+    ConflictError: 409,
+    VerificationError: 422,
+    UnavailableError: 503,
+    CorruptStateError: 500,
+}
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """The body of every error answer."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": title}
+    for status, title in (
+        (404, "Not found"),
+        (409, "Conflict"),
+        (422, "Unusable input"),
+        (503, "A dependency is unavailable"),
+    )
+}
+
+
+def build_problem(status: int, code: str, detail: str) -> JSONResponse:
+    """Build an error answer."""
+    title = code.replace("_", " ").capitalize()
+    body = Problem(title=title, status=status, code=code, detail=detail)
+    return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE)
+
+
+def status_of(error: SleeveError) -> int:
+    """Return the HTTP status of an error."""
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Make every error of an app a problem+json answer."""
+
+    @app.exception_handler(SleeveError)
+    def on_sleeve_error(_request: Request, error: SleeveError) -> JSONResponse:
+        return build_problem(status_of(error), error.code, error.message)
+
+    @app.exception_handler(RequestValidationError)
+    def on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
+        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        return build_problem(422, "invalid_request", found)
+
+    @app.exception_handler(HTTPException)
+    def on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
+        return build_problem(error.status_code, f"http_{error.status_code}", str(error.detail))

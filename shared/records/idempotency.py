@@ -1,0 +1,48 @@
+"""Idempotency keys: one effect for each key, however often a request is sent.
+
+Rules, in order:
+
+1. A key is bound, in the transaction that makes the effect, to the request's digest and to what was made.
+2. The same key with the same request gives what was made the first time; with another request it is a conflict.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import DateTime
+from sqlmodel import Field, Session, SQLModel
+
+from shared.clock import utc_now
+from shared.errors import ConflictError
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """What a key of an operation stands for."""
+
+    __tablename__ = "idempotency_key"
+
+    operation: str = Field(primary_key=True)
+    key: str = Field(primary_key=True, max_length=255)
+    request_sha256: str = Field(max_length=64)
+    resource_id: str = Field(max_length=36)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
+
+
+def find_effect(session: Session, operation: str, key: str | None, request_sha256: str) -> str | None:
+    """Return the id of what this key made before, or None for a new key or no key.
+
+    Raises:
+        ConflictError: the key was used for another request.
+    """
+    found = session.get(IdempotencyKey, (operation, key)) if key else None
+    if found is None:
+        return None
+    if found.request_sha256 != request_sha256:
+        raise ConflictError(f"Idempotency-Key {key!r} was used for another request", code="idempotency_key_reused")
+    return found.resource_id
+
+
+def bind_effect(session: Session, operation: str, key: str | None, request_sha256: str, resource_id: str) -> None:
+    """Bind a key to what it made, in the caller's transaction; a second binder fails on the primary key."""
+    if key:
+        session.add(IdempotencyKey(operation=operation, key=key, request_sha256=request_sha256, resource_id=resource_id))
+        session.flush()

@@ -1,0 +1,106 @@
+"""Models, and what is known of them: the manifest they were trained on, their calibrations, their audits."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, DateTime, UniqueConstraint
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from shared.clock import utc_now
+from shared.errors import NotFoundError
+from shared.ids import new_id
+
+
+class Model(SQLModel, table=True):
+    """Weights and the manifest that they were trained on."""
+
+    __tablename__ = "model"
+
+    id: str = Field(default_factory=new_id, primary_key=True, max_length=36)
+    name: str = Field(unique=True)
+    manifest_id: str = Field(foreign_key="manifest.id", index=True)
+    folder: str
+    origin: str
+    weights_sha256: str = Field(max_length=64)
+    config_sha256: str = Field(max_length=64)
+    resolution_px: int
+    channels: int
+    config: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    updates: int | None = None
+    seed: int | None = None
+    entry_id: int = Field(foreign_key="log_entry.id", unique=True, sa_type=BigInteger)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
+
+
+class Calibration(SQLModel, table=True):
+    """The null distribution of one model: best scores of a held-out control through one pipeline.
+
+    `sha256` is the digest over pipeline and scores (`shared.matching.null`); audits and decisions cite it.
+    """
+
+    __tablename__ = "calibration"
+    __table_args__ = (UniqueConstraint("model_id", "sha256"),)
+
+    id: str = Field(default_factory=new_id, primary_key=True, max_length=36)
+    model_id: str = Field(foreign_key="model.id", index=True)
+    control_manifest_id: str = Field(foreign_key="manifest.id")
+    pipeline: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    scores: list[float] = Field(sa_column=Column(JSON, nullable=False))
+    sha256: str = Field(max_length=64)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
+
+
+class Audit(SQLModel, table=True):
+    """One finished audit: its figures, and the digest of the `audit.json` that holds them all."""
+
+    __tablename__ = "audit"
+    __table_args__ = (UniqueConstraint("model_id", "report_sha256"),)
+
+    id: str = Field(default_factory=new_id, primary_key=True, max_length=36)
+    model_id: str = Field(foreign_key="model.id", index=True)
+    calibration_id: str = Field(foreign_key="calibration.id")
+    folder: str
+    report_sha256: str = Field(max_length=64)
+    entry_id: int = Field(foreign_key="log_entry.id", unique=True, sa_type=BigInteger)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
+
+
+def find_model(session: Session, name: str) -> Model | None:
+    """Return the model of this name, if there is one."""
+    return session.exec(select(Model).where(Model.name == name)).first()
+
+
+def load_model_record(session: Session, name_or_id: str) -> Model:
+    """Return a model by name or id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    query = select(Model).where((col(Model.name) == name_or_id) | (col(Model.id) == name_or_id))
+    found = session.exec(query).first()
+    if found is None:
+        raise NotFoundError(f"no model {name_or_id!r} is registered", code="model_not_found")
+    return found
+
+
+def find_calibration(session: Session, model_id: str) -> Calibration | None:
+    """Return the newest calibration of a model, if it has one."""
+    query = select(Calibration).where(Calibration.model_id == model_id).order_by(col(Calibration.id).desc())
+    return session.exec(query).first()
+
+
+def find_same_calibration(session: Session, model_id: str, sha256: str) -> Calibration | None:
+    """Return the calibration of a model with this digest, if it is kept."""
+    query = select(Calibration).where(Calibration.model_id == model_id, Calibration.sha256 == sha256)
+    return session.exec(query).first()
+
+
+def find_audit(session: Session, model_id: str, report_sha256: str) -> Audit | None:
+    """Return the audit with this report, if it is recorded."""
+    query = select(Audit).where(Audit.model_id == model_id, Audit.report_sha256 == report_sha256)
+    return session.exec(query).first()
+
+
+def list_audits(session: Session, model_id: str) -> list[Audit]:
+    """Return the audits of a model, newest first."""
+    return list(session.exec(select(Audit).where(Audit.model_id == model_id).order_by(col(Audit.id).desc())))

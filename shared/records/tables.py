@@ -1,0 +1,29 @@
+"""Every table of the database in one list, for migrations and for tests that compare the two."""
+
+from shared.ledger.tables import LogCheckpoint, LogEntry
+from shared.records.checks import Check, Flag, Policy
+from shared.records.idempotency import IdempotencyKey
+from shared.records.items import Blob, Commitment, Diligence, Item, ItemOwner
+from shared.records.manifests import Manifest, ManifestItem
+from shared.records.models import Audit, Calibration, Model
+from shared.records.parties import Party
+
+ALL_TABLES = (
+    LogEntry,
+    LogCheckpoint,
+    Party,
+    Blob,
+    Item,
+    ItemOwner,
+    Diligence,
+    Commitment,
+    Manifest,
+    ManifestItem,
+    Model,
+    Calibration,
+    Audit,
+    Policy,
+    Check,
+    Flag,
+    IdempotencyKey,
+)

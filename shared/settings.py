@@ -1,0 +1,61 @@
+"""Settings of every service: environment variables with the prefix `SLEEVE_`, read once in `main`.
+
+Every default is safe: loopback only, no secret, all state in one folder. `docs/settings.md` lists each field; a test
+compares the two.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import InputError
+
+
+class Settings(BaseSettings):
+    """What an operator can choose; frozen after start."""
+
+    model_config = SettingsConfigDict(env_prefix="SLEEVE_", frozen=True)
+
+    home: Path = Field(default=Path("sleeve-data"), description="Folder that holds all state of the embedded mode.")
+    database_url: str | None = Field(
+        default=None, description="SQLAlchemy URL; SQLite inside the home folder where it is not set."
+    )
+    log_origin: str = Field(
+        default="sleeve.invalid/log",
+        min_length=1,
+        pattern=r"^[^\s+]+$",
+        description="The log's name in its checkpoints (C2SP origin line); use a domain you control.",
+    )
+    embedder: str = Field(
+        default="pixels:16",
+        description="`pixels:<n>` or `open_clip:<architecture>:<tag or local file>`.",
+    )
+    max_image_bytes: int = Field(default=20 * 2**20, gt=0, description="Largest encoded image accepted, in bytes.")
+    max_image_px: int = Field(
+        default=50_000_000, gt=0, description="Largest decoded image accepted, width × height in pixels."
+    )
+    min_image_side_px: int = Field(
+        default=8, ge=7, description="Smallest side accepted, in pixels; the suite's windows need 8."
+    )
+    host: str = Field(default="127.0.0.1", description="Address that `sleeve serve` listens on; loopback only.")
+    port: int = Field(default=8460, ge=0, le=65535, description="Port that `sleeve serve` listens on; 0 takes any.")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database in use: the one set, else SQLite in the home folder."""
+        return self.database_url or f"sqlite:///{(self.home / 'sleeve.db').absolute()}"
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the settings from the environment; what is given here goes before it.
+
+    Raises:
+        InputError: a variable cannot be accepted; the message names each.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        found = "; ".join(f"SLEEVE_{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
+        raise InputError(f"settings cannot be accepted: {found}", code="settings_invalid") from error

@@ -1,0 +1,5 @@
+"""Embedders: images to unit vectors whose cosine ranks the nearest training items."""
+
+from shared.vision.embedding.embedder import Embedder, open_embedder
+
+__all__ = ["Embedder", "open_embedder"]

@@ -1,0 +1,80 @@
+"""A workspace: the database, blobs and log that one set of settings stands for, opened together.
+
+Everything that a process keeps lies under `settings.home`: `sleeve.db` (unless a database URL is set), `blobs/`, `log/`
+(tiles and checkpoint, public), `keys/` (private), `index/`, `views/`, `models/`, `samples/`, `audits/`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+from shared.blobs import BlobStore
+from shared.db import migrate, open_engine, reading
+from shared.errors import UnavailableError
+from shared.ledger.keyfile import load_or_create_signer
+from shared.ledger.log import Log
+from shared.settings import Settings
+from shared.vision.images import ImageLimits, image_limits
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What every service works on."""
+
+    settings: Settings
+    engine: Engine
+    blobs: BlobStore
+    log: Log
+
+    @property
+    def home(self) -> Path:
+        """The folder that holds all state."""
+        return self.settings.home
+
+    @property
+    def limits(self) -> ImageLimits:
+        """What an image may cost."""
+        return image_limits(self.settings)
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that commits at the end of the block, or rolls back on an error.
+
+        Raises:
+            UnavailableError: the database is down or stays locked.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except OperationalError as error:
+            raise UnavailableError(f"database does not answer: {error.orig}") from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that reads one state and writes nothing."""
+        try:
+            with Session(reading(self.engine), expire_on_commit=False) as session:
+                yield session
+        except OperationalError as error:
+            raise UnavailableError(f"database does not answer: {error.orig}") from error
+
+
+def open_workspace(settings: Settings) -> Workspace:
+    """Open a workspace, making its folder, signing key and schema where they are missing.
+
+    Raises:
+        InputError: the database URL is unusable, or the key file is open to others.
+        UnavailableError: the database does not answer.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.resolved_database_url)
+    migrate(engine, settings.home)
+    signer = load_or_create_signer(settings.home / "keys" / "log.pem", settings.log_origin)
+    log = Log(engine, settings.home / "log", signer)
+    (settings.home / "log.vkey").write_text(log.vkey + "\n", encoding="utf-8")
+    return Workspace(settings, engine, BlobStore(settings.home / "blobs"), log)

@@ -1,0 +1,70 @@
+"""One real audited model for all end-to-end tests: registered, sealed, trained, sampled and audited once, then copied."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.audit.audits import audit_model
+from services.audit.models import train_model
+from services.audit.samples import sample_model
+from services.audit.slices import draw_slice
+from services.audit.training_config import TrainingConfig
+from services.ingest.sources.bulk import register_rows
+from services.ingest.sources.imagefolder import read_imagefolder
+from shared.records.manifests import seal_manifest
+from shared.settings import Settings
+from shared.vision.embedding.pixels import PixelEmbedder
+from shared.workspace import Workspace, open_workspace
+from tests.factories import imagefolder
+
+# As small as training, sampling and comparison can be and still run through every step.
+CONFIG = TrainingConfig(
+    resolution=16,
+    channels=3,
+    block_out_channels=(8, 16),
+    layers_per_block=1,
+    train_batch_size=4,
+    max_train_steps=6,
+    checkpointing_steps=3,
+    num_threads=1,
+)
+ITEMS, SLICE, GENERATIONS, STEPS = 40, 6, 8, 3
+
+
+@dataclass(frozen=True)
+class Audited:
+    """A workspace with one audited model, and what the audit found."""
+
+    home: Path
+    content: dict  # type: ignore[type-arg]
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    """The workspace that tests copy; nobody writes to it."""
+    folder = tmp_path_factory.mktemp("audited")
+    workspace = open_workspace(Settings(home=folder / "home", database_url=None))
+    rows = read_imagefolder(imagefolder(folder / "in", ITEMS), "works", "Ada", workspace.limits.max_bytes)
+    assert register_rows(workspace, rows).created == ITEMS
+    with workspace.writing() as session:
+        drawn = draw_slice(session, "works", SLICE, seed=1)
+        seal_manifest(session, "small", "train", drawn.training)
+        seal_manifest(session, "small-control", "control", drawn.held_out)
+    workspace.log.integrate()
+    train_model(workspace, "model-a", "small", CONFIG)
+    samples = sample_model(workspace, "model-a", GENERATIONS, 0, STEPS)
+    _, content = audit_model(workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    workspace.engine.dispose()
+    return Audited(folder / "home", content)
+
+
+@pytest.fixture
+def audited_workspace(audited: Audited, tmp_path: Path) -> Iterator[Workspace]:
+    """A copy of the audited workspace, free to be changed."""
+    shutil.copytree(audited.home, tmp_path / "home")
+    workspace = open_workspace(Settings(home=tmp_path / "home", database_url=None))
+    yield workspace
+    workspace.engine.dispose()

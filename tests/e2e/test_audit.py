@@ -1,0 +1,112 @@
+"""The audit from end to end on a small real model: figures that add up, a log that proves them, runs that repeat."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.audit.audits import audit_model
+from services.audit.models import train_model
+from services.audit.reports.audit_report import write_report
+from services.audit.samples import sample_model
+from services.audit.training_set import load_sealed_set
+from shared.canonical import sha256_hex
+from shared.errors import ConflictError, InputError, NotFoundError
+from shared.ledger.verify import verify_log, verify_receipt
+from shared.records.items import load_item
+from shared.records.manifests import seal_manifest
+from shared.records.models import load_model_record
+from shared.vision.embedding.pixels import PixelEmbedder
+from shared.workspace import Workspace
+from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, Audited
+
+
+def test_the_figures_add_up(audited: Audited) -> None:
+    content = audited.content
+    generations = content["generations"]
+    fired = [one for one in generations if one["copy"]]
+    assert content["copies"]["hits"] == len(fired)
+    assert content["copies"]["trials"] == len(generations) == GENERATIONS
+    assert content["distinct_items_copied"] == sorted({one["item"] for one in fired})
+    assert content["control_rate"]["trials"] == content["control"]["size"] == len(content["control_scores"])
+    assert content["threshold"] == max(content["control_scores"])
+    assert content["attained_rate"] == pytest.approx(1 / (content["control"]["size"] + 1))
+    assert content["model"]["updates_per_image"] == pytest.approx(6 * 4 / SLICE)
+    for one in generations:
+        assert one["copy"] == (one["metrics"]["ssim"] > content["threshold"])
+        at_least = sum(score >= one["metrics"]["ssim"] for score in content["control_scores"])
+        assert one["p_value"] == pytest.approx((1 + at_least) / (content["control"]["size"] + 1))
+
+
+def test_the_log_proves_the_audit(audited_workspace: Workspace, audited: Audited) -> None:
+    verify_log(audited_workspace.log.folder, audited_workspace.log.vkey)
+    [path] = (audited_workspace.home / "audits" / "model-a").glob("*/audit.json")
+    assert json.loads(path.read_bytes()) == audited.content
+    entry = json.loads(audited_workspace.log.entry(audited_workspace.log.size - 1))
+    assert entry["type"] == "audit.completed"
+    assert entry["body"]["report_sha256"] == sha256_hex(path.read_bytes())
+    with audited_workspace.reading() as session:
+        receipt = audited_workspace.log.receipt(load_model_record(session, "model-a").entry_id)
+    body = verify_receipt(receipt, audited_workspace.log.vkey).entry.body
+    assert body["manifest_root"] == audited.content["manifest"]["root"]
+    assert body["weights_sha256"] == audited.content["model"]["weights_sha256"]
+
+
+def test_everything_again_gives_the_same_and_logs_nothing(audited_workspace: Workspace, audited: Audited) -> None:
+    size = audited_workspace.log.size
+    train_model(audited_workspace, "model-a", "small", CONFIG)
+    samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
+    _, content = audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    assert content == audited.content
+    assert audited_workspace.log.integrate().size == size
+
+
+def test_a_model_is_trained_on_a_training_manifest_only(audited_workspace: Workspace) -> None:
+    with pytest.raises(InputError) as caught:
+        train_model(audited_workspace, "model-b", "small-control", CONFIG)
+    assert caught.value.code == "manifest_purpose"
+    with pytest.raises(NotFoundError):
+        train_model(audited_workspace, "model-b", "nothing", CONFIG)
+    with pytest.raises(ConflictError):
+        train_model(audited_workspace, "model-a", "small", CONFIG.model_copy(update={"seed": 9}))
+
+
+def test_a_control_may_not_overlap_the_training_set(audited_workspace: Workspace) -> None:
+    sealed = load_sealed_set(audited_workspace, "small")
+    with audited_workspace.writing() as session:
+        seal_manifest(session, "overlapping", "control", [item.id for item in sealed.items])
+    samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
+    with pytest.raises(InputError) as caught:
+        audit_model(audited_workspace, "model-a", "overlapping", samples, PixelEmbedder(16), 1000, 0.001)
+    assert caught.value.code == "control_overlaps"
+
+
+def test_a_sealed_name_is_not_sealed_again_with_other_items(audited_workspace: Workspace) -> None:
+    sealed = load_sealed_set(audited_workspace, "small")
+    ids = [item.id for item in sealed.items]
+    with audited_workspace.writing() as session:
+        assert seal_manifest(session, "small", "train", ids[::-1]).id == sealed.manifest.id
+        with pytest.raises(ConflictError):
+            seal_manifest(session, "small", "train", ids[:-1])
+        with pytest.raises(InputError, match="repeated"):
+            seal_manifest(session, "twice", "train", [ids[0], ids[0]])
+        with pytest.raises(InputError, match="withdrawn"):
+            load_item(session, ids[0]).state = "withdrawn"
+            session.flush()
+            seal_manifest(session, "gone", "train", ids)
+
+
+def test_the_report_is_one_file_and_says_what_it_must(
+    audited_workspace: Workspace, audited: Audited, tmp_path: Path
+) -> None:
+    samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
+    audit, content = audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    write_report(audited_workspace, [(audit, content, samples)], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    copies = audited.content["copies"]
+    assert f"{copies['hits']} of {copies['trials']}" in page
+    assert "It does not decide originality, substantial similarity, fair use or infringement." in page
+    assert audited.content["model"]["weights_sha256"] in page
+    assert audited_workspace.log.checkpoint().root.hex() in page
+    assert 'src="http' not in page
+    assert "<script" not in page

@@ -1,0 +1,229 @@
+"""Entries, their bodies, and commitments."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.errors import InputError, VerificationError
+from shared.ledger.bodies import BODY_BY_TYPE, EntryBody, PolicyAdopted
+from shared.ledger.commitments import build_commitment, new_salt, verify_commitment
+from shared.ledger.entries import build_entry, parse_entry
+
+AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+TIME = "2026-01-31T12:00:00.000Z"
+DIGEST = "0123456789abcdef" * 4
+
+BODIES: dict[str, dict[str, Any]] = {
+    "item.registered": {
+        "dataset": "flowers",
+        "title": "Eine schöne Blume",
+        "media_type": "image/png",
+        "width_px": 64,
+        "height_px": 64,
+        "size_bytes": 1234,
+        "licence": "CC-BY-4.0",
+        "licence_url": None,
+        "acquired_at": TIME,
+        "acquired_from": None,
+        "source_url": "https://example.com/a.png",
+        "archival_link": {
+            "original_url": "https://example.com/a.png",
+            "snapshot_url": None,
+            "version_date": None,
+            "sha256": DIGEST,
+            "state": "captured",
+        },
+        "owners": [{"party": "p1", "role": "author", "basis": "metadata", "confidence": 0.5}],
+        "acquirer": "p2",
+        "diligence": [
+            {
+                "source": "register",
+                "query_sha256": None,
+                "searched_at": TIME,
+                "jurisdiction": "DE",
+                "result": "not found",
+                "expires_at": None,
+            }
+        ],
+    },
+    "dataset.sealed": {"name": "slice 1", "purpose": "train", "size": 100, "root": DIGEST},
+    "model.trained": {
+        "name": "m",
+        "manifest_id": "m1",
+        "manifest_root": DIGEST,
+        "weights_sha256": DIGEST,
+        "config_sha256": DIGEST,
+        "code_version": "1.0",
+        "updates": 1000,
+        "seed": None,
+    },
+    "model.imported": {
+        "name": "m",
+        "manifest_id": "m1",
+        "manifest_root": DIGEST,
+        "weights_sha256": DIGEST,
+        "config_sha256": DIGEST,
+        "code_version": "1.0",
+        "updates": None,
+        "seed": 7,
+    },
+    "audit.completed": {
+        "model_id": "m",
+        "control_manifest_id": "c",
+        "generations": 10,
+        "copies": 1,
+        "distinct_items_copied": 1,
+        "threshold": 0.25,
+        "attainable_rate": 0.01,
+        "report_sha256": DIGEST,
+    },
+    "policy.adopted": {"name": "default", "version": "1", "sha256": DIGEST},
+    "check.decided": {
+        "model_id": "m",
+        "manifest_root": DIGEST,
+        "generation_sha256": DIGEST,
+        "decision": "flag",
+        "reason": None,
+        "item": "i1",
+        "p_value": "0.001",
+        "metrics": {"ssim": 0.5, "psnr": None},
+        "policy_sha256": DIGEST,
+        "calibration_sha256": None,
+        "embedder": "pixel-1",
+        "index_cursor": 12,
+    },
+    "flag.raised": {"check_id": "c1", "item": "i1", "owners": [{"party": "p1", "share": 1}]},
+    "diligence.searched": {
+        "source": "register",
+        "query_sha256": DIGEST,
+        "searched_at": TIME,
+        "jurisdiction": None,
+        "result": "found",
+        "expires_at": TIME,
+    },
+}
+
+
+def test_an_entry_has_one_spelling() -> None:
+    entry = build_entry("test.made", at=AT, subject={"item_id": "i"}, body={"b": 1.0, "a": "ü"}, commitments={"x": DIGEST})
+    expected = (
+        f'{{"at":"{TIME}","body":{{"a":"ü","b":1}},"commitments":{{"x":"{DIGEST}"}},'
+        '"subject":{"item_id":"i"},"type":"test.made","v":1}'
+    )
+    assert entry.canonical_bytes() == expected.encode()
+
+
+@pytest.mark.parametrize("entry_type", BODY_BY_TYPE)
+def test_every_known_body_goes_in_and_comes_out(entry_type: str) -> None:
+    body = BODY_BY_TYPE[entry_type].model_validate(BODIES[entry_type])
+    entry = build_entry(entry_type, at=AT, subject={"id": "1"}, body=body)
+    parsed = parse_entry(entry.canonical_bytes())
+    assert parsed.typed_body() == body
+    assert parsed.canonical_bytes() == entry.canonical_bytes()
+
+
+@pytest.mark.parametrize("entry_type", BODY_BY_TYPE)
+def test_every_field_is_required_and_no_other_is_allowed(entry_type: str) -> None:
+    body = BODIES[entry_type]
+    for name in body:
+        with pytest.raises(InputError, match=f"entry: .*{name}"):
+            build_entry(entry_type, at=AT, subject={}, body={key: body[key] for key in body if key != name})
+    with pytest.raises(InputError):
+        build_entry(entry_type, at=AT, subject={}, body={**body, "extra": 1})
+
+
+@pytest.mark.parametrize(
+    ("entry_type", "change"),
+    [
+        ("item.registered", {"licence": "CC_BY"}),
+        ("item.registered", {"acquired_at": "2026-02-30T12:00:00.000Z"}),
+        ("item.registered", {"acquired_at": "2026-01-31T12:00:00Z"}),
+        ("item.registered", {"width_px": 0}),
+        ("item.registered", {"width_px": "64"}),
+        ("item.registered", {"owners": [{"party": "p", "role": "r", "basis": "b", "confidence": 1.5}]}),
+        ("dataset.sealed", {"purpose": "test"}),
+        ("dataset.sealed", {"root": DIGEST.upper()}),
+        ("model.trained", {"updates": None}),
+        ("audit.completed", {"threshold": float("nan")}),
+        ("check.decided", {"decision": "maybe"}),
+        ("check.decided", {"p_value": "about 1"}),
+        ("check.decided", {"p_value": 2}),
+        ("check.decided", {"metrics": {"psnr": float("inf")}}),
+    ],
+)
+def test_a_value_out_of_range_is_refused(entry_type: str, change: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="entry: "):
+        build_entry(entry_type, at=AT, subject={}, body={**BODIES[entry_type], **change})
+
+
+def test_a_body_of_another_type_is_refused() -> None:
+    policy = PolicyAdopted(name="p", version="1", sha256=DIGEST)
+    with pytest.raises(InputError, match=r"expected one of flag\.raised, got one of policy\.adopted"):
+        build_entry("flag.raised", at=AT, subject={}, body=policy)
+
+
+def test_an_entry_that_a_bundle_cannot_hold_is_refused() -> None:
+    length_bytes = len(build_entry("test.made", at=AT, subject={}, body={"x": ""}).canonical_bytes())
+    longest = build_entry("test.made", at=AT, subject={}, body={"x": "a" * (65_535 - length_bytes)})
+    assert len(longest.canonical_bytes()) == 65_535
+    with pytest.raises(InputError, match="expected at most 65535 bytes, got 65536"):
+        build_entry("test.made", at=AT, subject={}, body={"x": "a" * (65_536 - length_bytes)}).canonical_bytes()
+
+
+GOOD = build_entry("test.made", at=AT, subject={}, body={"n": 1}).canonical_bytes()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"[" * 60_000,
+        b'{"at":' * 10_000,
+        GOOD.replace(b'{"n":1}', b'{"n":' + b"[" * 700 + b"]" * 700 + b"}"),
+        GOOD + b"\n",
+        GOOD.replace(b":1}", b": 1}"),
+        GOOD.replace(b'"n":1', b'"n":1.0'),
+        GOOD.replace(b'"n":1', b'"n":NaN'),
+        GOOD.replace(b'"n":1', b'"n":9007199254740993'),
+        GOOD.replace(b'"n":1', b'"n":0,"n":1'),
+        GOOD.replace(b'"v":1', b'"v":2'),
+        GOOD.replace(b'"v":1', b'"v":1,"w":1'),
+        GOOD.replace(b'"commitments":{},', b""),
+        GOOD.replace(b"test.made", b"Test made"),
+        GOOD.replace(b"12:00", b"25:00"),
+    ],
+    ids=range(17),
+)
+def test_bytes_that_are_no_entry_are_refused(data: bytes) -> None:
+    with pytest.raises(InputError, match=r"entry|canonical"):
+        parse_entry(data)
+
+
+def test_an_unknown_type_is_read_all_the_same() -> None:
+    entry = parse_entry(GOOD)
+    assert entry.type == "test.made"
+    assert entry.typed_body() is None
+
+
+def test_every_type_in_use_has_a_body_model() -> None:
+    assert set(BODY_BY_TYPE) == set(BODIES)
+    assert all(issubclass(body, EntryBody) for body in BODY_BY_TYPE.values())
+
+
+def test_a_commitment_holds_for_its_value_and_salt_only() -> None:
+    salt = new_salt()
+    commitment = build_commitment("Ada Lovelace", salt)
+    verify_commitment("Ada Lovelace", salt, commitment)
+    for value, other_salt, other in (
+        ("Ada", salt, commitment),
+        ("Ada Lovelace", new_salt(), commitment),
+        ("Ada Lovelace", salt, commitment[:-1]),
+        ("Ada Lovelace", salt, "é"),
+    ):
+        with pytest.raises(VerificationError, match="commitment: expected"):
+            verify_commitment(value, other_salt, other)
+    with pytest.raises(InputError, match="expected 32 bytes, got 0"):
+        build_commitment("Ada Lovelace", b"")

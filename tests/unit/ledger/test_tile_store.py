@@ -1,0 +1,91 @@
+"""Tile paths, and the folder that keeps tiles."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import CorruptStateError
+from shared.ledger.merkle import leaf_hash
+from shared.ledger.tiles import TilePlace, TileStore, build_tile_path, parse_tile_path, tile_width
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        (TilePlace(0, 0, 256), "tile/0/000"),
+        (TilePlace(0, 999, 1), "tile/0/999.p/1"),
+        (TilePlace(63, 1000, 256), "tile/63/x001/000"),
+        (TilePlace(1, 1234067, 255), "tile/1/x001/x234/067.p/255"),
+        (TilePlace(None, 1234567, 256), "tile/entries/x001/x234/567"),
+    ],
+)
+def test_a_place_has_one_path(place: TilePlace, path: str) -> None:
+    assert build_tile_path(place.level, place.index, place.width) == path
+    assert parse_tile_path(path) == place
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tile/64/000",
+        "tile/00/000",
+        "tile/0/00",
+        "tile/0/x000/000",
+        "tile/0/001/000",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/007",
+        "tile/data/000",
+        "tile/0/000\n",
+        "tile/0/٠٠٠",
+        "checkpoint",
+    ],
+)
+def test_what_is_no_tile_path_is_none(path: str) -> None:
+    assert parse_tile_path(path) is None
+
+
+def test_widths_are_those_of_the_specifications_example() -> None:
+    size = 70_000  # C2SP tlog-tiles, "Partial Tiles"
+    assert [tile_width(0, index, size) for index in (0, 272, 273)] == [256, 256, 112]
+    assert [tile_width(1, index, size) for index in (0, 1)] == [256, 17]
+    assert tile_width(2, 0, size) == 1
+    assert tile_width(3, 0, size) == 0
+    assert tile_width(1, 0, 256) == 1
+
+
+@pytest.mark.parametrize("path", ["tile/0/000", "tile/0/000.p/1", "tile/entries/000"])
+def test_what_is_written_never_changes(tmp_path: Path, path: str) -> None:
+    store = TileStore(tmp_path)
+    with store.lock():
+        store.write({path: b"once"})
+        store.write({path: b"once"})
+        with pytest.raises(CorruptStateError, match=r"expected the 5 bytes .* got 4 others"):
+            store.write({path: b"twice"})
+    assert (tmp_path / path).read_bytes() == b"once"
+
+
+def test_what_a_crash_left_half_written_is_cleared(tmp_path: Path) -> None:
+    store = TileStore(tmp_path)
+    (tmp_path / ".tmp").mkdir()
+    (tmp_path / ".tmp" / "0").write_bytes(b"half")
+    with store.lock():
+        assert not (tmp_path / ".tmp").exists()
+
+
+def test_a_tile_is_read_from_the_full_one_where_the_partial_is_gone(tmp_path: Path) -> None:
+    store = TileStore(tmp_path)
+    hashes = [leaf_hash(bytes([number])) for number in range(256)]
+    with store.lock():
+        store.write({"tile/0/000": b"".join(hashes)})
+    assert store.load_tile(0, 0, 17) == hashes[:17]
+
+
+def test_a_tile_that_is_missing_or_short_is_a_corrupt_state(tmp_path: Path) -> None:
+    store = TileStore(tmp_path)
+    with pytest.raises(CorruptStateError, match=r"tile/0/000\.p/3: expected this tile"):
+        store.load_tile(0, 0, 3)
+    with store.lock():
+        store.write({"tile/0/000.p/3": bytes(95)})
+    with pytest.raises(CorruptStateError, match=r"tile/0/000\.p/3: expected 96 bytes, got 95"):
+        store.load_tile(0, 0, 3)
