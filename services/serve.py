@@ -23,25 +23,33 @@ Every error is `application/problem+json` (RFC 9457). Every receipt is a C2SP `t
 client of that format check it offline."""
 
 
-def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
-    """Build the one-process application over an open workspace and gate; closing the app closes the gate."""
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        gate.close()
-
-    app = FastAPI(title="Sleeve", version=code_version(), description=DESCRIPTION, lifespan=lifespan)
+def build_api() -> FastAPI:
+    """Build the application's routes and error answers, without anything to serve from: what OpenAPI describes."""
+    app = FastAPI(title="Sleeve", version=code_version(), description=DESCRIPTION, lifespan=_close_gate)
     add_problem_handlers(app)
-    add_ingest(app, workspace)
-    add_audit(app, workspace)
-    add_output_gate(app, gate)
+    add_ingest(app)
+    add_audit(app)
+    add_output_gate(app)
 
     @app.get("/healthz", tags=["service"], summary="Is the process up?")
     def get_health() -> dict[str, str]:
         """Answer as long as the process runs."""
         return {"status": "ok"}
 
+    return app
+
+
+@asynccontextmanager
+async def _close_gate(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.gate.close()
+
+
+def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
+    """Build the one-process application over an open workspace and gate; closing the app closes the gate."""
+    app = build_api()
+    app.state.workspace = workspace
+    app.state.gate = gate
     return app
 
 

@@ -18,6 +18,8 @@ def sample_model(
     seed: int,
     steps: int,
     on_image: Callable[[int, int], None] | None = None,
+    *,
+    num_threads: int | None = None,
 ) -> Path:
     """Sample a recorded model with DDIM, resuming where an earlier run stopped.
 
@@ -28,6 +30,7 @@ def sample_model(
         seed: of the first image; image i has seed + i.
         steps: denoising steps.
         on_image: told (images done, images in all).
+        num_threads: CPU threads; torch's own choice where it is not given.
 
     Returns:
         The folder of the samples.
@@ -46,6 +49,7 @@ def sample_model(
         batch_size=BATCH_IMAGES,
         steps=steps,
         sampler="ddim",
+        num_threads=num_threads,
         on_image=on_image,
     )
     return folder

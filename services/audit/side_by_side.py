@@ -133,4 +133,12 @@ def _run(settings: Settings, at: int, job: ModelJob, news: Any) -> Path:
 
     workspace = open_workspace(settings)
     train_model(workspace, job.name, job.manifest, job.config, told("training"))
-    return sample_model(workspace, job.name, job.samples, job.sample_seed, job.sample_steps, told("sampling"))
+    return sample_model(
+        workspace,
+        job.name,
+        job.samples,
+        job.sample_seed,
+        job.sample_steps,
+        told("sampling"),
+        num_threads=job.config.num_threads,
+    )

@@ -19,6 +19,7 @@ from services.audit.presets import DEMO_CONFIG, DEMO_SAMPLING_STEPS
 from services.audit.reports.audit_report import write_report
 from services.audit.side_by_side import ModelJob, train_and_sample
 from services.audit.slices import draw_slice
+from services.audit.training_config import TrainingConfig
 from services.console import console, progress
 from services.demo.gate_step import ask_gate
 from services.demo.pictures import write_faces, write_photographs
@@ -35,7 +36,6 @@ from shared.vision.embedding import open_embedder
 from shared.workspace import Workspace, open_workspace
 
 SLICE_SIZES = (8, 64)
-GENERATIONS = 128
 SLICE_SEED = 0
 SAMPLE_SEED = 0
 NEIGHBOURS = 1000  # the paper: "1K CLIP neighbors"; a smaller manifest is searched whole
@@ -48,6 +48,15 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 @dataclass(frozen=True)
+class DemoPlan:
+    """How much the demo trains and samples."""
+
+    config: TrainingConfig = DEMO_CONFIG
+    generations: int = 128
+    sampling_steps: int = DEMO_SAMPLING_STEPS
+
+
+@dataclass(frozen=True)
 class DemoSlices:
     """The names of the demo's manifests, and the face that none of them holds."""
 
@@ -56,20 +65,20 @@ class DemoSlices:
     probe: str
 
 
-def run_demo(folder: Path) -> None:
+def run_demo(folder: Path, plan: DemoPlan | None = None) -> None:
     """Run the demo in a folder of its own; run it again after an interruption and it goes on.
 
     Raises:
         InputError: the folder's path is taken by a file.
     """
     try:
-        _run(folder)
+        _run(folder, plan or DemoPlan())
     except KeyboardInterrupt:
         typer.echo("\ninterrupted; run the same command again and it goes on from here", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def _run(folder: Path) -> None:
+def _run(folder: Path, plan: DemoPlan) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"expected a folder for the demo, got the file {folder}")
     # The demo's own place: neither the home nor the database of the environment is touched.
@@ -79,7 +88,7 @@ def _run(folder: Path) -> None:
     report = verify_log(workspace.log.folder, workspace.log.vkey)
     console.print(f"log verified: {report.size:,} entries, root {workspace.log.checkpoint().root.hex()[:16]}…")
     slices = seal_slices(workspace)
-    audits = audit_slices(settings, workspace, slices)
+    audits = audit_slices(settings, workspace, slices, plan)
     checks = ask_gate(settings, workspace, audits, slices.probe, folder / "receipts")
     summary = build_summary(workspace, [content for _, content, _ in audits], checks)
     write_report(workspace, audits, folder / "report.html", title=TITLE, checks=checks)
@@ -114,10 +123,12 @@ def seal_slices(workspace: Workspace) -> DemoSlices:
     return DemoSlices(training, control, drawn.held_out[-1])
 
 
-def audit_slices(settings: Settings, workspace: Workspace, slices: DemoSlices) -> list[tuple[Audit, dict[str, Any], Path]]:
+def audit_slices(
+    settings: Settings, workspace: Workspace, slices: DemoSlices, plan: DemoPlan
+) -> list[tuple[Audit, dict[str, Any], Path]]:
     """Train and sample a model for each slice, side by side, then audit each."""
     jobs = [
-        ModelJob(f"faces-{size}", slices.training[size], DEMO_CONFIG, GENERATIONS, SAMPLE_SEED, DEMO_SAMPLING_STEPS)
+        ModelJob(f"faces-{size}", slices.training[size], plan.config, plan.generations, SAMPLE_SEED, plan.sampling_steps)
         for size in SLICE_SIZES
     ]
     with progress() as bars:
@@ -133,7 +144,7 @@ def audit_slices(settings: Settings, workspace: Workspace, slices: DemoSlices) -
 def _bars_of(bars: Any, jobs: list[ModelJob]) -> Callable[[int, str, int, int], None]:
     tasks = {
         (at, step): bars.add_task(f"{step} {job.name}", total=total)
-        for step, total in (("training", DEMO_CONFIG.max_train_steps), ("sampling", GENERATIONS))
+        for step, total in (("training", jobs[0].config.max_train_steps), ("sampling", jobs[0].samples))
         for at, job in enumerate(jobs)
     }
     return lambda at, step, done, of: bars.update(tasks[at, step], completed=done, total=of)
@@ -141,18 +152,16 @@ def _bars_of(bars: Any, jobs: list[ModelJob]) -> Callable[[int, str, int, int], 
 
 def show_summary(summary: dict[str, Any], folder: Path) -> None:
     """Print the closing table, and the report's path last."""
-    table = Table("model", "pictures", "copies", "95 % interval", "distinct copied", "control", "threshold", "median SSIM")
+    table = Table("model", "copies", "95 % interval", "distinct", "held-out", "threshold")
     for model in summary["models"]:
         low, high = model["interval"]
         table.add_row(
             model["name"],
-            str(model["manifest_size"]),
             f"{model['copies']}/{model['generations']} ({model['copy_rate']:.0%})",
-            f"{low:.0%} – {high:.0%}",
+            f"{low:.0%} to {high:.0%}",
             f"{model['distinct_items_copied']} of {model['manifest_size']}",
             f"{model['control_hits']}/{model['control_size']} ({model['control_rate']:.1%})",
             f"{model['threshold']:.3f}",
-            f"{model['median_best_ssim']:.3f}",
         )
     console.print(table)
     for check in summary["gate"]:

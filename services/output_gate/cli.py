@@ -10,8 +10,10 @@ from services.console import console
 from services.output_gate.checks.schemas import CheckAnswer
 from shared.errors import InputError
 from shared.files import save_atomically
+from shared.records.models import load_model_record
 from shared.settings import load_settings
-from shared.workspace import open_workspace
+from shared.vision.images import decode_image
+from shared.workspace import Workspace, open_workspace
 
 app = typer.Typer(help="Decide whether a generation may be released.", no_args_is_help=True)
 
@@ -32,14 +34,13 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Check one image. Exit status 0 clear, 3 flag, 4 undecided."""
+    workspace = open_workspace(load_settings())
+    data = _read_checked(workspace, file, model)
+    # Only now what brings torch: bad input is answered at once.
     from services.output_gate.checks.service import build_answer, check_generation
     from services.output_gate.gate import open_gate
 
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}", code="file_missing") from error
-    opened = open_gate(open_workspace(load_settings()))
+    opened = open_gate(workspace)
     try:
         answer = build_answer(opened, check_generation(opened, model, data))
     finally:
@@ -48,6 +49,17 @@ def check(
         save_atomically(receipt, answer.receipt.encode())
     console.print_json(answer.model_dump_json()) if as_json else show_answer(answer)
     raise typer.Exit(EXIT_STATUS[answer.decision])
+
+
+def _read_checked(workspace: Workspace, file: Path, model: str) -> bytes:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}", code="file_missing") from error
+    decode_image(data, workspace.limits)
+    with workspace.reading() as session:
+        load_model_record(session, model)
+    return data
 
 
 def show_answer(answer: CheckAnswer) -> None:

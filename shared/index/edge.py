@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import qdrant_edge as qdrant
@@ -90,7 +91,7 @@ class EdgeIndex:
             by_list.setdefault(tuple(sorted(names)), []).append(item_id)
         for names, item_ids in by_list.items():
             for start in range(0, len(item_ids), BATCH_POINTS):
-                batch = item_ids[start : start + BATCH_POINTS]
+                batch: list[int | UUID | str] = [*item_ids[start : start + BATCH_POINTS]]
                 self._shard.update(qdrant.UpdateOperation.set_payload(batch, {"manifests": list(names)}))
 
     def commit(self, log_size: int) -> None:

@@ -36,7 +36,7 @@ def find_best_matches(generations: Pixels, training: Pixels, candidates: NDArray
         The best match of each generation.
 
     Raises:
-        InputError: shapes that do not agree.
+        InputError: shapes that do not agree, or an empty shortlist.
     """
     if generations.shape[1:] != training.shape[1:] or len(candidates) != len(generations):
         raise InputError(
@@ -44,4 +44,6 @@ def find_best_matches(generations: Pixels, training: Pixels, candidates: NDArray
             f"training {training.shape}, shortlists {candidates.shape}"
         )
     index, scores = best_ssim(generations, training, candidates)
+    if (index < 0).any():
+        raise InputError(f"expected a candidate for every generation, got none for {int((index < 0).sum())}")
     return BestMatches(index, scores, measure(training[index], generations))

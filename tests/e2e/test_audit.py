@@ -90,15 +90,13 @@ def test_a_sealed_name_is_not_sealed_again_with_other_items(audited_workspace: W
             seal_manifest(session, "small", "train", ids[:-1])
         with pytest.raises(InputError, match="repeated"):
             seal_manifest(session, "twice", "train", [ids[0], ids[0]])
+        load_item(session, ids[0]).state = "withdrawn"
+        session.flush()
         with pytest.raises(InputError, match="withdrawn"):
-            load_item(session, ids[0]).state = "withdrawn"
-            session.flush()
             seal_manifest(session, "gone", "train", ids)
 
 
-def test_the_report_is_one_file_and_says_what_it_must(
-    audited_workspace: Workspace, audited: Audited, tmp_path: Path
-) -> None:
+def test_the_report_is_one_file_and_says_what_it_must(audited_workspace: Workspace, audited: Audited, tmp_path: Path) -> None:
     samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
     audit, content = audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
     write_report(audited_workspace, [(audit, content, samples)], tmp_path / "report.html")

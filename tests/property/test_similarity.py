@@ -23,7 +23,7 @@ def pairs(draw):
     return torch.from_numpy(draw(pixels)).double(), torch.from_numpy(draw(pixels)).double()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(pairs())
 def test_identity(pair):
     x, _ = pair
@@ -34,7 +34,7 @@ def test_identity(pair):
     assert all(math.isclose(row[name], 1, abs_tol=1e-9) for name in ("ssim", "fsim", "uiq"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(pairs())
 def test_symmetry_and_bounds(pair):
     there, back = measure(*pair), measure(*reversed(pair))
@@ -46,7 +46,7 @@ def test_symmetry_and_bounds(pair):
     assert there.psnr[0] >= 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(pairs(), st.floats(0, 1))
 def test_float32_measures_as_float64(pair, fraction):
     x, y = (images.float() * np.float32(1 - fraction / 2) for images in pair)
@@ -55,7 +55,7 @@ def test_float32_measures_as_float64(pair, fraction):
         np.testing.assert_allclose(getattr(single, name), getattr(double, name), rtol=0, atol=1e-9, err_msg=name)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_more_noise_is_less_similar(seed):
     cut = data.astronaut()[100:132, 200:232].transpose(2, 0, 1).astype(np.float64)

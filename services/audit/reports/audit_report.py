@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
@@ -26,6 +27,8 @@ from shared.matching.intervals import upper_bound
 from shared.records.models import Audit
 from shared.workspace import Workspace
 
+# Fixed levels of SSIM at which shares are shown besides the calibrated threshold.
+SWEEP_LEVELS = (0.7, 0.8, 0.9)
 METRIC_NAMES = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")
 
 
@@ -56,6 +59,8 @@ def write_report(
             audits=[_section(workspace, audit, content, folder) for audit, content, folder in audits],
             plot=Markup(plot_distributions(contents)),  # noqa: S704 - our own SVG, its texts escaped in plots.py
             checks=checks,
+            sweep_levels=SWEEP_LEVELS,
+            equal_updates=len(contents) > 1 and len({content["model"]["updates"] for content in contents}) == 1,
             metric_names=METRIC_NAMES,
             checkpoint=checkpoint,
             vkey=workspace.log.vkey,
@@ -76,6 +81,17 @@ def _section(workspace: Workspace, audit: Audit, content: dict[str, Any], folder
         "median_ssim": median_ssim(content),
         "control_max": max(content["control_scores"]),
         "upper_bound": upper_bound(content["copies"]["hits"], content["copies"]["trials"]),
+        "by_chance": content["attained_rate"] * content["copies"]["trials"],
+        "sweep": _sweep(content),
+    }
+
+
+def _sweep(content: dict[str, Any]) -> dict[float, dict[str, float]]:
+    generated = np.array([one["metrics"]["ssim"] for one in content["generations"]])
+    control = np.array(content["control_scores"])
+    return {
+        level: {"generations": float((generated > level).mean()), "control": float((control > level).mean())}
+        for level in SWEEP_LEVELS
     }
 
 

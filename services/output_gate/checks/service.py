@@ -144,12 +144,9 @@ def _raise_flag(session: Session, check: Check, result: CheckResult) -> None:
     flag_id, item_id = new_id(), result.match.id
     owners = load_owners(session, [item_id])[item_id]
     shares: list[dict[str, Any]] = [{"party": party.id, "share": 1 / len(owners)} for _, party in owners]
-    entry = Entry(
-        type="flag.raised",
-        at=timestamp(check.created_at),
-        subject={"flag": flag_id, "check": check.id},
-        body={"check_id": check.id, "item": item_id, "owners": shares},
-    )
+    body: dict[str, Any] = {"check_id": check.id, "item": item_id, "owners": shares}
+    subject = {"flag": flag_id, "check": check.id}
+    entry = Entry(type="flag.raised", at=timestamp(check.created_at), subject=subject, body=body)
     [entry_id] = Log.append(session, [entry])
     session.add(
         Flag(

@@ -52,8 +52,7 @@ def uiq(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def window_statistics(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the four statistics of every window pair that UIQ is made of, all scaled alike; exact for 8-bit
-    values.
+    """Return the four statistics of every window pair that UIQ is made of; exact for 8-bit values.
 
     Args:
         x: float64 tensor (N, C, H, W), sides at least 8 px.
@@ -63,7 +62,8 @@ def window_statistics(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, t
         n²·x̄ȳ, n²·(x̄² + ȳ²), n²·σxy and n²·(σx² + σy²), each (N, C, positions), population moments, n = 64.
     """
     moments = torch.stack([x, y, x * x + y * y, x * y])
-    sum_x, sum_y, squares, products = box_sum(moments.flatten(0, 1), SIDE_PX).view(4, *x.shape[:2], -1)
+    windows = box_sum(moments.flatten(0, 1), SIDE_PX).flatten(2)
+    sum_x, sum_y, squares, products = torch.tensor_split(windows, 4)
     count = SIDE_PX**2
     means, brightness = sum_x * sum_y, sum_x**2 + sum_y**2
     return means, brightness, count * products - means, count * squares - brightness

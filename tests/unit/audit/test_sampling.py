@@ -2,17 +2,26 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from diffusers import DDIMPipeline
-from tiny_runs import run_in_killed_process, run_sampling, run_training
 
 from services.audit.diffusion_model import load_model, weights_sha256
 from services.audit.sampling import load_samples, sample
+from services.audit.training import cpu_threads
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, UnavailableError
+from tests.unit.audit.tiny_runs import run_in_killed_process, run_sampling, run_training
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    # Two threads that wait for each other crawl where other work holds a core.
+    with cpu_threads(1):
+        yield
 
 
 @pytest.fixture(scope="module")

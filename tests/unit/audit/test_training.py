@@ -2,21 +2,29 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from diffusers import DDPMPipeline
-from tiny_runs import CONFIG, build_views, run_in_killed_process, run_training
 
 from services.audit.atomic_folders import UNFINISHED_PREFIX, locked_folder
 from services.audit.checkpoints import checkpoint_folders
 from services.audit.diffusion_model import load_model
 from services.audit.presets import DEMO_CONFIG
-from services.audit.training import TrainedModel, TrainingConfig, load_training_config, train
+from services.audit.training import TrainedModel, TrainingConfig, cpu_threads, load_training_config, train
 from services.audit.training_state import DataOrder, build_training_state
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, UnavailableError
+from tests.unit.audit.tiny_runs import CONFIG, build_views, run_in_killed_process, run_training
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    # Two threads that wait for each other crawl where other work holds a core.
+    with cpu_threads(1):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +150,7 @@ def test_global_generator_and_threads_are_left_alone(tmp_path: Path) -> None:
     torch.manual_seed(5)
     expected = torch.rand(1), torch.get_num_threads()
     torch.manual_seed(5)
-    run_training(tmp_path, config=changed(max_train_steps=2))
+    run_training(tmp_path, config=changed(max_train_steps=2, num_threads=2))
     assert (torch.rand(1), torch.get_num_threads()) == expected
 
 

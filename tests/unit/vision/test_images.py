@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -76,7 +77,5 @@ def test_random_damage_is_an_input_error_or_a_picture_never_anything_else() -> N
         damaged = bytearray(original)
         for at in random.integers(0, len(damaged), size=3):
             damaged[at] = random.integers(0, 256)
-        try:
+        with suppress(InputError):
             assert decode_image(bytes(damaged), LIMITS).pixels.mode == "RGB"
-        except InputError as error:
-            assert error.message

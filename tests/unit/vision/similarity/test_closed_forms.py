@@ -110,8 +110,9 @@ def test_rmse_sre_and_sam_against_naive_sums(pair):
     errors = ((a - b) ** 2).mean(axis=(0, 1))
     assert rmse(x, y).item() == pytest.approx((np.sqrt(errors) / 255).mean(), abs=1e-12)
     assert sre(x, y).item() == pytest.approx(10 * np.log10((a.mean(axis=(0, 1)) ** 2 / errors).mean()), abs=1e-9)
-    cosine = (a * b).sum(axis=2) / np.linalg.norm(a, axis=2) / np.linalg.norm(b, axis=2)
-    if np.isfinite(cosine).all():
+    lengths = np.linalg.norm(a, axis=2) * np.linalg.norm(b, axis=2)
+    if lengths.all():
+        cosine = (a * b).sum(axis=2) / lengths
         assert sam(x, y).item() == pytest.approx(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean(), abs=1e-5)
 
 
