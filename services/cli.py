@@ -55,10 +55,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Run the three services in one process on loopback; the API is described at /docs."""
-    from services.serve import build_server
-
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = load_settings(**given)
+    from services.serve import build_server
+
     server = build_server(settings)
     typer.echo(f"http://{settings.host}:{settings.port}/docs")
     server.run()

@@ -16,6 +16,7 @@ from shared.errors import InputError
 from shared.settings import load_settings
 from shared.vision.images import decode_image, image_limits
 
+SUITE = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
@@ -71,10 +72,9 @@ def _read(path: Path) -> bytes:
 
 
 def show_rows(rows: list[dict[str, Any]]) -> None:
-    """Print pairs as a table; ∞ stands for identical images."""
-    metrics = [name for name in rows[0] if name not in {"pair", "identical"}]
-    table = Table("pair", *(name.upper() for name in metrics))
+    """Print pairs as a table; `inf` is what PSNR and SRE are for identical images."""
+    table = Table("pair", *(name.upper() for name in SUITE))
     for row in rows:
-        shown = ("∞" if row[name] is None else f"{row[name]:.4f}" for name in metrics)
+        shown = (row["not_finite"].get(name, "") if row[name] is None else f"{row[name]:.4f}" for name in SUITE)
         table.add_row(row["pair"], *shown)
     console.print(table)

@@ -1,6 +1,5 @@
 """The three services in one process, on loopback: what `sleeve serve` runs."""
 
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,7 +11,6 @@ from services.ingest.app import add_ingest
 from services.output_gate.app import add_output_gate
 from services.output_gate.gate import Gate, open_gate
 from shared.code_version import code_version
-from shared.errors import InputError
 from shared.problems import add_problem_handlers
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
@@ -53,28 +51,13 @@ def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
     return app
 
 
-def check_loopback(host: str) -> None:
-    """Refuse to listen on anything but loopback: there is no authentication yet, so nobody else may reach the port.
-
-    Raises:
-        InputError: the host is not a loopback address.
-    """
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise InputError(f"expected a loopback address to listen on, got {host!r}", code="host_not_loopback")
-
-
 def build_server(settings: Settings) -> uvicorn.Server:
     """Open workspace and gate and build the server over them.
 
     Raises:
-        InputError: the host is not loopback, or a setting is unusable.
+        InputError: a setting is unusable.
         UnavailableError: the database is down, or another process owns the index.
     """
-    check_loopback(settings.host)
     workspace = open_workspace(settings)
     app = create_app(workspace, open_gate(workspace))
     return uvicorn.Server(uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning"))

@@ -4,10 +4,11 @@ Every default is safe: loopback only, no secret, all state in one folder. `docs/
 compares the two.
 """
 
+import ipaddress
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import InputError
@@ -41,6 +42,18 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that `sleeve serve` listens on; loopback only.")
     port: int = Field(default=8460, ge=0, le=65535, description="Port that `sleeve serve` listens on; 0 takes any.")
+
+    @field_validator("host")
+    @classmethod
+    def _is_loopback(cls, host: str) -> str:
+        # There is no authentication yet: nobody but this machine may reach the port.
+        try:
+            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(f"expected a loopback address to listen on, got {host!r}")
+        return host
 
     @property
     def resolved_database_url(self) -> str:

@@ -75,7 +75,7 @@ def run_demo(folder: Path, plan: DemoPlan | None = None) -> None:
         _run(folder, plan or DemoPlan())
     except KeyboardInterrupt:
         typer.echo("\ninterrupted; run the same command again and it goes on from here", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise SystemExit(EXIT_INTERRUPTED) from None
 
 
 def _run(folder: Path, plan: DemoPlan) -> None:

@@ -5,18 +5,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from services.audit.audits import audit_model
 from services.audit.models import train_model
+from services.audit.sample_shards import begin_shards, load_samples, save_shard
 from services.audit.samples import sample_model
 from services.audit.slices import draw_slice
 from services.audit.training_config import TrainingConfig
+from services.audit.training_set import load_sealed_set, load_views
 from services.ingest.sources.bulk import register_rows
 from services.ingest.sources.imagefolder import read_imagefolder
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings
 from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace, open_workspace
 from tests.factories import imagefolder
 
@@ -68,3 +72,15 @@ def audited_workspace(audited: Audited, tmp_path: Path) -> Iterator[Workspace]:
     workspace = open_workspace(Settings(home=tmp_path / "home", database_url=None))
     yield workspace
     workspace.engine.dispose()
+
+
+def save_copycat(workspace: Workspace, folder: Path, noise_levels: float = 4.0) -> Path:
+    """Save generations that are copies: every training view with slight noise, as if the model had drawn them."""
+    sealed = load_sealed_set(workspace, "small")
+    views = np.asarray(load_views(workspace, sealed, ViewRecipe(resolution_px=CONFIG.resolution, channels=CONFIG.channels)))
+    noise = np.random.default_rng(0).normal(0, noise_levels, views.shape)
+    images = np.clip(views + noise, 0, 255).astype(np.uint8)
+    drawn = load_samples(sample_model(workspace, "model-a", GENERATIONS, 0, STEPS))
+    settings = drawn.settings | {"count": len(images), "sampler": "copycat"}
+    save_shard(folder, settings, begin_shards(folder, settings), images, np.arange(len(images), dtype=np.int64))
+    return folder

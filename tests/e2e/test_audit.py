@@ -18,7 +18,7 @@ from shared.records.manifests import seal_manifest
 from shared.records.models import load_model_record
 from shared.vision.embedding.pixels import PixelEmbedder
 from shared.workspace import Workspace
-from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, Audited
+from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, Audited, save_copycat
 
 
 def test_the_figures_add_up(audited: Audited) -> None:
@@ -108,3 +108,20 @@ def test_the_report_is_one_file_and_says_what_it_must(audited_workspace: Workspa
     assert audited_workspace.log.checkpoint().root.hex() in page
     assert 'src="http' not in page
     assert "<script" not in page
+
+
+def test_copies_are_found_each_with_its_item(audited_workspace: Workspace, tmp_path: Path) -> None:
+    samples = save_copycat(audited_workspace, tmp_path / "samples")
+    _, content = audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    assert content["copies"]["hits"] == SLICE
+    ids = [item.id for item in load_sealed_set(audited_workspace, "small").items]
+    assert [one["item"] for one in content["generations"]] == ids
+    assert content["distinct_items_copied"] == sorted(ids)
+
+
+def test_samples_of_another_model_are_refused(audited_workspace: Workspace, tmp_path: Path) -> None:
+    train_model(audited_workspace, "model-c", "small", CONFIG.model_copy(update={"seed": 5}))
+    samples = save_copycat(audited_workspace, tmp_path / "samples")
+    with pytest.raises(ConflictError) as caught:
+        audit_model(audited_workspace, "model-c", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    assert caught.value.code == "samples_of_other_model"

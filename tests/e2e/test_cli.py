@@ -104,7 +104,7 @@ def test_compare_measures_files_and_folders(tmp_path: Path) -> None:
 
 def test_serving_is_refused_on_anything_but_loopback(tmp_path: Path) -> None:
     for host in ("0.0.0.0", "192.168.1.5", "example.org"):
-        one_line_error(sleeve(tmp_path / "home", "serve", "--host", host), "host_not_loopback")
+        one_line_error(sleeve(tmp_path / "home", "serve", "--host", host), "settings_invalid")
 
 
 def test_sealing_and_unknown_data_sets(audited_workspace: Workspace) -> None:

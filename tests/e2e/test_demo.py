@@ -2,8 +2,8 @@
 
 import json
 import os
-import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -62,10 +62,10 @@ def test_a_demo_that_is_interrupted_goes_on_and_does_nothing_twice(tmp_path: Pat
     assert shown.decode().strip().splitlines()[-1] == str(folder / "report.html")
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     report = verify_log(folder / "state" / "log", (folder / "state" / "log.vkey").read_text(encoding="utf-8").strip())
-    entries = b"".join(
-        path.read_bytes() for path in (folder / "state" / "log" / "tile" / "entries").rglob("*") if path.is_file()
-    )
-    counted = {kind: len(re.findall(rb'"type":"%s"' % kind.encode(), entries)) for kind in KINDS}
+    with sqlite3.connect(folder / "state" / "sleeve.db") as database:
+        types = [json.loads(entry)["type"] for (entry,) in database.execute("SELECT entry FROM log_entry")]
+    database.close()
+    counted = {kind: types.count(kind) for kind in KINDS}
     assert counted == KINDS | {"flag.raised": counted["flag.raised"]}
     assert summary["log"]["size"] == report.size == sum(counted.values())
     assert [model["manifest_size"] for model in summary["models"]] == [8, 64]
