@@ -1,0 +1,38 @@
+"""What is deployed: a compose file without open ports or default secrets, and a distribution that carries its data files."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_compose_publishes_on_loopback_only_and_has_no_default_secret() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    for name, service in compose["services"].items():
+        for port in service.get("ports", ()):
+            assert port.startswith("127.0.0.1:"), (name, port)
+        for key, value in service.get("environment", {}).items():
+            if "PASSWORD" in key:
+                assert ":?" in value, (name, key)
+    example = (ROOT / "deploy" / "env.example").read_text(encoding="utf-8")
+    assert all(line.endswith("=") for line in example.splitlines() if line and not line.startswith("#"))
+
+
+@pytest.mark.timeout(120)
+def test_the_distribution_carries_templates_policy_and_migrations(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)],
+        check=True,
+    )
+    [wheel] = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for path in (*ROOT.glob("services/**/*.j2"), *ROOT.glob("services/**/*.css"), *ROOT.glob("services/**/*.toml")):
+        assert str(path.relative_to(ROOT)) in names
+    for path in ROOT.glob("deploy/migrations/versions/*.py"):
+        assert str(path.relative_to(ROOT)) in names
+    assert not [name for name in names if name.startswith("tests/")]
