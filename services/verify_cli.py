@@ -1,4 +1,7 @@
-"""`sleeve verify`: offline verification, for people who do not trust whoever runs the log."""
+"""`sleeve verify`: verification for people who do not trust whoever runs the log.
+
+Exit status 0 and a line that begins with "valid:" when everything holds; else 1 and a line that says what does not.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +10,11 @@ import typer
 
 from services.console import console
 from shared.errors import InputError
-from shared.ledger.verify import verify_log, verify_receipt
+from shared.ledger.checkpoint import verify_checkpoint
+from shared.ledger.verify import verify_growth, verify_log, verify_receipt
 from shared.settings import load_settings
 
-app = typer.Typer(help="Verify receipts and logs offline.", no_args_is_help=True)
+app = typer.Typer(help="Verify receipts, checkpoints and whole logs.", no_args_is_help=True)
 
 Key = Annotated[
     str | None, typer.Option(help="The log's verifier key, or a file that holds it; SLEEVE_HOME/log.vkey by default.")
@@ -32,18 +36,26 @@ def load_vkey(key: str | None) -> str:
         raise InputError(f"expected a verifier key or a file that holds one, got {path}", code="key_missing") from error
 
 
+def load_text(file: Path, kind: str) -> str:
+    """Read a text file that an argument names.
+
+    Raises:
+        InputError: it cannot be read or is not UTF-8.
+    """
+    try:
+        return file.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{kind} {file} cannot be read", code="file_missing") from error
+
+
 @app.command()
 def receipt(
     file: Annotated[Path, typer.Argument(help="A receipt (tlog-proof).")],
     key: Key = None,
     show: Annotated[bool, typer.Option(help="Print the whole entry.")] = False,
 ) -> None:
-    """Verify that a receipt's entry is in the log that the key stands for."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"receipt {file} cannot be read", code="file_missing") from error
-    verified = verify_receipt(text, load_vkey(key))
+    """Verify, offline, that a receipt's entry is in the log that the key stands for."""
+    verified = verify_receipt(load_text(file, "receipt"), load_vkey(key))
     console.print(
         f"valid: entry {verified.index:,} of {verified.size:,} in {verified.origin}, "
         f"{verified.entry.type} at {verified.entry.at}",
@@ -55,9 +67,35 @@ def receipt(
 
 @app.command()
 def log(
-    folder: Annotated[Path | None, typer.Argument(help="The log's folder; SLEEVE_HOME/log by default.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(help="The log's folder, or the URL that it is served under; SLEEVE_HOME/log by default.")
+    ] = None,
     key: Key = None,
 ) -> None:
     """Recompute a whole log from its entries and compare it with its tiles and signed checkpoint."""
-    report = verify_log(folder or load_settings().home / "log", load_vkey(key))
+    report = verify_log(source or default_log(), load_vkey(key))
     console.print(f"valid: {report.size:,} entries in {report.origin}, root {report.root.hex()}", soft_wrap=True)
+
+
+@app.command()
+def consistency(
+    old: Annotated[Path, typer.Argument(help="The older checkpoint, a file.")],
+    new: Annotated[Path, typer.Argument(help="The newer checkpoint, a file.")],
+    source: Annotated[
+        str | None,
+        typer.Option("--log", help="A copy of the log, folder or URL, to build the proof from; SLEEVE_HOME/log by default."),
+    ] = None,
+    key: Key = None,
+) -> None:
+    """Verify that the log only grew from one checkpoint to another: nothing removed, nothing changed, no fork."""
+    vkey = load_vkey(key)
+    older, newer = (verify_checkpoint(load_text(file, "checkpoint"), vkey) for file in (old, new))
+    verify_growth(older, newer, source or default_log())
+    console.print(
+        f"valid: {newer.origin} grew from {older.size:,} to {newer.size:,} entries, root {newer.root.hex()}", soft_wrap=True
+    )
+
+
+def default_log() -> Path:
+    """Return the folder of this home's own log."""
+    return load_settings().home / "log"

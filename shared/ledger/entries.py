@@ -20,7 +20,7 @@ from shared.canonical import canonical_json
 from shared.clock import timestamp
 from shared.errors import InputError
 from shared.ledger.bodies import BODY_BY_TYPE, EntryBody, Name, Sha256, Timestamp
-from shared.ledger.tiles import MAX_ENTRY_BYTES
+from shared.ledger.layout import MAX_ENTRY_BYTES
 
 EntryType = Annotated[str, Field(pattern=r"^[a-z]+\.[a-z]+$")]
 

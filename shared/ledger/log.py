@@ -5,6 +5,8 @@ Rules, in order:
 1. What is read through a `Log` is under a recorded, signed checkpoint: an entry that is only committed is
    not there yet, and a receipt for it integrates first.
 2. The database answers for entries and checkpoints, the tiles for hashes.
+3. Reading takes no write lock: on SQLite, where a transaction otherwise begins by taking it, one that only reads carries
+   the execution option `sqlite_deferred` (see `shared.db`). So reading never waits for a writer, nor a writer for it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,10 +15,11 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from shared.errors import InputError, NotFoundError
+from shared.errors import CorruptStateError, InputError, NotFoundError, VerificationError
 from shared.ledger import repository, sequencer
 from shared.ledger.checkpoint import SignedCheckpoint, verify_checkpoint
 from shared.ledger.entries import Entry
+from shared.ledger.layout import parse_tile_path, read_resource
 from shared.ledger.merkle import build_consistency_proof, build_inclusion_proof
 from shared.ledger.note import Signer
 from shared.ledger.proof import TlogProof, build_tlog_proof
@@ -33,7 +36,7 @@ class Log:
     """
 
     def __init__(self, engine: Engine, folder: Path, signer: Signer) -> None:
-        self._engine = engine
+        self._reading = engine.execution_options(sqlite_deferred=True)
         self._store = TileStore(folder)
         self._signer = signer
         self._sequencer = sequencer.Sequencer(engine, self._store, signer)
@@ -68,7 +71,7 @@ class Log:
         Raises:
             VerificationError: the recorded checkpoint is not signed by this log's key.
         """
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             row = repository.newest_checkpoint(connection)
         return self.integrate() if row is None else verify_checkpoint(row.note, self.vkey)
 
@@ -131,8 +134,27 @@ class Log:
         if index < 0 or limit < 0:
             raise InputError(f"index and limit: expected 0 or more, got {index} and {limit}")
         end = min(self.size, index + limit)
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             yield from repository.iterate_entries(connection, index, end)
+
+    def resource(self, path: str) -> bytes:
+        """Return a tile or entry bundle, an unfinished one from the head of the full one where it is gone.
+
+        Args:
+            path: below the log's prefix, such as `tile/0/000` or `tile/entries/001.p/44`.
+
+        Raises:
+            NotFoundError: the path is not one of the format, or this log does not have it.
+            CorruptStateError: the full bundle is damaged.
+        """
+        place = parse_tile_path(path)
+        try:
+            found = None if place is None else read_resource(self._store.read, place)
+        except VerificationError as error:
+            raise CorruptStateError(f"{self.folder}: {error.message}") from error
+        if found is None:
+            raise NotFoundError(f"expected a tile or entry bundle of this log, got {path[:120]!r}", code="tile_not_found")
+        return found[1]
 
     def prove_inclusion(self, index: int, size: int) -> list[bytes]:
         """Prove that the entry at an index is in the log of a given size.
@@ -173,16 +195,16 @@ class Log:
 
     def _locate(self, entry_ids: Sequence[int]) -> tuple[SignedCheckpoint, list[int]]:
         """Find the indices of entries and a checkpoint that covers all, integrating where there is none."""
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             found = repository.find_indices(connection, entry_ids)
         checkpoint = self.checkpoint()
         if any(index is None or index >= checkpoint.size for index in found.values()):
             checkpoint = self.integrate()
-            with self._engine.connect() as connection:
+            with self._reading.connect() as connection:
                 found = repository.find_indices(connection, entry_ids)
         return checkpoint, [index for entry_id in entry_ids if (index := found[entry_id]) is not None]
 
     def _entries_at(self, indices: Sequence[int]) -> list[bytes]:
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             by_index = repository.find_entries(connection, indices)
         return [by_index[index] for index in indices]

@@ -37,9 +37,10 @@ from shared.ledger import repository
 from shared.ledger.checkpoint import SignedCheckpoint, sign_checkpoint, verify_checkpoint
 from shared.ledger.entries import Entry
 from shared.ledger.frontier import TILE_WIDTH, Tile
+from shared.ledger.layout import build_bundle, build_tile_path
 from shared.ledger.merkle import EMPTY_ROOT, HASH_BYTES, leaf_hash
 from shared.ledger.note import Signer
-from shared.ledger.tiles import TileStore, build_bundle, build_tile_path
+from shared.ledger.tiles import TileStore
 
 # 64 full tiles: at the usual kilobyte an entry about 16 MB in memory, and a new checkpoint several times a
 # second.
@@ -115,7 +116,7 @@ class Sequencer:
                 connection.execute(select(func.pg_advisory_unlock(_ADVISORY_LOCK)))
 
     def _assign(self, connection: Connection) -> int:
-        with connection.begin():
+        with _reading(connection):
             pending = repository.has_pending(connection)
         if not pending:  # so that an idle log takes no write lock
             return 0
@@ -148,7 +149,7 @@ class Sequencer:
         return None if note is None else self._verify(note)
 
     def _recorded(self, connection: Connection) -> SignedCheckpoint | None:
-        with connection.begin():
+        with _reading(connection):
             row = repository.newest_checkpoint(connection)
         if row is None:
             return None
@@ -166,7 +167,7 @@ class Sequencer:
 
     def _advance(self, connection: Connection, head: SignedCheckpoint | None) -> SignedCheckpoint:
         """Take the tree, if it has to grow, to the newest index: tiles, row, file."""
-        with connection.begin():
+        with _reading(connection):
             target = repository.count_indexed(connection)
         if head is not None and head.size == target:
             return head
@@ -193,7 +194,7 @@ class Sequencer:
         frontier = self._store.load_frontier(start)
         known = size - start
         for first in range(start, max(target, start + 1), _BATCH):
-            with connection.begin():
+            with _reading(connection):
                 entries = repository.read_entries(connection, first, min(first + _BATCH, target))
             leaves = [leaf_hash(entry) for entry in entries]
             if first == start:
@@ -211,6 +212,17 @@ class Sequencer:
             path = build_tile_path(None, (first + offset) // TILE_WIDTH, len(bundle))
             bundles[path] = build_bundle(bundle)
         self._store.write({**bundles, **_tile_files(tiles)})
+
+
+@contextmanager
+def _reading(connection: Connection) -> Iterator[None]:
+    """A transaction that only reads; on SQLite it takes no write lock, see `shared.db`."""
+    connection.execution_options(sqlite_deferred=True)
+    try:
+        with connection.begin():
+            yield
+    finally:
+        connection.execution_options(sqlite_deferred=False)
 
 
 def _tile_files(tiles: Sequence[Tile]) -> dict[str, bytes]:

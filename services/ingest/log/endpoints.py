@@ -1,22 +1,41 @@
-"""The log over HTTP: checkpoint, key and tiles, as C2SP tlog-tiles lays them out."""
+"""The log over HTTP: checkpoint, key, tiles and entry bundles.
+
+Rules, in order:
+
+1. Only paths that the format allows are looked up, so neither the writer's lock nor its temporary files can be asked for.
+2. Tiles and bundles never change and may be kept for ever; the checkpoint does and may not be kept.
+3. An unfinished tile stays available after the full one took its place.
+
+Source: C2SP tlog-tiles, tlog-checkpoint.
+"""
+
+from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
 
-from shared.errors import NotFoundError
+from shared.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
 
 router = APIRouter(tags=["log"])
 
-# C2SP tlog-tiles: tiles and bundles never change, the checkpoint does.
+# RFC 8246 for what never changes; a year is what caches take for "always" (RFC 2616 section 14.21).
 IMMUTABLE = "public, max-age=31536000, immutable"
+# RFC 9111 section 5.2.2.5: an old checkpoint would hide what was recorded since.
+NEVER_KEPT = "no-store"
+OCTETS = "application/octet-stream"
+
+_TILE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}, "description": "Hashes or entries"},
+    404: PROBLEM_RESPONSES[404],
+}
 
 
 @router.get("/checkpoint", response_class=PlainTextResponse, summary="The newest signed checkpoint")
 def get_checkpoint(request: Request) -> PlainTextResponse:
     """Answer with the log's newest checkpoint, a signed note (C2SP tlog-checkpoint)."""
     workspace: Workspace = request.app.state.workspace
-    return PlainTextResponse(workspace.log.checkpoint().note, headers={"Cache-Control": "no-store"})
+    return PlainTextResponse(workspace.log.checkpoint().note, headers={"Cache-Control": NEVER_KEPT})
 
 
 @router.get("/log.vkey", response_class=PlainTextResponse, summary="The log's public key")
@@ -26,12 +45,9 @@ def get_key(request: Request) -> PlainTextResponse:
     return PlainTextResponse(workspace.log.vkey + "\n")
 
 
-@router.get("/tile/{path:path}", response_class=FileResponse, summary="A tile or an entry bundle")
-def get_tile(request: Request, path: str) -> FileResponse:
-    """Answer with one tile or entry bundle."""
+@router.get("/tile/{path:path}", response_class=Response, responses=_TILE_RESPONSES, summary="A tile or an entry bundle")
+def get_tile(request: Request, path: str) -> Response:
+    """Answer with the 32-byte hashes of a tile, or with the length-prefixed entries of a bundle."""
     workspace: Workspace = request.app.state.workspace
-    root = (workspace.home / "log" / "tile").resolve()
-    file = (root / path).resolve()
-    if not file.is_relative_to(root) or not file.is_file():
-        raise NotFoundError(f"no tile {path!r}", code="tile_not_found")
-    return FileResponse(file, media_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE})
+    data = workspace.log.resource(f"tile/{path}")
+    return Response(data, media_type=OCTETS, headers={"Cache-Control": IMMUTABLE})

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from shared.errors import CorruptStateError
+from shared.ledger.layout import TilePlace, build_tile_path, parse_tile_path, tile_width
 from shared.ledger.merkle import leaf_hash
-from shared.ledger.tiles import TilePlace, TileStore, build_tile_path, parse_tile_path, tile_width
+from shared.ledger.tiles import TileStore
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,7 @@ def test_a_place_has_one_path(place: TilePlace, path: str) -> None:
         "tile/0/001/000",
         "tile/0/000.p/0",
         "tile/0/000.p/256",
+        "tile/0/000.p/300",
         "tile/0/000.p/007",
         "tile/data/000",
         "tile/0/000\n",
