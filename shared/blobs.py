@@ -7,11 +7,13 @@ Rules, in order:
 3. Reading checks the digest: damaged bytes are an error, never a result.
 """
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from shared.canonical import sha256_hex
 from shared.errors import CorruptStateError, NotFoundError
-from shared.files import save_atomically
+from shared.files import save_all_atomically, save_atomically
 
 
 class BlobStore:
@@ -36,6 +38,14 @@ class BlobStore:
             return digest
         save_atomically(target, data)
         return digest
+
+    def save_many(self, blobs: Sequence[bytes]) -> list[str]:
+        """Store many blobs at once and return their digests in the same order, all durable on return."""
+        digests = [sha256_hex(data) for data in blobs]
+        wanted = {f"{self.folder}/{digest[:2]}/{digest}": data for digest, data in zip(digests, blobs, strict=True)}
+        # Plain strings: for small images, building Path objects takes as long as writing the files.
+        save_all_atomically({path: data for path, data in wanted.items() if not os.path.exists(path)})  # noqa: PTH110
+        return digests
 
     def load(self, digest: str) -> bytes:
         """Read a blob and check it.

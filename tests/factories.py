@@ -45,7 +45,12 @@ def registration(key: str = "one.png", **changed: Any) -> Registration:
         "acquirer": "Ada Acquirer",
         "owners": [{"name": "Olga Owner", "basis": "dataset metadata", "confidence": 0.7}],
         "diligence": [
-            {"source": "dataset metadata", "query": "Olga Owner", "searched_at": "2026-01-31T12:00:00Z", "result": "creator named"}
+            {
+                "source": "dataset metadata",
+                "query": "Olga Owner",
+                "searched_at": "2026-01-31T12:00:00Z",
+                "result": "creator named",
+            }
         ],
     }
     return Registration.model_validate(record | changed)

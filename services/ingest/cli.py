@@ -1,16 +1,16 @@
 """`sleeve ingest`: bulk registration from the command line."""
 
-import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from services.console import console, step_progress
-from services.ingest.sources.bulk import BulkResult, register_rows
-from services.ingest.sources.imagefolder import count_rows, read_imagefolder
-from shared.files import save_atomically
+from services.console import console, progress
+from services.ingest.sources.rows import SourceOptions
+from services.ingest.sources.run import RunResult, add_source
+from services.ingest.sources.source import open_source
 from shared.settings import load_settings
 from shared.workspace import Workspace, open_workspace
 
@@ -20,6 +20,17 @@ app = typer.Typer(help="Record training images with their provenance.", no_args_
 SHOWN_BAD_ROWS = 20
 
 
+class Kind(StrEnum):
+    """What `--kind` takes."""
+
+    AUTO = "auto"
+    IMAGEFOLDER = "imagefolder"
+    WEBDATASET = "webdataset"
+    PARQUET = "parquet"
+    CELEBA = "celeba"
+    CROISSANT = "croissant"
+
+
 @app.callback()
 def ingest() -> None:
     """Record training images with their provenance."""
@@ -27,42 +38,54 @@ def ingest() -> None:
 
 @app.command()
 def add(
-    folder: Annotated[Path, typer.Argument(help="Hugging Face imagefolder: images and metadata.jsonl or metadata.csv.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="Imagefolder, WebDataset tar, Parquet file, CelebA folder, or a folder with croissant.json."),
+    ],
     acquirer: Annotated[str, typer.Option(help="Who is responsible for obtaining these images.")],
-    dataset: Annotated[str | None, typer.Option(help="Name of the data set; the folder's name by default.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name of the data set; the file's or folder's name by default.")] = None,
+    kind: Annotated[Kind, typer.Option(help="What the source is, where its files leave that open.")] = Kind.AUTO,
+    licence: Annotated[str | None, typer.Option(help="SPDX licence of the images that state none.")] = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Read every row again instead of going on after an interrupted run.")
+    ] = False,
 ) -> None:
-    """Register every image of a folder. Run it again after an interruption: nothing is registered twice."""
+    """Register every image of a source. Run it again after an interruption: nothing is registered twice."""
     workspace = open_workspace(load_settings())
-    name = dataset or folder.resolve().name
-    total = count_rows(folder)
-    rows = read_imagefolder(folder, name, acquirer, workspace.limits.max_bytes)
-    done = 0
-    with step_progress(f"registering {name}", total) as move:
-
-        def on_rows(count: int) -> None:
-            nonlocal done
-            done += count
-            move(done, total)
-
-        result = register_rows(workspace, rows, on_rows)
-    show_result(workspace, name, result)
-    if result.bad:
+    options = SourceOptions(dataset or default_name(path), acquirer, workspace.limits.max_bytes, licence)
+    source = open_source(path, options, None if kind is Kind.AUTO else kind.value)
+    with progress() as bars:
+        task = bars.add_task(f"registering {options.dataset}", total=source.count())
+        result = add_source(workspace, source, options, lambda count: bars.advance(task, count), from_start=from_start)
+    show_result(workspace, options.dataset, result)
+    if not result.is_complete:
         raise typer.Exit(1)
 
 
-def show_result(workspace: Workspace, dataset: str, result: BulkResult) -> None:
-    """Print what a bulk registration did, and keep its bad rows in a status file."""
-    checkpoint = workspace.log.checkpoint()
+def default_name(path: Path) -> str:
+    """Name a data set after its folder or file.
+
+    >>> default_name(Path("/data/icons.tar"))
+    'icons'
+    """
+    whole = path.resolve()
+    return whole.parent.name if whole.name == "croissant.json" else whole.name.removesuffix(".tar").removesuffix(".parquet")
+
+
+def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
+    """Print what a run did, and the first of the rows that it refused."""
+    rows, checkpoint = result.rows, workspace.log.checkpoint()
+    if done := sum(result.earlier.values()):
+        counts = ", ".join(f"{count:,} {state}" for state, count in sorted(result.earlier.items()))
+        console.print(f"{dataset}: went on after {done:,} rows that an interrupted run had done ({counts})")
     console.print(
-        f"{dataset}: {result.created:,} registered, {result.known:,} known before, {len(result.bad):,} refused; "
+        f"{dataset}: {rows.created:,} registered, {rows.known:,} known before, {len(rows.bad):,} refused; "
+        f"{result.shared_blobs:,} blobs shared by several items; "
         f"log size {checkpoint.size:,}, root {checkpoint.root.hex()[:16]}…"
     )
-    if not result.bad:
-        return
-    status = workspace.home / "ingest" / f"{dataset.replace('/', '_')}.refused.jsonl"
-    lines = [{"row": bad.key, "code": bad.error.code, "message": bad.error.message} for bad in result.bad]
-    save_atomically(status, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
-    table = Table("row", "code", "what is wrong", title=f"{len(result.bad):,} rows refused, all in {status}")
-    for bad in result.bad[:SHOWN_BAD_ROWS]:
-        table.add_row(bad.key, bad.error.code, bad.error.message)
-    console.print(table)
+    console.print(f"every row's outcome: {result.status_path}")
+    if rows.bad:
+        table = Table("row", "code", "what is wrong", title=f"{len(rows.bad):,} rows refused")
+        for bad in rows.bad[:SHOWN_BAD_ROWS]:
+            table.add_row(bad.key, bad.error.code, bad.error.message)
+        console.print(table)

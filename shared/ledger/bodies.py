@@ -114,6 +114,28 @@ class ItemRegistered(EntryBody):
     diligence: list[DiligenceRecord]
 
 
+class ItemAmended(EntryBody):
+    """A change to an item's record; the entry before it stays as it is. Fields that did not change are null."""
+
+    entry_type: ClassVar[str] = "item.amended"
+
+    reason: Name
+    title: Name | None
+    licence: Licence | None
+    licence_url: Name | None
+    snapshot_url: Name | None
+    version_date: Day | None
+    owners: list[Ownership] | None
+
+
+class ItemWithdrawn(EntryBody):
+    """An item that no later manifest may hold; what was sealed and trained before is unchanged."""
+
+    entry_type: ClassVar[str] = "item.withdrawn"
+
+    reason: Name
+
+
 class DatasetSealed(EntryBody):
     """A manifest: a set of items sealed under one Merkle root."""
 
@@ -219,6 +241,8 @@ BODY_BY_TYPE: dict[str, type[EntryBody]] = {
     body.entry_type: body
     for body in (
         ItemRegistered,
+        ItemAmended,
+        ItemWithdrawn,
         DatasetSealed,
         ModelTrained,
         ModelImported,

@@ -7,16 +7,20 @@ Rules, in order:
 3. `record_sha256` is the digest of everything registered, so that a repeated registration is recognised as the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy
 from sqlalchemy import JSON, BigInteger, Column, DateTime, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
 from shared.errors import NotFoundError
 from shared.ids import new_id
+from shared.records.insertion import in_chunks, table_of
 from shared.records.parties import Party
 
 
@@ -87,6 +91,15 @@ class Diligence(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
 
 
+class ItemEntry(SQLModel, table=True):
+    """An entry of the log about an item after its registration, in the order they were made."""
+
+    __tablename__ = "item_entry"
+
+    entry_id: int = Field(foreign_key="log_entry.id", primary_key=True, sa_type=BigInteger)
+    item_id: str = Field(foreign_key="item.id", index=True, max_length=36)
+
+
 class Commitment(SQLModel, table=True):
     """The opening of a commitment in a log entry: kept with the value, deleted to erase it."""
 
@@ -110,9 +123,29 @@ def load_item(session: Session, item_id: str) -> Item:
     return item
 
 
-def find_item(session: Session, dataset: str, source_key: str) -> Item | None:
-    """Return the item registered under this key in this dataset, if there is one."""
-    return session.exec(select(Item).where(Item.dataset == dataset, Item.source_key == source_key)).first()
+@dataclass(frozen=True)
+class KnownItem:
+    """What a registration is held against: an item's id, entry, and the digests of its bytes and record."""
+
+    id: str
+    entry_id: int
+    blob_sha256: str
+    record_sha256: str
+
+
+def find_known_items(session: Session, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], KnownItem]:
+    """Return the items that are registered under these (dataset, source key), by that pair."""
+    by_dataset: dict[str, list[str]] = {}
+    for dataset, source_key in keys:
+        by_dataset.setdefault(dataset, []).append(source_key)
+    item = table_of(Item).c
+    query = sqlalchemy.select(item.source_key, item.id, item.entry_id, item.blob_sha256, item.record_sha256)
+    found: dict[tuple[str, str], KnownItem] = {}
+    for dataset, source_keys in by_dataset.items():
+        for chunk in in_chunks(source_keys):
+            rows = session.execute(query.where(item.dataset == dataset, item.source_key.in_(chunk)))
+            found |= {(dataset, source_key): KnownItem(*facts) for source_key, *facts in rows}
+    return found
 
 
 def load_dataset_items(session: Session, dataset: str) -> list[Item]:
@@ -148,6 +181,37 @@ def is_contested(session: Session, blob_sha256: str) -> bool:
     return len({frozenset(parties) for parties in named.values()}) > 1
 
 
+def count_shared_blobs(session: Session, dataset: str) -> int:
+    """Return how many blobs of a dataset's items are named by another item too, of this dataset or another."""
+    other = aliased(Item)
+    query = (
+        select(func.count(func.distinct(Item.blob_sha256)))
+        .join(other, (col(other.blob_sha256) == col(Item.blob_sha256)) & (col(other.id) != col(Item.id)))
+        .where(Item.dataset == dataset)
+    )
+    return session.exec(query).one()
+
+
 def count_items(session: Session) -> int:
     """Return how many active items are registered."""
     return session.exec(select(func.count()).select_from(Item).where(Item.state == "active")).one()
+
+
+def load_entry_ids(session: Session, item: Item) -> list[int]:
+    """Return the ids of all log entries about an item, its registration first."""
+    query = select(ItemEntry.entry_id).where(ItemEntry.item_id == item.id).order_by(col(ItemEntry.entry_id))
+    return [item.entry_id, *session.exec(query)]
+
+
+def list_items(session: Session, after: str, limit: int, **equal: str | None) -> list[Item]:
+    """Return a page of items in the order of their ids.
+
+    Args:
+        session: an open transaction.
+        after: id of the last item of the page before; empty for the first page.
+        limit: how many at most.
+        equal: columns and the values that they must have; None is any.
+    """
+    conditions = [col(getattr(Item, column)) == value for column, value in equal.items() if value is not None]
+    query = select(Item).where(col(Item.id) > after, *conditions).order_by(col(Item.id)).limit(limit)
+    return list(session.exec(query))

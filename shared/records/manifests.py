@@ -2,8 +2,9 @@
 
 Rules, in order:
 
-1. The items stand in the order of their ids. A leaf is the canonical JSON of `{"blob", "entry", "item"}`: the item's id,
-   its bytes' digest, and the leaf hash of its registration in the log. The root is the RFC 6962 tree head over the leaves.
+1. The items stand in the order of their bytes' digests, then ids: that a digest is in a manifest, and that it is not, can
+   both be proved by leaves. A leaf is the canonical JSON of `{"blob", "entry", "item"}`: the digest of the item's bytes, the
+   leaf hash of its registration in the log, and its id. The root is the RFC 6962 tree head over the leaves.
 2. Sealing a name again with the same items gives the same manifest; with other items it is a conflict.
 3. Only active items can be sealed.
 
@@ -11,10 +12,11 @@ So the root ties a model to the exact bytes and to the exact registrations, and 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import BigInteger, DateTime
+from sqlalchemy import BigInteger, ColumnElement, DateTime
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from shared.canonical import canonical_json
@@ -29,6 +31,9 @@ from shared.names import check_name
 from shared.records.items import Item
 
 Purpose = Literal["train", "control"]
+
+# Ids in one query: SQLite takes 32,766 parameters, PostgreSQL's protocol 65,535.
+QUERY_IDS = 10_000
 
 
 class Manifest(SQLModel, table=True):
@@ -55,17 +60,30 @@ class ManifestItem(SQLModel, table=True):
     item_id: str = Field(foreign_key="item.id", index=True, max_length=36)
 
 
-def build_root(members: Sequence[tuple[Item, bytes]]) -> str:
-    """Compute a manifest's root.
+@dataclass(frozen=True)
+class Leaf:
+    """One leaf of a manifest: the digest of an item's bytes, the leaf hash of its registration entry, its id."""
 
-    Args:
-        members: items in the order of their ids, each with the leaf hash of its registration entry.
+    blob: str
+    entry: str
+    item: str
 
-    Returns:
-        The Merkle tree head, hexadecimal.
+    def canonical_bytes(self) -> bytes:
+        """Return what is hashed: canonical JSON of the three."""
+        return canonical_json({"blob": self.blob, "entry": self.entry, "item": self.item})
+
+    def hash(self) -> bytes:
+        """Return the leaf's hash in the manifest's tree."""
+        return leaf_hash(self.canonical_bytes())
+
+
+def build_root(leaves: Sequence[Leaf]) -> str:
+    """Compute a manifest's root, hexadecimal, from its leaves in the manifest's order.
+
+    >>> build_root([Leaf("00", "11", "a")]) == Leaf("00", "11", "a").hash().hex()
+    True
     """
-    leaves = [canonical_json({"blob": item.blob_sha256, "entry": entry.hex(), "item": item.id}) for item, entry in members]
-    return root_of([leaf_hash(leaf) for leaf in leaves]).hex()
+    return root_of(leaf.hash() for leaf in leaves).hex()
 
 
 def seal_manifest(session: Session, name: str, purpose: Purpose, item_ids: Sequence[str]) -> Manifest:
@@ -85,8 +103,8 @@ def seal_manifest(session: Session, name: str, purpose: Purpose, item_ids: Seque
         ConflictError: the name is taken by another set.
     """
     check_name(name)
-    members = _load_members(session, item_ids)
-    root = build_root(members)
+    leaves = _load_active_leaves(session, item_ids)
+    root = build_root(leaves)
     found = find_manifest(session, name)
     if found is not None:
         if (found.root, found.purpose) != (root, purpose):
@@ -95,44 +113,48 @@ def seal_manifest(session: Session, name: str, purpose: Purpose, item_ids: Seque
                 code="manifest_sealed",
             )
         return found
-    return _add_manifest(session, name, purpose, root, [item for item, _ in members])
+    return _add_manifest(session, name, purpose, root, [leaf.item for leaf in leaves])
 
 
-def _load_members(session: Session, item_ids: Sequence[str]) -> list[tuple[Item, bytes]]:
+def _load_active_leaves(session: Session, item_ids: Sequence[str]) -> list[Leaf]:
     if not item_ids:
         raise InputError("a manifest needs at least one item, got none", code="manifest_empty")
     if len(set(item_ids)) != len(item_ids):
         raise InputError(f"expected each item once, got {len(item_ids) - len(set(item_ids))} repeated", code="item_repeated")
-    query = (
-        select(Item, LogEntry.leaf_hash)
-        .join(LogEntry, col(LogEntry.id) == col(Item.entry_id))
-        .where(col(Item.id).in_(item_ids), Item.state == "active")
-        .order_by(col(Item.id))
-    )
-    members = [(item, entry) for item, entry in session.exec(query)]
-    if len(members) != len(item_ids):
-        missing = sorted(set(item_ids) - {item.id for item, _ in members})
+    leaves: list[Leaf] = []
+    for start in range(0, len(item_ids), QUERY_IDS):
+        some = item_ids[start : start + QUERY_IDS]
+        leaves += _query_leaves(session, col(Item.id).in_(some), col(Item.state) == "active")
+    if len(leaves) != len(item_ids):
+        missing = sorted(set(item_ids) - {leaf.item for leaf in leaves})
         raise InputError(f"{len(missing)} items are unknown or withdrawn, first {missing[0]!r}", code="item_not_active")
-    return members
+    return sorted(leaves, key=lambda leaf: (leaf.blob, leaf.item))
 
 
-def _add_manifest(session: Session, name: str, purpose: Purpose, root: str, items: Sequence[Item]) -> Manifest:
+def _query_leaves(session: Session, *conditions: ColumnElement[bool]) -> list[Leaf]:
+    query = (
+        select(Item.blob_sha256, LogEntry.leaf_hash, Item.id)
+        .join(LogEntry, col(LogEntry.id) == col(Item.entry_id))
+        .where(*conditions)
+    )
+    return [Leaf(blob, entry.hex(), item_id) for blob, entry, item_id in session.exec(query)]
+
+
+def _add_manifest(session: Session, name: str, purpose: Purpose, root: str, item_ids: Sequence[str]) -> Manifest:
     manifest_id, now = new_id(), utc_now()
     entry = Entry(
         type="dataset.sealed",
         at=timestamp(now),
         subject={"manifest": manifest_id},
-        body={"name": name, "purpose": purpose, "size": len(items), "root": root},
+        body={"name": name, "purpose": purpose, "size": len(item_ids), "root": root},
     )
     [entry_id] = Log.append(session, [entry])
     manifest = Manifest(
-        id=manifest_id, name=name, purpose=purpose, size=len(items), root=root, entry_id=entry_id, created_at=now
+        id=manifest_id, name=name, purpose=purpose, size=len(item_ids), root=root, entry_id=entry_id, created_at=now
     )
     session.add(manifest)
     session.flush()
-    session.add_all(
-        ManifestItem(manifest_id=manifest_id, position=position, item_id=item.id) for position, item in enumerate(items)
-    )
+    session.add_all(ManifestItem(manifest_id=manifest_id, position=at, item_id=item_id) for at, item_id in enumerate(item_ids))
     session.flush()
     return manifest
 
@@ -164,3 +186,23 @@ def load_manifest_items(session: Session, manifest_id: str) -> list[Item]:
         .order_by(col(ManifestItem.position))
     )
     return list(session.exec(query))
+
+
+def load_leaves(session: Session, manifest_id: str, start: int = 0, limit: int | None = None) -> list[Leaf]:
+    """Return the leaves of a manifest in its own order; items that were withdrawn since are still there.
+
+    Args:
+        session: an open transaction.
+        manifest_id: the manifest's id.
+        start: position of the first leaf wanted.
+        limit: how many at most; all where it is not given.
+    """
+    query = (
+        select(Item.blob_sha256, LogEntry.leaf_hash, Item.id)
+        .join(LogEntry, col(LogEntry.id) == col(Item.entry_id))
+        .join(ManifestItem, col(ManifestItem.item_id) == col(Item.id))
+        .where(ManifestItem.manifest_id == manifest_id, col(ManifestItem.position) >= start)
+        .order_by(col(ManifestItem.position))
+        .limit(limit)
+    )
+    return [Leaf(blob, entry.hex(), item_id) for blob, entry, item_id in session.exec(query)]

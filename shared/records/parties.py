@@ -3,13 +3,15 @@
 A name is personal data: it lives here and never in the log, which carries salted commitments to it.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import DateTime, UniqueConstraint
-from sqlmodel import Field, Session, SQLModel, select
+from sqlmodel import Field, Session, SQLModel, col, select
 
 from shared.clock import utc_now
 from shared.ids import new_id
+from shared.records.insertion import in_chunks, insert_missing
 
 
 class Party(SQLModel, table=True):
@@ -25,12 +27,28 @@ class Party(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
 
 
-def find_or_add_party(session: Session, name: str, url: str = "") -> Party:
-    """Return the party with this name and URL, adding it where it is new."""
-    found = session.exec(select(Party).where(Party.name == name, Party.url == url)).first()
-    if found is not None:
+def find_or_add_parties(session: Session, named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return the ids of parties by (name, URL), adding those that are new, in the caller's transaction.
+
+    Args:
+        session: an open transaction; nothing is committed here.
+        named: names and URLs, the URL empty where none is known; repetitions do no harm.
+    """
+    wanted = sorted(set(named))
+    found = _find_parties(session, wanted)
+    new = [pair for pair in wanted if pair not in found]
+    if not new:
         return found
-    party = Party(name=name, url=url)
-    session.add(party)
-    session.flush()
-    return party
+    now = utc_now()
+    insert_missing(session, Party, [{"id": new_id(), "name": name, "url": url, "created_at": now} for name, url in new])
+    # Read back, since another transaction may have added one of them first.
+    return found | _find_parties(session, new)
+
+
+def _find_parties(session: Session, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    names = sorted({name for name, _ in wanted})
+    for chunk in in_chunks(names):
+        query = select(Party.name, Party.url, Party.id).where(col(Party.name).in_(chunk))
+        found |= {(name, url): party_id for name, url, party_id in session.exec(query)}
+    return {pair: found[pair] for pair in wanted if pair in found}

@@ -18,6 +18,18 @@ def test_what_was_saved_is_loaded_and_saving_again_changes_nothing(tmp_path: Pat
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [digest]
 
 
+def test_many_are_saved_at_once_and_those_there_are_left_alone(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    first = store.save(b"0")
+    before = store.path(first).stat().st_mtime_ns
+    blobs = [b"0", b"1", b"2", b"1"]
+    digests = store.save_many(blobs)
+    assert [store.load(digest) for digest in digests] == blobs
+    assert store.path(first).stat().st_mtime_ns == before
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 3
+    assert store.save_many([]) == []
+
+
 def test_damage_is_an_error(tmp_path: Path) -> None:
     store = BlobStore(tmp_path)
     digest = store.save(b"picture")

@@ -164,6 +164,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("item_id", "position"),
     )
     op.create_table(
+        "item_entry",
+        sa.Column("entry_id", sa.BigInteger(), nullable=False),
+        sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["log_entry.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["item_id"],
+            ["item.id"],
+        ),
+        sa.PrimaryKeyConstraint("entry_id"),
+    )
+    with op.batch_alter_table("item_entry", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_item_entry_item_id"), ["item_id"], unique=False)
+
+    op.create_table(
         "item_owner",
         sa.Column("item_id", sa.String(length=36), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
@@ -375,6 +392,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_item_owner_party_id"))
 
     op.drop_table("item_owner")
+    with op.batch_alter_table("item_entry", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_item_entry_item_id"))
+
+    op.drop_table("item_entry")
     op.drop_table("diligence")
     op.drop_table("policy")
     op.drop_table("manifest")

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from services.ingest.registration.answers import build_item_answer
+from services.ingest.registration.prepared import PreparedItem
 from services.ingest.registration.schemas import ItemAnswer, Registration, RegistrationAnswer
-from services.ingest.registration.service import PreparedItem, prepare_item, record_item
+from services.ingest.registration.service import prepare_item, record_item
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
 from shared.problems import PROBLEM_RESPONSES

@@ -6,14 +6,47 @@ Source: https://huggingface.co/docs/datasets/image_dataset#imagefolder
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from services.ingest.sources.rows import BadRow, Row, build_registration
-from shared.canonical import sha256_hex
+from services.ingest.sources.image_files import ImageFiles
+from services.ingest.sources.rows import BadRow, Row, SourceOptions, build_row, refuse
 from shared.errors import InputError, SleeveError
 
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv")
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """A source of this kind."""
+
+    path: Path
+    options: SourceOptions
+    kind = "imagefolder"
+
+    def files(self) -> list[Path]:
+        """The files that decide which rows there are, and in which order."""
+        return [find_metadata(self.path)]
+
+    def count(self) -> int:
+        """Count the metadata rows."""
+        return count_rows(self.path)
+
+    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
+        """Yield the rows, but for the first `skip`."""
+        images = ImageFiles(self.path, self.options.max_bytes)
+        for number, columns in islice(_read_metadata(find_metadata(self.path)), skip, None):
+            key = f"line {number}"
+            try:
+                if isinstance(columns, InputError):
+                    raise columns
+                key = _file_name(columns)
+                rest = {name: value for name, value in columns.items() if name != "file_name"}
+                yield build_row(rest, key, self.options, images.load(key))
+            except SleeveError as error:
+                yield refuse(key, error)
 
 
 def find_metadata(folder: Path) -> Path:
@@ -49,27 +82,20 @@ def read_imagefolder(folder: Path, dataset: str, acquirer: str, max_bytes: int) 
     Raises:
         InputError: the folder or its metadata file is missing.
     """
-    for number, columns in _read_metadata(find_metadata(folder)):
-        key = f"line {number}"
-        try:
-            if isinstance(columns, InputError):
-                raise columns
-            key = _file_name(columns)
-            rest = {name: value for name, value in columns.items() if name != "file_name"}
-            registration, expected = build_registration(rest, key, dataset, acquirer)
-            yield Row(key, registration, _read_image(folder, key, expected, max_bytes))
-        except SleeveError as error:
-            yield BadRow(key, error)
+    return ImageFolder(folder, SourceOptions(dataset, acquirer, max_bytes)).rows()
 
 
 def _read_metadata(path: Path) -> Iterator[tuple[int, dict[str, Any] | InputError]]:
-    with path.open(encoding="utf-8-sig", newline="" if path.suffix == ".csv" else None) as file:
-        if path.suffix == ".csv":
-            yield from ((number, dict(row)) for number, row in enumerate(csv.DictReader(file), start=2))
-            return
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield number, _parse_line(line)
+    try:
+        with path.open(encoding="utf-8-sig", newline="" if path.suffix == ".csv" else None) as file:
+            if path.suffix == ".csv":
+                yield from ((number, dict(row)) for number, row in enumerate(csv.DictReader(file), start=2))
+                return
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, _parse_line(line)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path.name} cannot be read: {error}", code="metadata_invalid") from error
 
 
 def _parse_line(line: str) -> dict[str, Any] | InputError:
@@ -87,21 +113,3 @@ def _file_name(columns: dict[str, Any]) -> str:
     if not isinstance(name, str) or not name:
         raise InputError("row has no file_name", code="row_invalid")
     return name
-
-
-def _read_image(folder: Path, name: str, expected_sha256: str | None, max_bytes: int) -> bytes:
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise InputError(f"file_name leads out of the folder: {name}", code="path_outside")
-    try:
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
-    except OSError as error:
-        raise InputError(f"file cannot be read: {error.strerror}", code="file_missing") from error
-    if expected_sha256 is not None and len(data) <= max_bytes:
-        got = sha256_hex(data)
-        if got != str(expected_sha256).lower():
-            raise InputError(
-                f"bytes differ from the row's sha256: expected {expected_sha256}, got {got}", code="sha256_differs"
-            )
-    return data

@@ -4,8 +4,8 @@ Rules, in order:
 
 1. A column is understood by its name, in the spellings that published data sets use; what is not understood is kept
    under `extra`, so that nothing of the source is lost.
-2. The creator's column is a presumed owner on the basis "dataset metadata"; an empty one is a search that found nothing.
-   Both are recorded as diligence.
+2. The creator's and the rights holder's columns are presumed owners on the basis "dataset metadata"; empty ones are a search
+   that found nothing. Both are recorded as diligence.
 3. A row with anything wrong is an error of that row alone.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from services.ingest.registration.schemas import Registration
+from shared.canonical import sha256_hex
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError, SleeveError
 
@@ -30,12 +31,27 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "creator": ("creator", "author", "artist", "photographer"),
     "creator_url": ("creator_url", "author_url", "artist_url"),
     "creator_role": ("creator_role",),
+    "rights_holder": ("rights_holder", "rightsholder", "copyright_holder"),
     "acquired_from": ("acquired_from",),
     "acquired_at": ("acquired_at",),
     "sha256": ("sha256",),
 }
 # A name found in a column of the data set: likely right, checked by nobody.
 METADATA_CONFIDENCE = 0.7
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What a source is told beside its path.
+
+    `licence` is that of rows which state none; `max_bytes` is the largest image, of which no more than one byte beyond is
+    read.
+    """
+
+    dataset: str
+    acquirer: str
+    max_bytes: int
+    licence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,11 @@ class BadRow:
 
     key: str
     error: SleeveError
+
+
+def refuse(key: str, error: SleeveError) -> BadRow:
+    """Make a bad row of an error, without the frames it was raised in, which would keep the row's bytes in memory."""
+    return BadRow(key, type(error)(error.message, code=error.code))
 
 
 def build_registration(columns: Mapping[str, Any], key: str, dataset: str, acquirer: str) -> tuple[Registration, str | None]:
@@ -82,11 +103,85 @@ def build_registration(columns: Mapping[str, Any], key: str, dataset: str, acqui
         **_owner_and_search(known),
         **{name: known.get(name) for name in ("title", "licence", "licence_url", "acquired_from", "acquired_at")},
     }
+    return validate_registration(record), known.get("sha256")
+
+
+def validate_registration(record: Mapping[str, Any]) -> Registration:
+    """Make a registration of its fields.
+
+    Raises:
+        InputError: a field's value cannot be accepted; the message names each.
+    """
     try:
-        return Registration.model_validate(record), known.get("sha256")
+        return Registration.model_validate(record)
     except ValidationError as error:
         found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise InputError(f"row does not fit: {found}", code="row_invalid") from error
+
+
+def build_row(columns: Mapping[str, Any], key: str, options: SourceOptions, data: bytes) -> Row:
+    """Turn a row's columns and bytes into a row to register.
+
+    Args:
+        columns: the row as read, without the image; where they state a SHA-256, the bytes must have it.
+        key: the item's name in its source.
+        options: data set, acquirer, licence of rows that state none.
+        data: the encoded image.
+
+    Raises:
+        InputError: a column's value cannot be accepted, or the bytes are too many or have another SHA-256.
+    """
+    registration, expected = build_registration(with_licence(columns, options), key, options.dataset, options.acquirer)
+    if len(data) > options.max_bytes:
+        raise InputError(
+            f"image file too large: expected at most {options.max_bytes:,} bytes, got more", code="image_too_large"
+        )
+    if expected is not None:
+        check_sha256(data, expected)
+    return Row(key, registration, data)
+
+
+def with_licence(columns: Mapping[str, Any], options: SourceOptions) -> Mapping[str, Any]:
+    """Return the columns with the licence of the options where they have none."""
+    if options.licence is None or any(columns.get(name) for name in COLUMNS["licence"]):
+        return columns
+    return {**columns, "licence": options.licence}
+
+
+def check_sha256(data: bytes, expected: str) -> None:
+    """Check bytes against the digest that their row states.
+
+    Raises:
+        InputError: they differ.
+    """
+    got = sha256_hex(data)
+    if got != str(expected).lower():
+        raise InputError(f"bytes differ from the row's sha256: expected {expected}, got {got}", code="sha256_differs")
+
+
+def accept_download(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Honour what img2dataset says of a row that it downloaded.
+
+    Args:
+        columns: the row as read.
+
+    Returns:
+        The columns; where the image was resized, `sha256` is that of the original file, not of the bytes at hand, and
+        becomes `original_sha256`, which nothing is compared with.
+
+    Raises:
+        InputError: the status is other than success; the message has the downloader's own.
+
+    Source: img2dataset's README (https://github.com/rom1504/img2dataset), "File structure" for status, error_message and
+    original_width, "API" for `compute_hash`, the hash of the raw image.
+    """
+    status = columns.get("status")
+    if status not in {None, "", "success"}:
+        reason = columns.get("error_message") or "no error message"
+        raise InputError(f"expected a row with status success, got {status}: {reason}", code="download_failed")
+    if columns.get("original_width") and columns.get("sha256"):
+        return {("original_sha256" if name == "sha256" else name): value for name, value in columns.items()}
+    return dict(columns)
 
 
 def _split_columns(columns: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -112,19 +207,16 @@ def _archival_link(known: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _owner_and_search(known: Mapping[str, Any]) -> dict[str, Any]:
-    creator = known.get("creator")
+    creator, holder = known.get("creator"), known.get("rights_holder")
     search = {
         "source": "dataset metadata",
         "searched_at": timestamp(utc_now()),
-        "result": "creator named" if creator else "no creator named",
+        "result": "creator named" if creator else "rights holder named" if holder else "no creator named",
     }
-    if not creator:
-        return {"owners": [], "diligence": [search]}
-    owner = {
-        "name": creator,
-        "url": known.get("creator_url"),
-        "role": known.get("creator_role", "creator"),
-        "basis": "dataset metadata",
-        "confidence": METADATA_CONFIDENCE,
-    }
-    return {"owners": [owner], "diligence": [search]}
+    owners = []
+    if creator:
+        owners.append({"name": creator, "url": known.get("creator_url"), "role": known.get("creator_role", "creator")})
+    if holder and holder != creator:
+        owners.append({"name": holder, "role": "rightsholder"})
+    named = [{**owner, "basis": "dataset metadata", "confidence": METADATA_CONFIDENCE} for owner in owners]
+    return {"owners": named, "diligence": [search]}

@@ -1,0 +1,1 @@
+"""Archival links: what a source served, kept as evidence here and elsewhere, and checked again later."""

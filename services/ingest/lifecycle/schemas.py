@@ -1,0 +1,50 @@
+"""What may be said of an item after its registration."""
+
+from datetime import date
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from services.ingest.registration.schemas import PresumedOwner, Strict, Text, Url
+
+
+class Amendment(Strict):
+    """A change to an item's record; only what is given changes, and a reason is always given."""
+
+    reason: Text
+    title: Text | None = None
+    licence: Text | None = Field(default=None, description="SPDX expression, or LicenseRef-….")
+    licence_url: Url | None = None
+    snapshot_url: Url | None = None
+    version_date: date | None = None
+    owners: tuple[PresumedOwner, ...] | None = Field(
+        default=None, max_length=100, description="Replaces the presumed owners; an empty list says that none is known."
+    )
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_dump(exclude={"reason"}, exclude_none=True) and self.owners is None:
+            raise ValueError("expected at least one field besides the reason")
+        return self
+
+
+class Withdrawal(Strict):
+    """Why an item is withdrawn."""
+
+    reason: Text
+
+
+class EntryAnswer(BaseModel):
+    """One log entry about an item."""
+
+    index: int
+    type: str
+    at: str
+    body: dict[str, Any]
+    receipt: str
+
+
+class History(BaseModel):
+    """Everything that the log says of an item, oldest first."""
+
+    entries: list[EntryAnswer]

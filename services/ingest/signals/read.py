@@ -1,0 +1,99 @@
+"""All signals at once: of an image, of the exchange that brought it, of a page that shows it.
+
+Rules, in order:
+
+1. Every reader is asked; each answers for itself, so one that fails hides no other.
+2. All signals of one reading carry one time.
+3. One cause is reported once: where robots.txt cannot be read, the reader for robots.txt says so.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from services.ingest.signals.c2pa import read_c2pa
+from services.ingest.signals.content_usage import read_content_signal, read_content_usage_header, read_content_usage_rules
+from services.ingest.signals.robots_txt import read_robots_txt
+from services.ingest.signals.rsl import read_rsl
+from services.ingest.signals.signal import Signal
+from services.ingest.signals.tdmrep import read_tdmrep_file, read_tdmrep_headers, read_tdmrep_meta
+from services.ingest.signals.x_robots_tag import read_robots_meta, read_x_robots_tag
+from services.ingest.signals.xmp_plus import read_xmp_plus
+from shared.clock import utc_now
+
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+
+
+def read_image_signals(
+    data: bytes, *, trust_anchors_pem: str | None = None, observed_at: datetime | None = None
+) -> list[Signal]:
+    """Read the signals that an image carries in itself.
+
+    Args:
+        data: the encoded file, of any content.
+        trust_anchors_pem: certificates that C2PA signers must chain to in order to count as trusted.
+        observed_at: when the image was acquired; now where not given.
+
+    Returns:
+        What was found, in a fixed order; empty where the image says nothing.
+    """
+    return _stamped([read_c2pa(data, trust_anchors_pem), read_xmp_plus(data)], observed_at)
+
+
+def read_http_signals(
+    url: str,
+    headers: Headers,
+    robots_txt: bytes | None,
+    tdmrep_json: bytes | None,
+    user_agent: str,
+    *,
+    observed_at: datetime | None = None,
+) -> list[Signal]:
+    """Read the signals of the exchange that brought an image.
+
+    Args:
+        url: where it was acquired.
+        headers: the response's fields; pairs keep repeated fields apart, which `X-Robots-Tag` needs.
+        robots_txt: the origin's file as received; None where it has none.
+        tdmrep_json: the origin's `/.well-known/tdmrep.json` as received; None where it has none.
+        user_agent: the crawler that acquired it, as in its `User-Agent` header.
+        observed_at: when; now where not given.
+
+    Returns:
+        What was found, in a fixed order; empty where nothing speaks of training.
+    """
+    pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
+    found = [read_tdmrep_headers(pairs), read_x_robots_tag(pairs, user_agent), read_content_usage_header(pairs)]
+    if tdmrep_json is not None:
+        found.append(read_tdmrep_file(tdmrep_json, url))
+    if robots_txt is not None:
+        found.extend(_robots_signals(robots_txt, url, user_agent))
+    return _stamped(found, observed_at)
+
+
+def read_page_signals(html: bytes, user_agent: str, *, observed_at: datetime | None = None) -> list[Signal]:
+    """Read the signals in the meta elements of a page that shows an image.
+
+    Args:
+        html: the page as received.
+        user_agent: the crawler that acquired it.
+        observed_at: when; now where not given.
+    """
+    return _stamped([read_tdmrep_meta(html), read_robots_meta(html, user_agent)], observed_at)
+
+
+def _robots_signals(robots_txt: bytes, url: str, user_agent: str) -> list[Signal | None]:
+    crawl = read_robots_txt(robots_txt, url, user_agent)
+    if crawl is not None and crawl.verdict == "unknown":
+        return [crawl]
+    return [
+        crawl,
+        read_content_usage_rules(robots_txt, url, user_agent),
+        read_content_signal(robots_txt, url, user_agent),
+        read_rsl(robots_txt),
+    ]
+
+
+def _stamped(found: Iterable[Signal | None], observed_at: datetime | None) -> list[Signal]:
+    moment = observed_at or utc_now()
+    return [replace(signal, observed_at=moment) for signal in found if signal is not None]

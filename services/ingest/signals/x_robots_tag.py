@@ -1,0 +1,84 @@
+"""The directives `noai` and `noimageai`, in the header `X-Robots-Tag` and in a page's meta element `robots`.
+
+Rules, in order:
+
+1. Either directive, said to all crawlers or to the one that acquired, denies.
+2. Said to other crawlers only, it is unknown: a reservation, but none addressed here.
+3. Every other directive speaks of search and is no statement.
+
+Source: the directives, DeviantArt, "UPDATE All Deviations Are Opted Out of AI Datasets" (November 2022), a convention
+without a standard; the header's syntax with names of crawlers, Google Search Central, "Robots meta tag, data-nosnippet, and
+X-Robots-Tag specifications".
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from services.ingest.signals.html_meta import find_meta
+from services.ingest.signals.robots_txt import is_addressed
+from services.ingest.signals.signal import Finding, Signal, read_or_unknown
+
+DENYING = frozenset({"noai", "noimageai"})
+HEADER = "x-robots-tag"
+# Directives that have a colon of their own, so that what stands before it is no crawler.
+_WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
+_CRAWLER = re.compile(r"[A-Za-z*][\w.*/-]*")
+_EVERYONE = frozenset({"", "*", "robots"})
+
+
+def read_x_robots_tag(headers: Sequence[tuple[str, str]], user_agent: str) -> Signal | None:
+    """Read the `X-Robots-Tag` fields of the response that carried the image.
+
+    Args:
+        headers: names and values of the response's fields, a repeated field repeated.
+        user_agent: the crawler that acquired the image.
+
+    Returns:
+        The signal; None where neither directive occurs.
+    """
+    values = [value for name, value in headers if name.lower() == HEADER]
+    said = [pair for value in values for pair in split_directives(value)]
+    return read_or_unknown("x-robots-tag", "\n".join(values).encode("utf-8", "replace"), lambda: _find(said, user_agent))
+
+
+def read_robots_meta(html: bytes, user_agent: str) -> Signal | None:
+    """Read the meta elements of a page that is about or shows the image.
+
+    Args:
+        html: the page as received.
+        user_agent: the crawler that acquired it.
+
+    Returns:
+        The signal; None where neither directive occurs.
+    """
+    return read_or_unknown("robots-meta", html, lambda: _find(_meta_directives(html), user_agent))
+
+
+def _meta_directives(html: bytes) -> Iterator[tuple[str, str]]:
+    for name, content in find_meta(html):
+        yield from ((name, directive.strip().lower()) for directive in content.split(","))
+
+
+def split_directives(value: str) -> list[tuple[str, str]]:
+    """Split one header field into pairs of crawler (empty for all) and directive.
+
+    >>> split_directives("noarchive, otherbot: noindex, NoAI")
+    [('', 'noarchive'), ('otherbot', 'noindex'), ('otherbot', 'noai')]
+    """
+    crawler = ""
+    pairs = []
+    for part in value.split(","):
+        name, colon, rest = part.strip().partition(":")
+        if colon and name.lower() not in _WITH_VALUE and _CRAWLER.fullmatch(name.strip()):
+            crawler, part = name.strip().lower(), rest  # noqa: PLW2901 - the rest of this part is its directive
+        pairs.append((crawler, part.strip().lower()))
+    return pairs
+
+
+def _find(said: Iterable[tuple[str, str]], user_agent: str) -> Finding | None:
+    denials = [(crawler, directive) for crawler, directive in said if directive in DENYING]
+    if not denials:
+        return None
+    addressed = any(crawler in _EVERYONE or is_addressed(crawler, user_agent) for crawler, _ in denials)
+    directives = [f"{crawler}: {directive}" if crawler else directive for crawler, directive in denials]
+    return Finding("deny" if addressed else "unknown", {"directives": directives, "addressed": addressed})

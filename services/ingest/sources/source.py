@@ -1,0 +1,106 @@
+"""One way in for every bulk source: what lies at a path says which kind it is.
+
+Rules, in order:
+
+1. A file is known by its name's ending, a folder by what is in it; `--kind` decides where that is not enough.
+2. What could be two kinds is refused, not guessed.
+3. Rows come in the same order as long as none of the source's `files` changes; only then may the first ones be skipped.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from services.ingest.sources.celeba import IMAGES, CelebA, find_part
+from services.ingest.sources.croissant import FILE_NAME, CroissantSource
+from services.ingest.sources.imagefolder import METADATA_NAMES, ImageFolder
+from services.ingest.sources.parquet import Parquet
+from services.ingest.sources.rows import BadRow, Row, SourceOptions
+from services.ingest.sources.webdataset import WebDataset
+from shared.errors import InputError
+
+
+class Source(Protocol):
+    """A bulk source at a path."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind's name."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    def files(self) -> list[Path]:
+        """The files and folders that decide which rows there are, and in which order."""
+
+    def count(self) -> int | None:
+        """How many rows there are, for progress; None where only reading everything would tell."""
+
+    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
+        """The rows, but for the first `skip`, each with its bytes or with what is wrong with it."""
+
+
+def _croissant(path: Path, options: SourceOptions) -> Source:
+    return CroissantSource(path / FILE_NAME if path.is_dir() else path, options)
+
+
+KINDS: dict[str, Callable[[Path, SourceOptions], Source]] = {
+    "imagefolder": ImageFolder,
+    "webdataset": WebDataset,
+    "parquet": Parquet,
+    "celeba": CelebA,
+    "croissant": _croissant,
+}
+
+
+def open_source(path: Path, options: SourceOptions, kind: str | None = None) -> Source:
+    """Open what lies at a path.
+
+    Args:
+        path: a file or folder.
+        options: data set, acquirer, limits.
+        kind: a name in `KINDS`, where it is not to be recognised.
+
+    Raises:
+        InputError: there is nothing at the path, or no kind or several fit it.
+    """
+    if not path.exists():
+        raise InputError(f"expected a file or folder, got nothing at {path}", code="source_missing")
+    if kind is not None and kind not in KINDS:
+        raise InputError(f"expected a kind of {', '.join(KINDS)}, got {kind!r}", code="kind_unknown")
+    return KINDS[kind or recognise(path)](path, options)
+
+
+def recognise(path: Path) -> str:
+    """Name the kind of source at a path.
+
+    Raises:
+        InputError: no kind or several fit.
+    """
+    found = _kinds_of_folder(path) if path.is_dir() else _kinds_of_file(path)
+    if len(found) != 1:
+        fits = f"{' and '.join(found)} both fit; say which with --kind" if found else "nothing in it is known"
+        raise InputError(f"expected a source of kind {', '.join(KINDS)} at {path}: {fits}", code="source_unclear")
+    return found[0]
+
+
+def _kinds_of_file(path: Path) -> list[str]:
+    endings = {".tar": "webdataset", ".parquet": "parquet", ".json": "croissant", ".jsonld": "croissant"}
+    return [endings[path.suffix]] if path.suffix in endings else []
+
+
+def _kinds_of_folder(path: Path) -> list[str]:
+    if (path / FILE_NAME).is_file():
+        return ["croissant"]
+    found = []
+    if any((path / name).is_file() for name in METADATA_NAMES):
+        found.append("imagefolder")
+    if find_part(path, IMAGES) is not None:
+        found.append("celeba")
+    # img2dataset writes a Parquet file of statuses beside each tar; the images are in the tar.
+    if any(path.glob("*.tar")):
+        found.append("webdataset")
+    elif any(path.glob("*.parquet")):
+        found.append("parquet")
+    return found

@@ -1,0 +1,210 @@
+"""URL lists: CSV or Parquet with a URL a row, as img2dataset reads them; the images are fetched here.
+
+Rules, in order:
+
+1. The image's URL is the column `url`, else `source_url` or `original_url`, in small or capital letters. It is the item's key
+   and the original of its archival link. A further column of these, or one that says when somebody else acquired the image, is
+   kept under its name with `listed_` before it.
+2. A row whose columns cannot be accepted is refused before anything is fetched.
+3. Every hop of a fetch is allowed by its host's robots.txt, and no host is asked for more than a few things at once.
+4. A `sha256` column is that of the file at the URL and has to be met, also where the list came out of a download that resized.
+5. Rows come in the order of the list. Rows in work are bounded in number, so that memory does not grow with the list.
+6. The response's headers go with the row: rights signals are in them.
+
+Source: img2dataset's README (https://github.com/rom1504/img2dataset), "Input format"; RFC 9309.
+"""
+
+import csv
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from services.ingest.sources.parquet import open_parquet, read_rows, to_json
+from services.ingest.sources.rows import (
+    COLUMNS,
+    BadRow,
+    Row,
+    SourceOptions,
+    build_registration,
+    check_sha256,
+    refuse,
+    with_licence,
+)
+from shared.errors import InputError, SleeveError
+from shared.fetching.addresses import parse_target
+from shared.fetching.connection import Headers
+from shared.fetching.fetcher import Fetched, Fetcher
+from shared.fetching.politeness import PolitePool
+from shared.fetching.robots import RobotsCache
+
+ENDINGS = (".csv", ".parquet")
+URL_COLUMNS = ("url", "source_url", "original_url")
+LISTED = "listed_"
+# As many connections as browsers used to open to one host (RFC 2616 section 8.1.4); a list usually names many hosts.
+PARALLEL_PER_HOST = 2
+# Fetches wait for the network: more of them than processors, and few enough that their images fit in memory.
+PARALLEL = 16
+# Rows in work: enough that the threads stay busy behind one slow row.
+WINDOW_ROWS = 2 * PARALLEL
+
+# What a row says of these is said of another fetch than ours.
+_OURS = frozenset({*URL_COLUMNS, "acquired_at"})
+_SPELLINGS = frozenset(spelling for spellings in COLUMNS.values() for spelling in spellings)
+
+Work = Future[Row | BadRow] | BadRow
+
+
+@dataclass(frozen=True)
+class FetchedRow(Row):
+    """A row whose bytes were fetched here, and the fetch, which an archive may keep."""
+
+    fetched: Fetched
+
+    @property
+    def http_headers(self) -> Headers:
+        """The headers of the answer that brought the bytes, repeated ones repeated."""
+        return self.fetched.headers
+
+
+@dataclass(frozen=True)
+class UrlList:
+    """A source of this kind: one file, or the CSV and Parquet files of a folder in the order of their names.
+
+    Args:
+        path: where the list is.
+        options: data set, acquirer, limits.
+        fetcher: fetches images and robots.txt files; its cap on bytes should be that of the options.
+        parallel: fetches at once.
+        parallel_per_host: fetches from one host at once.
+    """
+
+    path: Path
+    options: SourceOptions
+    fetcher: Fetcher
+    parallel: int = PARALLEL
+    parallel_per_host: int = PARALLEL_PER_HOST
+    robots: RobotsCache = field(init=False)
+    kind = "url_list"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "robots", RobotsCache(self.fetcher))
+
+    def files(self) -> list[Path]:
+        """The files that decide which rows there are, and in which order."""
+        if not self.path.is_dir():
+            return [self.path]
+        return sorted(path for path in self.path.iterdir() if path.suffix in ENDINGS)
+
+    def count(self) -> int:
+        """Count the rows; nothing is fetched."""
+        return sum(map(_count_rows, self.files()))
+
+    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
+        """Yield the rows, but for the first `skip`, which are not fetched.
+
+        Raises:
+            InputError: a file is no list, or damaged.
+        """
+        waiting: deque[Work] = deque()
+        with PolitePool[Row | BadRow](self.parallel, self.parallel_per_host) as pool:
+            for place, columns in islice(self._lines(), skip, None):
+                waiting.append(self._start(pool, place, columns))
+                if len(waiting) >= WINDOW_ROWS:
+                    yield _finish(waiting.popleft())
+            while waiting:
+                yield _finish(waiting.popleft())
+
+    def _lines(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for path in self.files():
+            for number, columns in _read_lines(path):
+                yield f"{path.name}, row {number}", columns
+
+    def _start(self, pool: PolitePool[Row | BadRow], place: str, columns: Mapping[str, Any]) -> Work:
+        key = place
+        try:
+            key, record = split_url(columns)
+            host = parse_target(key, self.fetcher.policy).host
+        except SleeveError as error:
+            return refuse(key, error)
+        return pool.submit(host, partial(self._fetch, key, record))
+
+    def _fetch(self, url: str, columns: Mapping[str, Any]) -> Row | BadRow:
+        try:
+            return self._load(url, columns)
+        except SleeveError as error:
+            return refuse(url, error)
+
+    def _load(self, url: str, columns: Mapping[str, Any]) -> FetchedRow:
+        stated = with_licence(columns, self.options)
+        registration, expected = build_registration(stated, url, self.options.dataset, self.options.acquirer)
+        fetched = self.fetcher.fetch(url, headers={"Accept": "image/*"}, check=self.robots.verify_allowed)
+        fetched.verify_ok()
+        if len(fetched.body) > self.options.max_bytes:
+            cap = f"image file too large: expected at most {self.options.max_bytes:,} bytes, got {len(fetched.body):,}"
+            raise InputError(cap, code="image_too_large")
+        if expected is not None:
+            check_sha256(fetched.body, expected)
+        acquired = registration.model_copy(update={"acquired_at": fetched.answer.started_at})
+        return FetchedRow(url, acquired, fetched.body, fetched)
+
+
+def split_url(columns: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Find the image's URL in a row, and make the row's other columns ready for a registration.
+
+    Args:
+        columns: as read.
+
+    Returns:
+        The URL, and the columns with it as `source_url`.
+
+    Raises:
+        InputError: code `row_invalid`; there is no URL, or there are more values than columns.
+
+    >>> split_url({"URL": "https://example.org/a.png", "TEXT": "A", "page": "https://example.org/"})
+    ('https://example.org/a.png', {'text': 'A', 'page': 'https://example.org/', 'source_url': 'https://example.org/a.png'})
+    """
+    if None in columns:
+        raise InputError("expected as many values as columns, got more", code="row_invalid")
+    named = {_known_spelling(name, columns): to_json(value) for name, value in columns.items()}
+    url = next((named[name] for name in URL_COLUMNS if named.get(name)), None)
+    if not isinstance(url, str):
+        raise InputError(f"expected a URL in a column {', '.join(URL_COLUMNS)}, got {sorted(named)}", code="row_invalid")
+    rest = {
+        (LISTED + name if name in _OURS else name): value
+        for name, value in named.items()
+        if not (name in URL_COLUMNS and value == url)
+    }
+    return url.strip(), {**rest, "source_url": url.strip()}
+
+
+def _known_spelling(name: str, columns: Mapping[str, Any]) -> str:
+    small = name.lower()
+    return small if small in _SPELLINGS and small not in columns else name
+
+
+def _finish(work: Work) -> Row | BadRow:
+    return work if isinstance(work, BadRow) else work.result()
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    if path.suffix == ".parquet":
+        with open_parquet(path) as file:
+            yield from read_rows(file, path)
+        return
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            yield from enumerate(csv.DictReader(text))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path.name} is no CSV file in UTF-8: {error}", code="source_damaged") from error
+
+
+def _count_rows(path: Path) -> int:
+    if path.suffix == ".parquet":
+        with open_parquet(path) as file:
+            return int(file.metadata.num_rows)
+    return sum(1 for _ in _read_lines(path))

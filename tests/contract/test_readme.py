@@ -1,0 +1,40 @@
+"""The README holds: its commands and options are the command line's own, and what it links to is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import typer.main
+
+from services.cli import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands() -> list[list[str]]:
+    lines = [line.partition("  #")[0].strip() for line in README.splitlines() if line.startswith("sleeve ")]
+    assert len(lines) >= 8
+    return [shlex.split(line)[1:] for line in lines]
+
+
+def test_every_command_and_option_of_the_readme_exists() -> None:
+    for words in commands():
+        command = typer.main.get_command(app)
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+        assert not hasattr(command, "commands"), words
+        known = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, (command.name, words)
+
+
+def test_every_link_of_the_documents_leads_somewhere() -> None:
+    for document in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), (document, target)
+
+
+def test_make_has_the_targets_that_the_readme_names() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert set(re.findall(r"^make (\w+)", README, flags=re.MULTILINE)) <= targets
+    assert {"demo", "test", "lint", "types", "bench", "serve"} <= targets
