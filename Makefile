@@ -13,7 +13,7 @@ demo: $(RUN)
 test: lint types unit
 
 unit: $(TEST)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: $(TEST)
 	$(BIN)/ruff check $(SOURCES)

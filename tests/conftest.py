@@ -5,6 +5,12 @@ installed, the tests that need it are skipped and say so; set SLEEVE_TEST_REQUIR
 """
 
 import os
+
+# One thread a process: tests run side by side, and two processes with two threads each wait for one another.
+# Set before torch and numpy are imported anywhere; child processes inherit it.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 import shutil
 import socket
 import subprocess

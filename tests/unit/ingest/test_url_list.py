@@ -162,7 +162,8 @@ def test_a_host_is_asked_for_two_things_at_once_and_rows_in_work_are_bounded(sit
         assert isinstance(row, FetchedRow)
         if taken % 20 == 0:
             gc.collect()
-            alive.append(sum(isinstance(one, FetchedRow) for one in gc.get_objects()))
+            # Not isinstance: asked for their class, some objects of other libraries import things and warn.
+            alive.append(sum(type(one) is FetchedRow for one in gc.get_objects()))
             assert len(site.seen) <= taken + WINDOW_ROWS + 1
     assert most == 2
     assert max(alive) <= WINDOW_ROWS + 1

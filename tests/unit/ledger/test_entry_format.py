@@ -47,6 +47,16 @@ BODIES: dict[str, dict[str, Any]] = {
             }
         ],
     },
+    "item.amended": {
+        "reason": "a letter",
+        "title": None,
+        "licence": "CC0-1.0",
+        "licence_url": None,
+        "snapshot_url": None,
+        "version_date": "2026-01-31",
+        "owners": [{"party": "p1", "role": "rightsholder", "basis": "letter", "confidence": 0.9}],
+    },
+    "item.withdrawn": {"reason": "opted out"},
     "dataset.sealed": {"name": "slice 1", "purpose": "train", "size": 100, "root": DIGEST},
     "model.trained": {
         "name": "m",
