@@ -5,13 +5,19 @@ compares the two.
 """
 
 import ipaddress
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import InputError
+
+# A list in one variable: values with commas between them.
+Port = Annotated[int, Field(ge=1, le=65535)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
+Ports = Annotated[tuple[Port, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -42,6 +48,23 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that `sleeve serve` listens on; loopback only.")
     port: int = Field(default=8460, ge=0, le=65535, description="Port that `sleeve serve` listens on; 0 takes any.")
+    fetch_user_agent: str | None = Field(
+        default=None,
+        # RFC 9110 section 10.1.5: product, slash, version; the product is what robots.txt files address.
+        pattern=r"^[A-Za-z_-]+/[!-~][ -~]*$",
+        description="User-Agent of fetches, `Product/version (how to reach you)`; Sleeve's own where it is not set.",
+    )
+    fetch_allowed_networks: Networks = Field(
+        default=(), description="Networks that fetches may reach although they are not public, such as `10.1.0.0/16`."
+    )
+    fetch_allowed_ports: Ports = Field(default=(80, 443), description="The only ports that a fetched URL may name.")
+
+    @field_validator("fetch_allowed_networks", "fetch_allowed_ports", mode="before")
+    @classmethod
+    def _split_list(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [one.strip() for one in value.split(",") if one.strip()]
 
     @field_validator("host")
     @classmethod

@@ -1,6 +1,7 @@
 """`sleeve ingest`: bulk registration from the command line."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +9,17 @@ import typer
 from rich.table import Table
 
 from services.console import console, progress
+from services.ingest.archive import cli as archive_cli
+from services.ingest.coverage import measure_coverage
 from services.ingest.sources.rows import SourceOptions
 from services.ingest.sources.run import RunResult, add_source
 from services.ingest.sources.source import open_source
+from shared.fetching.fetcher import build_fetcher
 from shared.settings import load_settings
 from shared.workspace import Workspace, open_workspace
 
 app = typer.Typer(help="Record training images with their provenance.", no_args_is_help=True)
+app.add_typer(archive_cli.app, name="archive")
 
 # Bad rows shown in the terminal; all of them are in the status file.
 SHOWN_BAD_ROWS = 20
@@ -29,6 +34,7 @@ class Kind(StrEnum):
     PARQUET = "parquet"
     CELEBA = "celeba"
     CROISSANT = "croissant"
+    URL_LIST = "url_list"
 
 
 @app.callback()
@@ -40,7 +46,9 @@ def ingest() -> None:
 def add(
     path: Annotated[
         Path,
-        typer.Argument(help="Imagefolder, WebDataset tar, Parquet file, CelebA folder, or a folder with croissant.json."),
+        typer.Argument(
+            help="Imagefolder, WebDataset tar, Parquet file, CelebA folder, a folder with croissant.json, or a list of URLs."
+        ),
     ],
     acquirer: Annotated[str, typer.Option(help="Who is responsible for obtaining these images.")],
     dataset: Annotated[str | None, typer.Option(help="Name of the data set; the file's or folder's name by default.")] = None,
@@ -52,7 +60,8 @@ def add(
 ) -> None:
     """Register every image of a source. Run it again after an interruption: nothing is registered twice."""
     workspace = open_workspace(load_settings())
-    options = SourceOptions(dataset or default_name(path), acquirer, workspace.limits.max_bytes, licence)
+    make_fetcher = partial(build_fetcher, workspace.settings)
+    options = SourceOptions(dataset or default_name(path), acquirer, workspace.limits.max_bytes, licence, make_fetcher)
     source = open_source(path, options, None if kind is Kind.AUTO else kind.value)
     with progress() as bars:
         task = bars.add_task(f"registering {options.dataset}", total=source.count())
@@ -69,7 +78,9 @@ def default_name(path: Path) -> str:
     'icons'
     """
     whole = path.resolve()
-    return whole.parent.name if whole.name == "croissant.json" else whole.name.removesuffix(".tar").removesuffix(".parquet")
+    if whole.name == "croissant.json":
+        return whole.parent.name
+    return whole.stem if whole.suffix in {".tar", ".parquet", ".csv"} else whole.name
 
 
 def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
@@ -89,3 +100,17 @@ def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
         for bad in rows.bad[:SHOWN_BAD_ROWS]:
             table.add_row(bad.key, bad.error.code, bad.error.message)
         console.print(table)
+
+
+@app.command()
+def status() -> None:
+    """Show how far the input duty is fulfilled, data set by data set."""
+    workspace = open_workspace(load_settings())
+    with workspace.reading() as session:
+        found = measure_coverage(session)
+    table = Table("data set", "items", "owner", "diligence", "archival link", "verified", "denied")
+    for one in found:
+        counts = (one.owner, one.diligence, one.archival_link, one.archival_verified, one.denied)
+        table.add_row(one.dataset, f"{one.items:,}", *(f"{one.share(count):.0%}" for count in counts))
+    console.print(table)
+    console.print("Shares are of active items. Every item has an acquirer and a licence; a denied one is in no manifest.")

@@ -27,6 +27,7 @@ from shared.errors import InputError, NotFoundError, UnavailableError
 from shared.fetching.addresses import AddressPolicy, Target, parse_target, refuse_url, verify_address
 from shared.fetching.connection import Deadline, Exchange, ExchangeLimits, Headers, Request, send_request
 from shared.fetching.limits import FetchLimits, choose_wait, parse_retry_after
+from shared.settings import Settings
 
 # Says who asks; the part before the slash is the name that robots.txt files address (RFC 9309 section 2.2.1). An operator
 # sets one that also says how to reach them.
@@ -220,6 +221,12 @@ class Fetcher:
     def _exchange_limits(self) -> ExchangeLimits:
         limits = self.limits
         return ExchangeLimits(limits.max_bytes, limits.max_header_bytes, limits.connect_seconds, limits.idle_seconds)
+
+
+def build_fetcher(settings: Settings) -> Fetcher:
+    """Make the fetcher that the settings ask for; no answer may be larger than the largest image."""
+    policy = AddressPolicy(settings.fetch_allowed_networks, frozenset(settings.fetch_allowed_ports))
+    return Fetcher(FetchLimits(settings.max_image_bytes), policy, settings.fetch_user_agent or DEFAULT_USER_AGENT)
 
 
 def _find_redirect(exchange: Exchange) -> str | None:

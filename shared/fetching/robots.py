@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from protego import Protego
 
 from shared.errors import InputError, SleeveError, UnavailableError
-from shared.fetching.addresses import Target, parse_target
+from shared.fetching.addresses import Target, parse_target, refuse_url
 from shared.fetching.fetcher import Fetched, Fetcher
 
 # RFC 9309 section 2.4.
@@ -39,7 +39,7 @@ class _Rules:
     """What a host's file says, or why it could not be had."""
 
     parsed: Protego | None
-    trouble: str | None
+    trouble: SleeveError | None
     fetched_at: float
 
 
@@ -65,9 +65,9 @@ class RobotsCache:
         """
         target = parse_target(url, self._fetcher.policy)
         rules = self._rules(target)
-        if rules.parsed is None:
-            raise UnavailableError(f"{target.origin}{_PATH}: {rules.trouble}", code="robots_unreachable")
-        if not rules.parsed.can_fetch(target.url, self._product):
+        if rules.trouble is not None:
+            _raise_trouble(f"{target.origin}{_PATH}", rules.trouble)
+        if rules.parsed is not None and not rules.parsed.can_fetch(target.url, self._product):
             raise InputError(f"{target.origin}{_PATH} disallows {target.url} for {self._product}", code="robots_disallowed")
 
     def _rules(self, target: Target) -> _Rules:
@@ -93,8 +93,15 @@ class RobotsCache:
         try:
             text = _read_rules(self._fetcher.fetch(target.origin + _PATH))
         except SleeveError as error:
-            return _Rules(None, error.message, time.monotonic())
+            return _Rules(None, type(error)(error.message, code=error.code), time.monotonic())
         return _Rules(Protego.parse(text), None, time.monotonic())
+
+
+def _raise_trouble(url: str, trouble: SleeveError) -> None:
+    if trouble.code == "url_refused":
+        # The host, or where it sends us for its file, may not be reached at all: trying later would not help.
+        raise refuse_url(f"{url}: {trouble.message}")
+    raise UnavailableError(f"{url}: {trouble.message}", code="robots_unreachable")
 
 
 def _read_rules(fetched: Fetched) -> str:

@@ -10,7 +10,7 @@ Rules, in order:
 
 import re
 from datetime import date, datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -112,6 +112,19 @@ class ItemRegistered(EntryBody):
     owners: list[Ownership]
     acquirer: Name
     diligence: list[DiligenceRecord]
+    training_permission: Name | None
+
+
+class SignalObserved(EntryBody):
+    """A machine-readable rights statement seen at acquisition, and what it says of training."""
+
+    entry_type: ClassVar[str] = "signal.observed"
+
+    kind: Name
+    verdict: Literal["allow", "deny", "unknown"]
+    raw_sha256: Sha256
+    detail: dict[str, Any]
+    observed_at: Timestamp
 
 
 class ItemAmended(EntryBody):
@@ -134,6 +147,29 @@ class ItemWithdrawn(EntryBody):
     entry_type: ClassVar[str] = "item.withdrawn"
 
     reason: Name
+
+
+class ArchiveVerified(EntryBody):
+    """What a check of an item's archival link found; the reason says why nothing was learnt, in codes."""
+
+    entry_type: ClassVar[str] = "archive.verified"
+
+    original_url: Name
+    snapshot_url: Name | None
+    expected_sha256: Sha256
+    state: Literal["verified", "drifted", "missing", "unchecked"]
+    reason: Name | None
+
+
+class ArchiveCaptured(EntryBody):
+    """A response of an item's original, kept in a web archive; whether its bytes are those acquired."""
+
+    entry_type: ClassVar[str] = "archive.captured"
+
+    original_url: Name
+    locator: Name
+    payload_sha256: Sha256
+    matches: bool
 
 
 class DatasetSealed(EntryBody):
@@ -241,8 +277,11 @@ BODY_BY_TYPE: dict[str, type[EntryBody]] = {
     body.entry_type: body
     for body in (
         ItemRegistered,
+        SignalObserved,
         ItemAmended,
         ItemWithdrawn,
+        ArchiveVerified,
+        ArchiveCaptured,
         DatasetSealed,
         ModelTrained,
         ModelImported,

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import JSON, BigInteger, Column, DateTime, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, ColumnElement, DateTime, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
@@ -57,8 +57,14 @@ class Item(SQLModel, table=True):
     archival_snapshot_url: str | None = None
     archival_version_date: str | None = None
     archival_state: str | None = None
+    archival_checked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    capture_tried_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     extra: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     state: str = "active"
+    # What the signals seen at acquisition say of training, all together: allow | deny | unknown.
+    rights_verdict: str = "unknown"
+    # The agreement that permits training although a signal denies it.
+    training_permission: str | None = None
     entry_id: int = Field(foreign_key="log_entry.id", unique=True, sa_type=BigInteger)
     created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
 
@@ -89,6 +95,20 @@ class Diligence(SQLModel, table=True):
     jurisdiction: str | None = None
     result: str
     expires_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+
+
+class SignalRecord(SQLModel, table=True):
+    """One rights signal seen at an item's acquisition; its `signal.observed` entry is in the log."""
+
+    __tablename__ = "signal"
+
+    entry_id: int = Field(foreign_key="log_entry.id", primary_key=True, sa_type=BigInteger)
+    item_id: str = Field(foreign_key="item.id", index=True, max_length=36)
+    kind: str
+    verdict: str
+    raw_sha256: str = Field(max_length=64)
+    detail: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    observed_at: datetime = Field(sa_type=DateTime(timezone=True))
 
 
 class ItemEntry(SQLModel, table=True):
@@ -148,9 +168,20 @@ def find_known_items(session: Session, keys: Iterable[tuple[str, str]]) -> dict[
     return found
 
 
+def may_train() -> ColumnElement[bool]:
+    """Build the condition on items that a manifest may hold: active, and not denied unless an agreement permits it."""
+    return (col(Item.state) == "active") & ((col(Item.rights_verdict) != "deny") | col(Item.training_permission).is_not(None))
+
+
 def load_dataset_items(session: Session, dataset: str) -> list[Item]:
-    """Return the active items of a dataset in the order of their keys."""
-    query = select(Item).where(Item.dataset == dataset, Item.state == "active").order_by(Item.source_key)
+    """Return the items of a dataset that a manifest may hold, in the order of their keys."""
+    query = select(Item).where(Item.dataset == dataset, may_train()).order_by(Item.source_key)
+    return list(session.exec(query))
+
+
+def load_signals(session: Session, item_id: str) -> list[SignalRecord]:
+    """Return the rights signals seen at an item's acquisition, in the order they were logged."""
+    query = select(SignalRecord).where(SignalRecord.item_id == item_id).order_by(col(SignalRecord.entry_id))
     return list(session.exec(query))
 
 

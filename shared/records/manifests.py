@@ -6,7 +6,7 @@ Rules, in order:
    both be proved by leaves. A leaf is the canonical JSON of `{"blob", "entry", "item"}`: the digest of the item's bytes, the
    leaf hash of its registration in the log, and its id. The root is the RFC 6962 tree head over the leaves.
 2. Sealing a name again with the same items gives the same manifest; with other items it is a conflict.
-3. Only active items can be sealed.
+3. Only active items can be sealed, and none that a rights signal denies unless an agreement permits training on it.
 
 So the root ties a model to the exact bytes and to the exact registrations, and both can be proved.
 """
@@ -28,7 +28,7 @@ from shared.ledger.log import Log
 from shared.ledger.merkle import leaf_hash, root_of
 from shared.ledger.tables import LogEntry
 from shared.names import check_name
-from shared.records.items import Item
+from shared.records.items import Item, may_train
 
 Purpose = Literal["train", "control"]
 
@@ -99,7 +99,7 @@ def seal_manifest(session: Session, name: str, purpose: Purpose, item_ids: Seque
         The manifest; the one sealed before, where name, purpose and items agree.
 
     Raises:
-        InputError: no item, an item twice, or an item that is unknown or no longer active.
+        InputError: no item, an item twice, or an item that is unknown, withdrawn or denied.
         ConflictError: the name is taken by another set.
     """
     check_name(name)
@@ -124,10 +124,13 @@ def _load_active_leaves(session: Session, item_ids: Sequence[str]) -> list[Leaf]
     leaves: list[Leaf] = []
     for start in range(0, len(item_ids), QUERY_IDS):
         some = item_ids[start : start + QUERY_IDS]
-        leaves += _query_leaves(session, col(Item.id).in_(some), col(Item.state) == "active")
+        leaves += _query_leaves(session, col(Item.id).in_(some), may_train())
     if len(leaves) != len(item_ids):
         missing = sorted(set(item_ids) - {leaf.item for leaf in leaves})
-        raise InputError(f"{len(missing)} items are unknown or withdrawn, first {missing[0]!r}", code="item_not_active")
+        raise InputError(
+            f"{len(missing)} items are unknown, withdrawn, or denied by a rights signal; first {missing[0]!r}",
+            code="item_not_active",
+        )
     return sorted(leaves, key=lambda leaf: (leaf.blob, leaf.item))
 
 

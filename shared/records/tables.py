@@ -3,7 +3,7 @@
 from shared.ledger.tables import LogCheckpoint, LogEntry
 from shared.records.checks import Check, Flag, Policy
 from shared.records.idempotency import IdempotencyKey
-from shared.records.items import Blob, Commitment, Diligence, Item, ItemEntry, ItemOwner
+from shared.records.items import Blob, Commitment, Diligence, Item, ItemEntry, ItemOwner, SignalRecord
 from shared.records.manifests import Manifest, ManifestItem
 from shared.records.models import Audit, Calibration, Model
 from shared.records.parties import Party
@@ -18,6 +18,7 @@ ALL_TABLES = (
     Diligence,
     Commitment,
     ItemEntry,
+    SignalRecord,
     Manifest,
     ManifestItem,
     Model,

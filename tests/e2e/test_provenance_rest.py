@@ -127,3 +127,9 @@ def test_a_manifest_proves_what_is_in_it_and_what_is_not(
     )
     assert client.get("/v1/manifests/none").status_code == 404
     assert client.get("/v1/manifests/m/proofs/xyz").status_code == 422
+
+
+def test_a_new_snapshot_is_unchecked(client: TestClient, items: list[str]) -> None:
+    change = {"reason": "archived", "snapshot_url": "https://web.archive.org/web/2026/https://example.org/0.png"}
+    link = client.post(f"/v1/items/{items[0]}/amendments", json=change).json()["archival_link"]
+    assert (link["snapshot_url"], link["state"]) == (change["snapshot_url"], "unchecked")

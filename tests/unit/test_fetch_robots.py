@@ -67,6 +67,15 @@ def test_a_file_that_cannot_be_had_forbids_everything_and_is_not_asked_for_again
     assert len(site.seen) == 1
 
 
+def test_a_host_that_may_not_be_reached_is_refused_and_not_called_unreachable(site: WebServer) -> None:
+    robots = RobotsCache(make_fetcher(site))
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"robots\.txt: .*expected a public address, got 127\.0\.0\.1") as caught:
+            robots.verify_allowed(site.url("/a.png", "127.0.0.1"))
+        assert caught.value.code == "url_refused"
+    assert site.seen == []
+
+
 def test_a_url_that_may_not_be_fetched_is_refused_before_anything(site: WebServer) -> None:
     with pytest.raises(SleeveError) as caught:
         RobotsCache(make_fetcher(site)).verify_allowed("ftp://public.test/a.png")

@@ -88,8 +88,12 @@ def upgrade() -> None:
         sa.Column("archival_snapshot_url", sa.String(), nullable=True),
         sa.Column("archival_version_date", sa.String(), nullable=True),
         sa.Column("archival_state", sa.String(), nullable=True),
+        sa.Column("archival_checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("capture_tried_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("extra", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
+        sa.Column("rights_verdict", sa.String(), nullable=False),
+        sa.Column("training_permission", sa.String(), nullable=True),
         sa.Column("entry_id", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -251,6 +255,28 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_model_manifest_id"), ["manifest_id"], unique=False)
 
     op.create_table(
+        "signal",
+        sa.Column("entry_id", sa.BigInteger(), nullable=False),
+        sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("raw_sha256", sa.String(length=64), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["log_entry.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["item_id"],
+            ["item.id"],
+        ),
+        sa.PrimaryKeyConstraint("entry_id"),
+    )
+    with op.batch_alter_table("signal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_signal_item_id"), ["item_id"], unique=False)
+
+    op.create_table(
         "calibration",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("model_id", sa.String(), nullable=False),
@@ -380,6 +406,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_calibration_model_id"))
 
     op.drop_table("calibration")
+    with op.batch_alter_table("signal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_signal_item_id"))
+
+    op.drop_table("signal")
     with op.batch_alter_table("model", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_model_manifest_id"))
 

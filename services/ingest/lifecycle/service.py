@@ -73,7 +73,9 @@ def _apply(session: Session, item: Item, amendment: Amendment, licence: str | No
     item.title = amendment.title or item.title
     item.licence = licence or item.licence
     item.licence_url = amendment.licence_url or item.licence_url
-    item.archival_snapshot_url = amendment.snapshot_url or item.archival_snapshot_url
+    if amendment.snapshot_url:
+        # Nobody has compared this snapshot with the bytes yet.
+        item.archival_snapshot_url, item.archival_state, item.archival_checked_at = amendment.snapshot_url, "unchecked", None
     if amendment.version_date:
         item.archival_version_date = amendment.version_date.isoformat()
     if amendment.owners is not None:

@@ -2,9 +2,9 @@
 
 from sqlmodel import Session
 
-from services.ingest.registration.schemas import ItemAnswer, OwnerAnswer, format_moment
+from services.ingest.registration.schemas import ItemAnswer, OwnerAnswer, SignalAnswer, format_moment
 from shared.errors import CorruptStateError
-from shared.records.items import Blob, Item, is_contested, load_owners
+from shared.records.items import Blob, Item, is_contested, load_owners, load_signals
 from shared.records.parties import Party
 
 
@@ -50,6 +50,15 @@ def build_item_answer(session: Session, item: Item) -> ItemAnswer:
         acquirer=acquirer.name,
         owners=_owner_answers(session, item),
         contested=is_contested(session, item.blob_sha256),
+        rights_verdict=item.rights_verdict,
+        training_permission=item.training_permission,
+        signals=[
+            SignalAnswer(
+                **signal.model_dump(include={"kind", "verdict", "raw_sha256", "detail"}),
+                observed_at=format_moment(signal.observed_at),
+            )
+            for signal in load_signals(session, item.id)
+        ],
         extra=item.extra,
     )
 

@@ -70,6 +70,9 @@ class Registration(Strict):
     acquired_at: Moment | None = Field(default=None, description="The time of registration where it is not given.")
     owners: tuple[PresumedOwner, ...] = Field(default=(), max_length=100)
     diligence: tuple[DiligenceSearch, ...] = Field(default=(), max_length=100)
+    training_permission: Text | None = Field(
+        default=None, description="The agreement that permits training although a rights signal in the image denies it."
+    )
     extra: dict[str, Any] = Field(default_factory=dict, description="Further columns of the source, kept as they are.")
 
     @model_validator(mode="after")
@@ -97,6 +100,16 @@ class OwnerAnswer(BaseModel):
     confidence: float
 
 
+class SignalAnswer(BaseModel):
+    """A rights signal as recorded."""
+
+    kind: str
+    verdict: str
+    raw_sha256: str
+    detail: dict[str, Any]
+    observed_at: str
+
+
 class ItemAnswer(BaseModel):
     """An item as recorded."""
 
@@ -117,6 +130,9 @@ class ItemAnswer(BaseModel):
     acquirer: str
     owners: list[OwnerAnswer]
     contested: bool
+    rights_verdict: str
+    training_permission: str | None
+    signals: list[SignalAnswer]
     state: str
     extra: dict[str, Any]
 

@@ -17,6 +17,7 @@ from sqlmodel import Session
 from services.ingest.registration.prepared import PreparedItem, check_item
 from services.ingest.registration.schemas import Registration
 from services.ingest.registration.writing import add_items
+from services.ingest.signals.signal import Signal
 from shared.blobs import BlobStore
 from shared.errors import ConflictError, InputError, SleeveError
 from shared.records.items import Item, KnownItem, find_known_items, load_item
@@ -40,13 +41,20 @@ class RegisteredItem:
     created: bool
 
 
-def prepare_item(registration: Registration, data: bytes, blobs: BlobStore, limits: ImageLimits) -> PreparedItem:
+def prepare_item(
+    registration: Registration,
+    data: bytes,
+    blobs: BlobStore,
+    limits: ImageLimits,
+    *,
+    source_signals: Sequence[Signal] = (),
+) -> PreparedItem:
     """Check a registration and store its bytes; writes nothing to the database.
 
     Raises:
         InputError: the image or the licence cannot be accepted.
     """
-    prepared = check_item(registration, data, limits)
+    prepared = check_item(registration, data, limits, source_signals=source_signals)
     blobs.save(data)
     return prepared
 

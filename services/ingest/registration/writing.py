@@ -17,6 +17,7 @@ from sqlmodel import Session
 
 from services.ingest.registration.prepared import PreparedItem
 from services.ingest.registration.schemas import PresumedOwner, Registration, format_moment
+from services.ingest.signals.verdict import combine
 from shared.canonical import sha256_hex
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError
@@ -25,7 +26,7 @@ from shared.ledger.commitments import build_commitment, new_salt
 from shared.ledger.entries import Entry, build_entry
 from shared.ledger.log import Log
 from shared.records.insertion import insert_all, insert_missing
-from shared.records.items import Blob, Commitment, Diligence, Item, ItemOwner, KnownItem
+from shared.records.items import Blob, Commitment, Diligence, Item, ItemEntry, ItemOwner, KnownItem, SignalRecord
 from shared.records.parties import find_or_add_parties
 
 # Party id by (name, URL).
@@ -65,6 +66,9 @@ def add_items(session: Session, prepared: Sequence[PreparedItem]) -> dict[tuple[
     placed = list(zip(new, entry_ids, strict=True))
     insert_all(session, Item, [_item_row(one, entry_id, parties) for one, entry_id in placed])
     insert_all(session, Commitment, [row for one, entry_id in placed for row in _commitment_rows(one, entry_id)])
+    signals = _append_signals(session, new)
+    insert_all(session, SignalRecord, signals)
+    insert_all(session, ItemEntry, [{"entry_id": row["entry_id"], "item_id": row["item_id"]} for row in signals])
     insert_all(session, ItemOwner, [row for one in new for row in _owner_rows(one, parties)])
     insert_all(session, Diligence, [row for one in new for row in _diligence_rows(one)])
     return refused | {one.prepared.key: _as_known(one, entry_id) for one, entry_id in placed}
@@ -116,6 +120,38 @@ def _entry_error(entry: Entry) -> InputError | None:
     return None
 
 
+def _append_signals(session: Session, new: Sequence[_NewItem]) -> list[dict[str, Any]]:
+    """Log every rights signal of new items, each an entry of its own, and give the rows that name the entries."""
+    seen = [(one, signal) for one in new for signal in one.prepared.signals]
+    entries = [
+        build_entry(
+            "signal.observed",
+            at=one.now,
+            subject={"item": one.item_id},
+            body={
+                "kind": signal.kind,
+                "verdict": signal.verdict,
+                "raw_sha256": signal.raw_sha256,
+                "detail": signal.detail,
+                "observed_at": timestamp(signal.observed_at),
+            },
+        )
+        for one, signal in seen
+    ]
+    return [
+        {
+            "entry_id": entry_id,
+            "item_id": one.item_id,
+            "kind": signal.kind,
+            "verdict": signal.verdict,
+            "raw_sha256": signal.raw_sha256,
+            "detail": signal.detail,
+            "observed_at": signal.observed_at,
+        }
+        for entry_id, (one, signal) in zip(Log.append(session, entries), seen, strict=True)
+    ]
+
+
 def _as_known(one: _NewItem, entry_id: int) -> KnownItem:
     return KnownItem(one.item_id, entry_id, one.prepared.blob.sha256, one.prepared.record_sha256)
 
@@ -141,6 +177,8 @@ def _item_row(one: _NewItem, entry_id: int, parties: Parties) -> dict[str, Any]:
         "archival_state": "unchecked" if link else None,
         "extra": registration.extra,
         "state": "active",
+        "rights_verdict": combine(one.prepared.signals),
+        "training_permission": registration.training_permission,
         "entry_id": entry_id,
         "created_at": one.now,
     }
@@ -203,6 +241,7 @@ def _entry_body(prepared: PreparedItem, parties: Parties, acquired_at: str) -> d
             }
             for search in registration.diligence
         ],
+        "training_permission": registration.training_permission,
     }
 
 

@@ -120,9 +120,10 @@ def _check(workspace: Workspace, row: Row | BadRow) -> Checked:
     if isinstance(row, BadRow):
         return row.key, row.error, b""
     try:
-        return row.key, check_item(row.registration, row.data, workspace.limits), row.data
+        checked = check_item(row.registration, row.data, workspace.limits, source_signals=row.source_signals())
     except SleeveError as error:
         return row.key, refuse(row.key, error).error, b""
+    return row.key, checked, row.data
 
 
 def _store_batch(workspace: Workspace, batch: Sequence[Checked]) -> list[RowOutcome]:

@@ -9,16 +9,18 @@ Rules, in order:
 3. A row with anything wrong is an error of that row alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from services.ingest.registration.schemas import Registration
+from services.ingest.signals.signal import Signal
 from shared.canonical import sha256_hex
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError, SleeveError
+from shared.fetching.fetcher import Fetcher
 
 # Spellings seen in Hugging Face imagefolder metadata, img2dataset output and museum exports.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -45,13 +47,14 @@ class SourceOptions:
     """What a source is told beside its path.
 
     `licence` is that of rows which state none; `max_bytes` is the largest image, of which no more than one byte beyond is
-    read.
+    read; `make_fetcher` makes what fetches the images of a list, by default from public addresses only.
     """
 
     dataset: str
     acquirer: str
     max_bytes: int
     licence: str | None = None
+    make_fetcher: Callable[[], Fetcher] = Fetcher
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,10 @@ class Row:
     key: str
     registration: Registration
     data: bytes
+
+    def source_signals(self) -> Sequence[Signal]:
+        """Rights signals that came with the bytes; a source that only reads files has none."""
+        return ()
 
 
 @dataclass(frozen=True)

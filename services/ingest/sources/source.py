@@ -2,7 +2,8 @@
 
 Rules, in order:
 
-1. A file is known by its name's ending, a folder by what is in it; `--kind` decides where that is not enough.
+1. A file is known by its name's ending, a folder by what is in it; `--kind` decides where that is not enough. A Parquet file
+   without a column of images, but with one of URLs, is a URL list.
 2. What could be two kinds is refused, not guessed.
 3. Rows come in the same order as long as none of the source's `files` changes; only then may the first ones be skipped.
 """
@@ -14,8 +15,9 @@ from typing import Protocol
 from services.ingest.sources.celeba import IMAGES, CelebA, find_part
 from services.ingest.sources.croissant import FILE_NAME, CroissantSource
 from services.ingest.sources.imagefolder import METADATA_NAMES, ImageFolder
-from services.ingest.sources.parquet import Parquet
+from services.ingest.sources.parquet import IMAGE_COLUMNS, Parquet, open_parquet
 from services.ingest.sources.rows import BadRow, Row, SourceOptions
+from services.ingest.sources.url_list import URL_COLUMNS, UrlList
 from services.ingest.sources.webdataset import WebDataset
 from shared.errors import InputError
 
@@ -45,12 +47,17 @@ def _croissant(path: Path, options: SourceOptions) -> Source:
     return CroissantSource(path / FILE_NAME if path.is_dir() else path, options)
 
 
+def _url_list(path: Path, options: SourceOptions) -> Source:
+    return UrlList(path, options, options.make_fetcher())
+
+
 KINDS: dict[str, Callable[[Path, SourceOptions], Source]] = {
     "imagefolder": ImageFolder,
     "webdataset": WebDataset,
     "parquet": Parquet,
     "celeba": CelebA,
     "croissant": _croissant,
+    "url_list": _url_list,
 }
 
 
@@ -86,8 +93,16 @@ def recognise(path: Path) -> str:
 
 
 def _kinds_of_file(path: Path) -> list[str]:
-    endings = {".tar": "webdataset", ".parquet": "parquet", ".json": "croissant", ".jsonld": "croissant"}
+    if path.suffix == ".parquet":
+        return ["url_list" if _names_urls_only(path) else "parquet"]
+    endings = {".tar": "webdataset", ".json": "croissant", ".jsonld": "croissant", ".csv": "url_list"}
     return [endings[path.suffix]] if path.suffix in endings else []
+
+
+def _names_urls_only(path: Path) -> bool:
+    with open_parquet(path) as file:
+        names = {name.lower() for name in file.schema_arrow.names}
+    return not names.isdisjoint(URL_COLUMNS) and names.isdisjoint(IMAGE_COLUMNS)
 
 
 def _kinds_of_folder(path: Path) -> list[str]:

@@ -16,7 +16,7 @@ Source: img2dataset's README (https://github.com/rom1504/img2dataset), "Input fo
 
 import csv
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from services.ingest.signals.read import read_http_signals
+from services.ingest.signals.signal import Signal
 from services.ingest.sources.parquet import open_parquet, read_rows, to_json
 from services.ingest.sources.rows import (
     COLUMNS,
@@ -64,6 +66,11 @@ class FetchedRow(Row):
     """A row whose bytes were fetched here, and the fetch, which an archive may keep."""
 
     fetched: Fetched
+    user_agent: str
+
+    def source_signals(self) -> Sequence[Signal]:
+        """Rights signals in the headers of the answer that brought the bytes."""
+        return read_http_signals(self.key, self.http_headers, None, None, self.user_agent)
 
     @property
     def http_headers(self) -> Headers:
@@ -150,7 +157,7 @@ class UrlList:
         if expected is not None:
             check_sha256(fetched.body, expected)
         acquired = registration.model_copy(update={"acquired_at": fetched.answer.started_at})
-        return FetchedRow(url, acquired, fetched.body, fetched)
+        return FetchedRow(url, acquired, fetched.body, fetched, self.fetcher.user_agent)
 
 
 def split_url(columns: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

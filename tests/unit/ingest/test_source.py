@@ -18,16 +18,27 @@ def test_each_kind_is_recognised(tmp_path: Path) -> None:
     (tmp_path / "described").mkdir()
     for name in ("croissant.json", "metadata.jsonl"):
         (tmp_path / "described" / name).write_text("{}", encoding="utf-8")
-    found = {name: opened(tmp_path / name).kind for name in ("folder", "one.tar", "one.parquet", "faces", "described")}
+    (tmp_path / "list.csv").write_text("url\nhttps://example.org/a.png\n", encoding="utf-8")
+    names = ("folder", "one.tar", "one.parquet", "faces", "described", "list.csv")
+    found = {name: opened(tmp_path / name).kind for name in names}
     assert found == {
         "folder": "imagefolder",
         "one.tar": "webdataset",
         "one.parquet": "parquet",
         "faces": "celeba",
         "described": "croissant",
+        "list.csv": "url_list",
     }
     assert opened(tmp_path / "described" / "croissant.json").kind == "croissant"
     assert set(found.values()) == KINDS.keys()
+
+
+def test_a_parquet_file_of_urls_is_a_list_unless_it_has_images(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "urls.parquet", [{"URL": "https://example.org/a.png", "TEXT": "A"}])
+    write_parquet(tmp_path / "both.parquet", huggingface_rows(1))
+    write_parquet(tmp_path / "neither.parquet", [{"words": "a"}])
+    kinds = {name: opened(tmp_path / f"{name}.parquet").kind for name in ("urls", "both", "neither")}
+    assert kinds == {"urls": "url_list", "both": "parquet", "neither": "parquet"}
 
 
 def test_the_status_files_that_img2dataset_writes_do_not_hide_its_tars(tmp_path: Path) -> None:

@@ -46,6 +46,14 @@ BODIES: dict[str, dict[str, Any]] = {
                 "expires_at": None,
             }
         ],
+        "training_permission": None,
+    },
+    "signal.observed": {
+        "kind": "tdmrep-header",
+        "verdict": "deny",
+        "raw_sha256": DIGEST,
+        "detail": {"reservation": 1},
+        "observed_at": TIME,
     },
     "item.amended": {
         "reason": "a letter",
@@ -57,6 +65,19 @@ BODIES: dict[str, dict[str, Any]] = {
         "owners": [{"party": "p1", "role": "rightsholder", "basis": "letter", "confidence": 0.9}],
     },
     "item.withdrawn": {"reason": "opted out"},
+    "archive.verified": {
+        "original_url": "https://example.com/a.png",
+        "snapshot_url": None,
+        "expected_sha256": DIGEST,
+        "state": "unchecked",
+        "reason": "original: host_unknown",
+    },
+    "archive.captured": {
+        "original_url": "https://example.com/a.png",
+        "locator": "2026-01-31.warc.gz#120+4096",
+        "payload_sha256": DIGEST,
+        "matches": True,
+    },
     "dataset.sealed": {"name": "slice 1", "purpose": "train", "size": 100, "root": DIGEST},
     "model.trained": {
         "name": "m",

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from services.ingest.archive.robust_link import ArchivalState, RobustLink
-from services.ingest.archive.verification import check_place, combine_states, verify_archival_link
+from services.ingest.archive.verification import check_archival_link, check_place, combine_states
 from shared.canonical import sha256_hex
 from tests.factories import png
 from tests.unit.ingest.archive.fake_wayback import FakeWayback
@@ -58,17 +58,17 @@ def test_a_place_is_told_by_its_bytes(site: WebServer, path: str, state: Archiva
 def test_a_snapshot_keeps_a_link_verified_when_the_original_is_gone(site: WebServer) -> None:
     original = site.url("/gone.png")
     link = RobustLink(original, site.url(f"/web/20260131120000/{original}"))
-    found = verify_archival_link(make_fetcher(site), link, DIGEST.upper())
+    found = check_archival_link(make_fetcher(site), link, DIGEST.upper())
     assert (found.original.state, found.snapshot and found.snapshot.state, found.state) == (MISSING, VERIFIED, VERIFIED)
     assert found.snapshot is not None
     assert found.snapshot.url.endswith(f"/web/20260131120000id_/{original}")
     assert found.reason is None
-    assert verify_archival_link(make_fetcher(site), RobustLink(original), DIGEST).state is MISSING
+    assert check_archival_link(make_fetcher(site), RobustLink(original), DIGEST).state is MISSING
 
 
 def test_an_unchecked_link_says_why(site: WebServer) -> None:
     link = RobustLink(site.url("/other.png"), site.url("/closed.png"))
-    found = verify_archival_link(make_fetcher(site), link, DIGEST)
+    found = check_archival_link(make_fetcher(site), link, DIGEST)
     assert found.state is UNCHECKED
     assert found.reason is not None
     assert "got 403" in found.reason
