@@ -2,6 +2,8 @@
 
 import io
 import json
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +86,14 @@ def imagefolder(folder: Path, count: int, **changed: Any) -> Path:
         lines.append(json.dumps(row | changed))
     (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+def png_of_size(width_px: int, height_px: int) -> bytes:
+    """A tiny PNG file whose header claims a size; its pixels are all zero and compress to almost nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width_px, height_px, 1, 0, 0, 0, 0)
+    rows = zlib.compress(b"\0" * 100)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

@@ -89,6 +89,7 @@ def build_registration(number: int) -> Entry:
                     "expires_at": None,
                 }
             ],
+            "training_permission": None,
         }
     )
     return build_entry(

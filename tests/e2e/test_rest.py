@@ -19,7 +19,7 @@ from shared.records.models import Calibration
 from shared.vision.views import view_to_image
 from shared.workspace import Workspace
 from tests.e2e.conftest import GENERATIONS, STEPS, Audited
-from tests.factories import encode, picture, png, registration
+from tests.factories import encode, picture, png, png_of_size, registration
 
 PROBLEM = "application/problem+json"
 
@@ -76,6 +76,7 @@ def test_one_key_has_one_effect(client: TestClient) -> None:
         (png(1)[:150], {}, "image_damaged"),
         (b"words", {}, "not_an_image"),
         (encode(picture(1, 1)), {}, "image_too_small"),
+        (png_of_size(10_000, 10_000), {}, "image_too_many_pixels"),
         (png(1), {"licence": "all mine"}, "licence_not_spdx"),
         (png(1), {"record": "{"}, "record_invalid"),
         (png(1), {"record": json.dumps({"dataset": "x"})}, "record_invalid"),
@@ -154,6 +155,7 @@ def test_a_check_key_has_one_effect(client: TestClient, audited_workspace: Works
         (png(1)[:150], "model-a", 422, "image_damaged"),
         (b"words", "model-a", 422, "not_an_image"),
         (encode(picture(1, 1)), "model-a", 422, "image_too_small"),
+        (png_of_size(10_000, 10_000), "model-a", 422, "image_too_many_pixels"),
     ],
 )
 def test_a_bad_check_is_a_problem(client: TestClient, data: bytes, model: str, status: int, code: str) -> None:

@@ -110,12 +110,13 @@ def _environment() -> Environment:
 
 
 def format_percent(share: float) -> str:
-    """Format a share 0..1 as per cent: whole above 10, one decimal above 1, two below.
+    """Format a share 0..1 as per cent, with more decimals near 0 and 100, so that neither is claimed where it is not meant.
 
-    >>> format_percent(0.873), format_percent(0.021), format_percent(0.001)
-    ('87 %', '2.1 %', '0.10 %')
+    >>> format_percent(0.873), format_percent(0.021), format_percent(0.001), format_percent(0.9986), format_percent(1.0)
+    ('87 %', '2.1 %', '0.10 %', '99.9 %', '100 %')
     """
-    decimals = 0 if share >= 0.1 or share == 0 else 1 if share >= 0.01 else 2
+    distance = min(share, 1 - share)
+    decimals = 0 if distance >= 0.1 or distance == 0 else 2 if share < 0.01 or share > 0.9994 else 1
     return f"{100 * share:.{decimals}f} %"
 
 

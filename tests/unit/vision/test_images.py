@@ -1,7 +1,5 @@
 """Decoding untrusted bytes: what is refused, with which code, and what comes out of what is accepted."""
 
-import struct
-import zlib
 from contextlib import suppress
 
 import numpy as np
@@ -10,20 +8,9 @@ from PIL import Image
 
 from shared.errors import InputError
 from shared.vision.images import ImageLimits, decode_image
-from tests.factories import encode, picture, png
+from tests.factories import encode, picture, png, png_of_size
 
 LIMITS = ImageLimits(max_bytes=1_000_000, max_px=50_000_000, min_side_px=8)
-
-
-def png_of_size(width_px: int, height_px: int) -> bytes:
-    """A tiny PNG file whose header claims a size; its pixels are all zero and compress to almost nothing."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width_px, height_px, 1, 0, 0, 0, 0)
-    rows = zlib.compress(b"\0" * 100)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
