@@ -1,20 +1,29 @@
 """The three services in one process, on loopback: what `sleeve serve` runs."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.app import add_audit
 from services.ingest.app import add_ingest
 from services.output_gate.app import add_output_gate
 from services.output_gate.gate import Gate, open_gate
 from shared.code_version import code_version
+from shared.errors import SleeveError
 from shared.problems import add_problem_handlers
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
+
+# A checkpoint follows a commit within a second, whichever process committed.
+INTEGRATE_SECONDS = 0.5
+
+log = structlog.get_logger()
 
 DESCRIPTION = """Provenance of training images, memorisation audits, and a gate for generations, proved by one log.
 
@@ -27,7 +36,7 @@ def build_api() -> FastAPI:
 
     The pages at /docs and /redoc bring their own scripts, so that they work, and tell nobody, without a network.
     """
-    app = FastAPIOffline(title="Sleeve", version=code_version(), description=DESCRIPTION, lifespan=_close_gate)
+    app = FastAPIOffline(title="Sleeve", version=code_version(), description=DESCRIPTION, lifespan=_run_sequencer)
     add_problem_handlers(app)
     add_ingest(app)
     add_audit(app)
@@ -42,9 +51,26 @@ def build_api() -> FastAPI:
 
 
 @asynccontextmanager
-async def _close_gate(app: FastAPI) -> AsyncIterator[None]:
-    yield
-    app.state.gate.close()
+async def _run_sequencer(app: FastAPI) -> AsyncIterator[None]:
+    """While the server runs, bring what any process appended under a checkpoint; at its end, close the gate."""
+    sequencer = asyncio.create_task(_integrate_for_ever(app.state.workspace))
+    try:
+        yield
+    finally:
+        sequencer.cancel()
+        with suppress(asyncio.CancelledError):
+            await sequencer
+        app.state.gate.close()
+
+
+async def _integrate_for_ever(workspace: Workspace) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(workspace.log.integrate)
+        except (SQLAlchemyError, SleeveError, OSError) as error:
+            # Database or disk may come back; until then every request for a receipt fails, and says why.
+            log.warning("integrate_failed", error=type(error).__name__)
+        await asyncio.sleep(INTEGRATE_SECONDS)
 
 
 def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
