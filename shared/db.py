@@ -3,7 +3,7 @@
 Rules, in order:
 
 1. SQLite runs in WAL mode with foreign keys on, waits for locks, and makes each commit durable (`synchronous=FULL`):
-   what was acknowledged survives a power cut.
+   what was acknowledged survives a power cut. Deleted rows are overwritten (`secure_delete`): what was erased is gone.
 2. A write transaction on SQLite begins IMMEDIATE, so that two writers queue instead of failing half-way.
 3. The schema is what the migrations in `deploy/migrations` make it; `migrate` is safe to call from several processes.
 """
@@ -72,7 +72,7 @@ def _open_sqlite(url: str, database: str | None) -> Engine:
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling is off: `_begin_immediate` starts transactions.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

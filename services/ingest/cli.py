@@ -11,6 +11,7 @@ from rich.table import Table
 from services.console import console, progress
 from services.ingest.archive import cli as archive_cli
 from services.ingest.coverage import measure_coverage
+from services.ingest.lifecycle.erasure import erase_party
 from services.ingest.sources.rows import SourceOptions
 from services.ingest.sources.run import RunResult, add_source
 from services.ingest.sources.source import open_source
@@ -114,3 +115,16 @@ def status() -> None:
         table.add_row(one.dataset, f"{one.items:,}", *(f"{one.share(count):.0%}" for count in counts))
     console.print(table)
     console.print("Shares are of active items. Every item has an acquirer and a licence; a denied one is in no manifest.")
+
+
+@app.command()
+def erase(
+    party: Annotated[str, typer.Argument(help="Id of the party, as items show it for each owner.")],
+    reason: Annotated[str, typer.Option(help="Why, in words that name nobody; it goes into the log.")],
+) -> None:
+    """Erase a person's name from the records. It cannot be undone; every proof stays valid."""
+    workspace = open_workspace(load_settings())
+    with workspace.writing() as session:
+        deleted = erase_party(session, party, reason)
+    workspace.log.integrate()
+    console.print(f"erased; {deleted:,} commitments to the name can no longer be opened")

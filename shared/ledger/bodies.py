@@ -172,6 +172,15 @@ class ArchiveCaptured(EntryBody):
     matches: bool
 
 
+class PartyErased(EntryBody):
+    """A person's name and the openings of all commitments to it were deleted; the commitments stay and say nothing."""
+
+    entry_type: ClassVar[str] = "party.erased"
+
+    reason: Name
+    commitments: Count
+
+
 class DatasetSealed(EntryBody):
     """A manifest: a set of items sealed under one Merkle root."""
 
@@ -280,6 +289,7 @@ BODY_BY_TYPE: dict[str, type[EntryBody]] = {
         SignalObserved,
         ItemAmended,
         ItemWithdrawn,
+        PartyErased,
         ArchiveVerified,
         ArchiveCaptured,
         DatasetSealed,

@@ -121,12 +121,13 @@ class ItemEntry(SQLModel, table=True):
 
 
 class Commitment(SQLModel, table=True):
-    """The opening of a commitment in a log entry: kept with the value, deleted to erase it."""
+    """The opening of a commitment in a log entry: kept with the value, deleted to erase the party that it names."""
 
     __tablename__ = "commitment"
 
     entry_id: int = Field(foreign_key="log_entry.id", primary_key=True, sa_type=BigInteger)
     field: str = Field(primary_key=True)
+    party_id: str = Field(foreign_key="party.id", index=True, max_length=36)
     salt: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     value: str
 

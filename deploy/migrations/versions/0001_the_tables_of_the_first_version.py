@@ -63,14 +63,22 @@ def upgrade() -> None:
         "commitment",
         sa.Column("entry_id", sa.BigInteger(), nullable=False),
         sa.Column("field", sa.String(), nullable=False),
+        sa.Column("party_id", sa.String(length=36), nullable=False),
         sa.Column("salt", sa.LargeBinary(), nullable=False),
         sa.Column("value", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["entry_id"],
             ["log_entry.id"],
         ),
+        sa.ForeignKeyConstraint(
+            ["party_id"],
+            ["party.id"],
+        ),
         sa.PrimaryKeyConstraint("entry_id", "field"),
     )
+    with op.batch_alter_table("commitment", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_commitment_party_id"), ["party_id"], unique=False)
+
     op.create_table(
         "item",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -434,6 +442,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_item_blob_sha256"))
 
     op.drop_table("item")
+    with op.batch_alter_table("commitment", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_commitment_party_id"))
+
     op.drop_table("commitment")
     with op.batch_alter_table("party", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_party_name"))

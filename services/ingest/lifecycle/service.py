@@ -63,7 +63,10 @@ def amend_item(session: Session, item_id: str, amendment: Amendment) -> Item:
         commitments={field: build_commitment(name, salts[field]) for field, name in names.items()},
     )
     [entry_id] = Log.append(session, [entry])
-    session.add_all(Commitment(entry_id=entry_id, field=f, salt=salts[f], value=name) for f, name in names.items())
+    for at, owner in enumerate(owners):
+        field = f"owners.{at}.name"
+        party_id: str = owner["party"]
+        session.add(Commitment(entry_id=entry_id, field=field, party_id=party_id, salt=salts[field], value=names[field]))
     session.add(ItemEntry(entry_id=entry_id, item_id=item.id))
     _apply(session, item, amendment, licence, owners)
     return item

@@ -65,7 +65,7 @@ def add_items(session: Session, prepared: Sequence[PreparedItem]) -> dict[tuple[
     insert_missing(session, Blob, [blobs[digest] for digest in sorted(blobs)])
     placed = list(zip(new, entry_ids, strict=True))
     insert_all(session, Item, [_item_row(one, entry_id, parties) for one, entry_id in placed])
-    insert_all(session, Commitment, [row for one, entry_id in placed for row in _commitment_rows(one, entry_id)])
+    insert_all(session, Commitment, [row for one, entry_id in placed for row in _commitment_rows(one, entry_id, parties)])
     signals = _append_signals(session, new)
     insert_all(session, SignalRecord, signals)
     insert_all(session, ItemEntry, [{"entry_id": row["entry_id"], "item_id": row["item_id"]} for row in signals])
@@ -184,9 +184,13 @@ def _item_row(one: _NewItem, entry_id: int, parties: Parties) -> dict[str, Any]:
     }
 
 
-def _commitment_rows(one: _NewItem, entry_id: int) -> list[dict[str, Any]]:
+def _commitment_rows(one: _NewItem, entry_id: int, parties: Parties) -> list[dict[str, Any]]:
+    registration = one.prepared.registration
+    named = {"acquirer.name": parties[registration.acquirer, ""]}
+    named |= {f"owners.{at}.name": parties[_party_key(owner)] for at, owner in enumerate(registration.owners)}
     return [
-        {"entry_id": entry_id, "field": field, "salt": one.salts[field], "value": name} for field, name in one.names.items()
+        {"entry_id": entry_id, "field": field, "party_id": named[field], "salt": one.salts[field], "value": name}
+        for field, name in one.names.items()
     ]
 
 

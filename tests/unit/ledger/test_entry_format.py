@@ -65,6 +65,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "owners": [{"party": "p1", "role": "rightsholder", "basis": "letter", "confidence": 0.9}],
     },
     "item.withdrawn": {"reason": "opted out"},
+    "party.erased": {"reason": "a request under Art. 17 GDPR", "commitments": 3},
     "archive.verified": {
         "original_url": "https://example.com/a.png",
         "snapshot_url": None,

@@ -1,0 +1,57 @@
+"""Erasing a person: the name goes, every proof stays.
+
+Rules, in order:
+
+1. The log holds salted commitments to names. Without salt and value a commitment says nothing; its entry verifies as before.
+2. Deleted are the party's name and URL, the openings of all commitments to the name, and the queries of searches for the
+   owners of the party's items, which often hold the name. Role, basis and confidence stay: somebody is presumed the owner.
+3. Columns of a source that nothing understood (`extra`), the images themselves and backups may hold the name too; this does
+   not find them.
+
+Source: Regulation (EU) 2016/679, Art. 17.
+"""
+
+from sqlalchemy import CursorResult, delete, update
+from sqlmodel import Session, col, select
+
+from shared.clock import utc_now
+from shared.errors import ConflictError, NotFoundError
+from shared.ledger.entries import build_entry
+from shared.ledger.log import Log
+from shared.records.items import Commitment, Diligence, ItemOwner
+from shared.records.parties import Party
+
+ERASED = "(erased)"
+
+
+def erase_party(session: Session, party_id: str, reason: str) -> int:
+    """Erase a party and log that it was done, in the caller's transaction.
+
+    Args:
+        session: an open transaction.
+        party_id: whom; the id stays in the log and in the records.
+        reason: why, in words that name nobody.
+
+    Returns:
+        How many openings of commitments were deleted.
+
+    Raises:
+        NotFoundError: no such party.
+        ConflictError: the party is erased already.
+    """
+    party = session.get(Party, party_id)
+    if party is None:
+        raise NotFoundError(f"no party {party_id!r}", code="party_not_found")
+    if party.name == ERASED:
+        raise ConflictError(f"party {party_id} is erased already", code="party_erased")
+    result = session.execute(delete(Commitment).where(col(Commitment.party_id) == party_id))
+    deleted = result.rowcount if isinstance(result, CursorResult) else 0
+    own_items = select(ItemOwner.item_id).where(ItemOwner.party_id == party_id)
+    session.execute(update(Diligence).where(col(Diligence.item_id).in_(own_items)).values(query=None))
+    # Name and URL are unique together; the id keeps several erased parties apart.
+    party.name, party.url = ERASED, f"urn:uuid:{party_id}"
+    session.add(party)
+    body = {"reason": reason, "commitments": deleted}
+    Log.append(session, [build_entry("party.erased", at=utc_now(), subject={"party": party_id}, body=body)])
+    session.flush()
+    return deleted
