@@ -36,7 +36,7 @@ def amend_item(session: Session, item_id: str, amendment: Amendment) -> Item:
         raise InputError("expected a source URL before a snapshot of it, got an item without one", code="no_source_url")
     licence = parse_licence(amendment.licence) if amendment.licence else None
     parties = find_or_add_parties(session, [(owner.name, owner.url or "") for owner in amendment.owners or ()])
-    owners = [
+    owners: list[dict[str, Any]] = [
         {
             "party": parties[owner.name, owner.url or ""],
             "role": owner.role,
