@@ -78,7 +78,6 @@ class DiligenceRecord(_Part):
     """One search for the owner and what came of it."""
 
     source: Name
-    query_sha256: Sha256 | None
     searched_at: Timestamp
     jurisdiction: Name | None
     result: Name

@@ -127,7 +127,8 @@ class Commitment(SQLModel, table=True):
 
     entry_id: int = Field(foreign_key="log_entry.id", primary_key=True, sa_type=BigInteger)
     field: str = Field(primary_key=True)
-    party_id: str = Field(foreign_key="party.id", index=True, max_length=36)
+    # Whose name it is; none for the query of a search.
+    party_id: str | None = Field(default=None, foreign_key="party.id", index=True, max_length=36)
     salt: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     value: str
 

@@ -82,7 +82,6 @@ def build_registration(number: int) -> Entry:
             "diligence": [
                 {
                     "source": "dataset metadata",
-                    "query_sha256": digest(-number),
                     "searched_at": NOON,
                     "jurisdiction": None,
                     "result": "creator named",

@@ -63,7 +63,7 @@ def upgrade() -> None:
         "commitment",
         sa.Column("entry_id", sa.BigInteger(), nullable=False),
         sa.Column("field", sa.String(), nullable=False),
-        sa.Column("party_id", sa.String(length=36), nullable=False),
+        sa.Column("party_id", sa.String(length=36), nullable=True),
         sa.Column("salt", sa.LargeBinary(), nullable=False),
         sa.Column("value", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(

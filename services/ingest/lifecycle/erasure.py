@@ -4,7 +4,8 @@ Rules, in order:
 
 1. The log holds salted commitments to names. Without salt and value a commitment says nothing; its entry verifies as before.
 2. Deleted are the party's name and URL, the openings of all commitments to the name, and the queries of searches for the
-   owners of the party's items, which often hold the name. Role, basis and confidence stay: somebody is presumed the owner.
+   owners of the party's items, which often hold the name, with the openings of the commitments to them. Role, basis and
+   confidence stay: somebody is presumed the owner.
 3. Columns of a source that nothing understood (`extra`), the images themselves and backups may hold the name too; this does
    not find them.
 
@@ -18,7 +19,7 @@ from shared.clock import utc_now
 from shared.errors import ConflictError, NotFoundError
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
-from shared.records.items import Commitment, Diligence, ItemOwner
+from shared.records.items import Commitment, Diligence, Item, ItemOwner
 from shared.records.parties import Party
 
 ERASED = "(erased)"
@@ -44,9 +45,11 @@ def erase_party(session: Session, party_id: str, reason: str) -> int:
         raise NotFoundError(f"no party {party_id!r}", code="party_not_found")
     if party.name == ERASED:
         raise ConflictError(f"party {party_id} is erased already", code="party_erased")
-    result = session.execute(delete(Commitment).where(col(Commitment.party_id) == party_id))
-    deleted = result.rowcount if isinstance(result, CursorResult) else 0
     own_items = select(ItemOwner.item_id).where(ItemOwner.party_id == party_id)
+    own_entries = select(Item.entry_id).where(col(Item.id).in_(own_items))
+    is_query = col(Commitment.field).like("diligence.%.query") & col(Commitment.entry_id).in_(own_entries)
+    result = session.execute(delete(Commitment).where((col(Commitment.party_id) == party_id) | is_query))
+    deleted = result.rowcount if isinstance(result, CursorResult) else 0
     session.execute(update(Diligence).where(col(Diligence.item_id).in_(own_items)).values(query=None))
     # Name and URL are unique together; the id keeps several erased parties apart.
     party.name, party.url = ERASED, f"urn:uuid:{party_id}"

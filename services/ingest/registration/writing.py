@@ -18,7 +18,6 @@ from sqlmodel import Session
 from services.ingest.registration.prepared import PreparedItem
 from services.ingest.registration.schemas import PresumedOwner, Registration, format_moment
 from services.ingest.signals.verdict import combine
-from shared.canonical import sha256_hex
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError
 from shared.ids import new_id
@@ -86,6 +85,8 @@ def _build(prepared: PreparedItem, parties: Parties) -> _NewItem | InputError:
     registration, item_id, now = prepared.registration, new_id(), utc_now()
     names = {"acquirer.name": registration.acquirer}
     names |= {f"owners.{position}.name": owner.name for position, owner in enumerate(registration.owners)}
+    # A query often holds the name that was searched for.
+    names |= {f"diligence.{at}.query": search.query for at, search in enumerate(registration.diligence) if search.query}
     salts = {field: new_salt() for field in names}
     try:
         entry = build_entry(
@@ -189,7 +190,7 @@ def _commitment_rows(one: _NewItem, entry_id: int, parties: Parties) -> list[dic
     named = {"acquirer.name": parties[registration.acquirer, ""]}
     named |= {f"owners.{at}.name": parties[_party_key(owner)] for at, owner in enumerate(registration.owners)}
     return [
-        {"entry_id": entry_id, "field": field, "party_id": named[field], "salt": one.salts[field], "value": name}
+        {"entry_id": entry_id, "field": field, "party_id": named.get(field), "salt": one.salts[field], "value": name}
         for field, name in one.names.items()
     ]
 
@@ -236,8 +237,6 @@ def _entry_body(prepared: PreparedItem, parties: Parties, acquired_at: str) -> d
         "diligence": [
             {
                 "source": search.source,
-                # A query often holds a name, so the log carries its digest.
-                "query_sha256": sha256_hex(search.query.encode()) if search.query else None,
                 "searched_at": format_moment(search.searched_at),
                 "jurisdiction": search.jurisdiction,
                 "result": search.result,

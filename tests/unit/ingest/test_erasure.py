@@ -22,7 +22,7 @@ def test_the_name_is_gone_and_every_proof_holds(any_workspace: Workspace) -> Non
     receipts = [any_workspace.log.receipt(item.entry_id) for item in items]
     with any_workspace.writing() as session:
         [owner] = session.exec(select(Party).where(Party.name == NAME)).all()
-        assert erase_party(session, owner.id, "a request") == 3
+        assert erase_party(session, owner.id, "a request") == 6
     any_workspace.log.integrate()
     with any_workspace.reading() as session:
         for table in ALL_TABLES:

@@ -39,7 +39,7 @@ def test_names_are_in_the_log_as_commitments_only(workspace: Workspace) -> None:
     commitments = json.loads(entry)["commitments"]
     with workspace.reading() as session:
         opened = {row.field: row for row in session.exec(select(Commitment).where(Commitment.entry_id == item.entry_id))}
-    assert set(opened) == set(commitments) == {"acquirer.name", "owners.0.name"}
+    assert set(opened) == set(commitments) == {"acquirer.name", "owners.0.name", "diligence.0.query"}
     for field, row in opened.items():
         verify_commitment(row.value, row.salt, commitments[field])
 

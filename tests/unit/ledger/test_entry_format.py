@@ -39,7 +39,6 @@ BODIES: dict[str, dict[str, Any]] = {
         "diligence": [
             {
                 "source": "register",
-                "query_sha256": None,
                 "searched_at": TIME,
                 "jurisdiction": "DE",
                 "result": "not found",
@@ -128,7 +127,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "flag.raised": {"check_id": "c1", "item": "i1", "owners": [{"party": "p1", "share": 1}]},
     "diligence.searched": {
         "source": "register",
-        "query_sha256": DIGEST,
         "searched_at": TIME,
         "jurisdiction": None,
         "result": "found",
