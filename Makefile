@@ -13,7 +13,7 @@ demo: $(RUN)
 test: lint types unit
 
 unit: $(TEST)
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist worksteal
 
 lint: $(TEST)
 	$(BIN)/ruff check $(SOURCES)

@@ -55,12 +55,12 @@ def measure_files(first: Path, second: Path) -> dict[str, Any]:
     Raises:
         InputError: a file is no acceptable image, or the sizes differ.
     """
-    from shared.vision.similarity.compare import compare_arrays
-
     images = [np.asarray(decode_image(_read(path), image_limits(load_settings())).pixels) for path in (first, second)]
     if images[0].shape != images[1].shape:
         sizes = [f"{image.shape[1]}×{image.shape[0]}" for image in images]
         raise InputError(f"expected images of equal size, got {sizes[0]} and {sizes[1]}", code="sizes_differ")
+    from shared.vision.similarity.compare import compare_arrays
+
     return compare_arrays(images[0], images[1])
 
 
