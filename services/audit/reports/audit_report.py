@@ -112,12 +112,12 @@ def _environment() -> Environment:
 def format_percent(share: float) -> str:
     """Format a share 0..1 as per cent, with more decimals near 0 and 100, so that neither is claimed where it is not meant.
 
-    >>> format_percent(0.873), format_percent(0.021), format_percent(0.001), format_percent(0.9986), format_percent(1.0)
-    ('87 %', '2.1 %', '0.10 %', '99.9 %', '100 %')
+    >>> [format_percent(share).replace(chr(160), " ") for share in (0.873, 0.021, 0.001, 0.9986, 1.0)]
+    ['87 %', '2.1 %', '0.10 %', '99.9 %', '100 %']
     """
     distance = min(share, 1 - share)
     decimals = 0 if distance >= 0.1 or distance == 0 else 2 if share < 0.01 or share > 0.9994 else 1
-    return f"{100 * share:.{decimals}f} %"
+    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
 
 
 def format_metric(value: float | None) -> str:
