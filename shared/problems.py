@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
 from shared.errors import (
@@ -69,6 +70,11 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(SleeveError)
     def on_sleeve_error(_request: Request, error: SleeveError) -> JSONResponse:
         return build_problem(status_of(error), error.code, error.message)
+
+    @app.exception_handler(IntegrityError)
+    def on_lost_race(_request: Request, _error: IntegrityError) -> JSONResponse:
+        detail = "another request changed the same thing at the same moment; look again and repeat what is still wanted"
+        return build_problem(409, "concurrent_change", detail)
 
     @app.exception_handler(RequestValidationError)
     def on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -8,7 +8,6 @@ Rules, in order:
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from services.audit.sampling import Samples, load_samples
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import timestamp, utc_now
 from shared.code_version import package_versions
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import ConflictError, CorruptStateError, NotFoundError
 from shared.files import save_atomically
 from shared.ids import new_id
 from shared.ledger.entries import Entry
@@ -195,11 +194,17 @@ def load_audit_content(workspace: Workspace, audit: Audit) -> dict[str, Any]:
     """Read an audit's `audit.json` and check its digest.
 
     Raises:
-        ConflictError: the file is not the one that was logged.
+        CorruptStateError: the file is gone, or is not the one that was logged.
     """
-    data = (workspace.home / audit.folder / "audit.json").read_bytes()
+    path = workspace.home / audit.folder / "audit.json"
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise CorruptStateError(f"audit.json of audit {audit.id} is gone", code="audit_damaged") from error
     if sha256_hex(data) != audit.report_sha256:
-        raise ConflictError(f"audit.json was changed: expected SHA-256 {audit.report_sha256}, got {sha256_hex(data)}")
+        raise CorruptStateError(
+            f"audit.json was changed: expected SHA-256 {audit.report_sha256}, got {sha256_hex(data)}", code="audit_damaged"
+        )
     content: dict[str, Any] = json.loads(data)
     return content
 
@@ -215,8 +220,3 @@ def load_audit(workspace: Workspace, audit_id: str) -> Audit:
     if audit is None:
         raise NotFoundError(f"no audit {audit_id!r}", code="audit_not_found")
     return audit
-
-
-def copied_item_ids(contents: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the distinct items copied in several audits, in order of first appearance."""
-    return list(dict.fromkeys(item for content in contents for item in content["distinct_items_copied"]))

@@ -3,12 +3,14 @@
 Rules, in order:
 
 1. A key is bound, in the transaction that makes the effect, to the request's digest and to what was made.
-2. The same key with the same request gives what was made the first time; with another request it is a conflict.
+2. While one request works on a key, another with the same key waits: SQLite's writers queue anyway, PostgreSQL's on a lock
+   that ends with the transaction.
+3. The same key with the same request gives what was made the first time; with another request it is a conflict.
 """
 
 from datetime import datetime
 
-from sqlalchemy import DateTime
+from sqlalchemy import DateTime, func, select
 from sqlmodel import Field, Session, SQLModel
 
 from shared.clock import utc_now
@@ -33,7 +35,11 @@ def find_effect(session: Session, operation: str, key: str | None, request_sha25
     Raises:
         ConflictError: the key was used for another request.
     """
-    found = session.get(IdempotencyKey, (operation, key)) if key else None
+    if key is None:
+        return None
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{operation}\n{key}", 0))))
+    found = session.get(IdempotencyKey, (operation, key))
     if found is None:
         return None
     if found.request_sha256 != request_sha256:
@@ -43,6 +49,6 @@ def find_effect(session: Session, operation: str, key: str | None, request_sha25
 
 def bind_effect(session: Session, operation: str, key: str | None, request_sha256: str, resource_id: str) -> None:
     """Bind a key to what it made, in the caller's transaction; a second binder fails on the primary key."""
-    if key:
+    if key is not None:
         session.add(IdempotencyKey(operation=operation, key=key, request_sha256=request_sha256, resource_id=resource_id))
         session.flush()

@@ -1,6 +1,7 @@
 """The input duty over REST on both databases: lists, amendments, withdrawals, history, manifests and their proofs."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -133,3 +134,19 @@ def test_a_new_snapshot_is_unchecked(client: TestClient, items: list[str]) -> No
     change = {"reason": "archived", "snapshot_url": "https://web.archive.org/web/2026/https://example.org/0.png"}
     link = client.post(f"/v1/items/{items[0]}/amendments", json=change).json()["archival_link"]
     assert (link["snapshot_url"], link["state"]) == (change["snapshot_url"], "unchecked")
+
+
+def test_many_changes_at_once_with_one_key_have_one_effect(
+    client: TestClient, items: list[str], any_workspace: Workspace
+) -> None:
+    size = any_workspace.log.size
+
+    def post(path: str, body: dict[str, Any]) -> int:
+        return client.post(path, json=body, headers={"Idempotency-Key": "same"}).status_code
+
+    seal = {"name": "m", "purpose": "train", "items": items}
+    with ThreadPoolExecutor(12) as pool:
+        amended = list(pool.map(lambda _: post(f"/v1/items/{items[0]}/amendments", {"reason": "r", "title": "t"}), range(12)))
+        sealed = list(pool.map(lambda _: post("/v1/manifests", seal), range(12)))
+    assert set(amended) == set(sealed) == {201}
+    assert any_workspace.log.integrate().size == size + 2

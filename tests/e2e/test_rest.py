@@ -199,3 +199,13 @@ def test_models_and_audits_are_shown(client: TestClient, audited: Audited) -> No
     assert model["weights_sha256"] == audited.content["model"]["weights_sha256"]
     assert client.get(f"/v1/audits/{model['audits'][0]}").json() == audited.content
     assert client.get("/v1/audits/nothing").status_code == 404
+
+
+def test_a_changed_audit_is_not_shown(client: TestClient, audited_workspace: Workspace) -> None:
+    [path] = (audited_workspace.home / "audits" / "model-a").glob("*/audit.json")
+    [audit] = client.get("/v1/models/model-a").json()["audits"]
+    path.write_bytes(path.read_bytes().replace(b'"hits":', b'"hits": ', 1))
+    answer = client.get(f"/v1/audits/{audit}")
+    assert (answer.status_code, answer.json()["code"]) == (500, "audit_damaged")
+    path.unlink()
+    assert client.get(f"/v1/audits/{audit}").json()["code"] == "audit_damaged"
