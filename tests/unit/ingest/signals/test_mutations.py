@@ -51,10 +51,10 @@ def test_mutations(kind: str) -> None:
     slowest = 0.0
     for number in range(MUTATIONS):
         data = mutate((signed, signed, carrier, plain)[number % 4], rng)
-        started = time.monotonic()
+        started = time.thread_time()
         signals = read_image_signals(data)
         suggest_owners(data)
-        slowest = max(slowest, time.monotonic() - started)
+        slowest = max(slowest, time.thread_time() - started)
         assert all(signal.verdict != "allow" for signal in signals), number
         assert canonical_json([signal.detail for signal in signals])
     assert slowest < LIMIT_SECONDS
@@ -72,10 +72,10 @@ def test_mutations(kind: str) -> None:
     ],
 )
 def test_hostile_containers_take_little_time(data: bytes) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     read_image_signals(data)
     suggest_owners(data)
-    assert time.monotonic() - started < LIMIT_SECONDS
+    assert time.thread_time() - started < LIMIT_SECONDS
 
 
 def test_the_pictures_that_are_mutated_say_what_they_must() -> None:

@@ -47,9 +47,9 @@ def test_robots_txt(text: str, expected: str | None) -> None:
     ],
 )
 def test_a_file_too_long_or_tangled_is_unknown_at_once(file: bytes) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     assert verdict(read_robots_txt(file, URL, AGENT)) == "unknown"
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_a_file_too_long_or_tangled_is_unknown_at_once(file: bytes) -> None:
     ],
 )
 def test_the_costliest_files_that_are_read_take_little_time(file: bytes) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     for reader in (read_robots_txt, read_content_usage_rules, read_content_signal):
         reader(file, "https://example.org/" + "a" * 2000, AGENT)
-    assert time.monotonic() - started < 4
+    assert time.thread_time() - started < 4
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_robots_meta() -> None:
 
 @pytest.mark.parametrize("piece", [b"<meta ", b"<!--", b"<!---->", b"<meta name=", b'a="', b"<meta a=b c>", b"&#", b"<"])
 def test_a_hostile_page_takes_little_time(piece: bytes) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     find_meta(piece * (1_000_000 // len(piece)))
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 @pytest.mark.parametrize(
