@@ -6,9 +6,11 @@ Rules, in order:
    among the embeddings of the training originals, best SSIM in the shortlist, the suite on that pair.
 2. A generation is a copy where its best SSIM exceeds the control's threshold at the chosen rate.
 3. Two counts: the share of generations that are copies, and the distinct training items they copy.
+4. Every rule of the panel judges generations and control alike; what they find stands side by side.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +19,15 @@ from PIL import Image
 from shared.errors import InputError
 from shared.index.exact import exact_neighbours
 from shared.matching.best_match import BestMatches, find_best_matches
+from shared.matching.copy_detection import CopyDetector
+from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
 from shared.matching.intervals import Rate, build_rate
-from shared.matching.null import CrossFit, NullDistribution, cross_fit
+from shared.matching.null import ControlScores, CrossFit, NullDistribution, cross_fit
+from shared.matching.rules.evidence import CopyScores, Evidence, TrainingSide
+from shared.matching.rules.panel import Agreement, RuleOutcome, build_agreement, build_panel, evaluate
+from shared.matching.view_hashes import hash_views
 from shared.vision.embedding import Embedder
-from shared.vision.views import Pixels, view_to_image
+from shared.vision.views import Pixels, build_view, view_to_image
 
 
 @dataclass(frozen=True)
@@ -28,13 +35,25 @@ class Corpus:
     """What generations are compared with: a manifest's views and its originals' embeddings, in its order."""
 
     item_ids: tuple[str, ...]
-    views: Pixels
+    side: TrainingSide
     vectors: NDArray[np.float32]
+    detector: CopyDetector
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Pictures with their best matches, and what the rules look at."""
+
+    matches: BestMatches
+    evidence: Evidence
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a model's generations and its control came to."""
+    """What a model's generations and its control came to.
+
+    `panel` and `control_panel` hold an outcome a rule, in the same order, for generations and for the control.
+    """
 
     matches: BestMatches
     p_values: NDArray[np.float64]
@@ -45,31 +64,59 @@ class Comparison:
     control_check: CrossFit
     copies: Rate
     copied_items: tuple[str, ...]
+    panel: tuple[RuleOutcome, ...]
+    control_panel: tuple[RuleOutcome, ...]
+    agreement: list[Agreement]
 
 
-def match_against(corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbours: int) -> BestMatches:
-    """Send pictures, uint8 (G, C, H, W), through embed → shortlist → best SSIM → suite."""
-    shortlists, _ = exact_neighbours(embedder.embed(_images(pictures)), corpus.vectors, neighbours)
-    return find_best_matches(pictures, np.asarray(corpus.views), shortlists)
+def match_against(corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbours: int) -> Matched:
+    """Send pictures, uint8 (G, C, H, W), through embed → shortlist → best SSIM → suite, and through the copy detector."""
+    copies = corpus.detector.detect(np.stack([build_view(image, COPY_RECIPE) for image in _images(pictures)]))
+    shortlists, cosines = exact_neighbours(embedder.embed(_images(pictures)), corpus.vectors, neighbours)
+    matches = find_best_matches(pictures, np.asarray(corpus.side.views), shortlists)
+    evidence = Evidence(
+        training=corpus.side,
+        views=pictures,
+        shortlists=shortlists,
+        cosines=cosines.astype(np.float64),
+        best_item=matches.index,
+        best_ssim=matches.ssim,
+        hashes=hash_views(pictures),
+        copies=CopyScores(copies.scores, copies.items),
+    )
+    return Matched(matches, evidence)
 
 
-def compare(corpus: Corpus, generations: Pixels, null: NullDistribution, matches: BestMatches, rate: float) -> Comparison:
+def build_control_scores(matched: Matched, pipeline: dict[str, Any]) -> ControlScores:
+    """Gather what the control came to by the rules that are calibrated."""
+    measured = {"ssim": matched.matches.ssim}
+    if matched.evidence.copies is not None:
+        measured["fused"] = matched.evidence.copies.scores
+    if pipeline["embedder"].startswith("open_clip:"):
+        measured["clip"] = matched.evidence.cosines.max(axis=1)
+    return ControlScores({rule: tuple(map(float, values)) for rule, values in measured.items()}, pipeline)
+
+
+def compare(corpus: Corpus, generations: Matched, control: Matched, scores: ControlScores, rate: float) -> Comparison:
     """Judge matched generations by a control.
 
     Args:
         corpus: the training set.
-        generations: uint8, shape (G, C, H, W).
-        null: the control's best scores.
-        matches: the generations' best matches in the corpus.
+        generations: the model's, matched in the corpus.
+        control: held-out pictures, matched in the corpus.
+        scores: what the control came to.
         rate: chosen false-positive rate, 0 < rate ≤ 0.5.
 
     Raises:
         InputError: no generations, or a rate out of range.
     """
-    if len(generations) == 0 or not 0 < rate <= 0.5:
-        raise InputError(f"expected generations and a rate in (0, 0.5], got {len(generations)} and {rate}")
+    matches = generations.matches
+    if len(matches.ssim) == 0 or not 0 < rate <= 0.5:
+        raise InputError(f"expected generations and a rate in (0, 0.5], got {len(matches.ssim)} and {rate}")
+    null = scores.null("ssim")
     fired = null.fires(matches.ssim, rate)
-    copied = sorted({corpus.item_ids[at] for at in matches.index[fired]})
+    rules = build_panel(scores, rate, scores.pipeline["embedder"])
+    panel = evaluate(rules, generations.evidence)
     return Comparison(
         matches=matches,
         p_values=null.p_values(matches.ssim),
@@ -78,9 +125,17 @@ def compare(corpus: Corpus, generations: Pixels, null: NullDistribution, matches
         threshold=null.threshold(rate),
         attained_rate=null.attained_rate(rate),
         control_check=cross_fit(null, rate),
-        copies=build_rate(int(fired.sum()), len(generations)),
-        copied_items=tuple(copied),
+        copies=build_rate(int(fired.sum()), len(matches.ssim)),
+        copied_items=copied_items(corpus, matches.index[fired]),
+        panel=panel,
+        control_panel=evaluate(rules, control.evidence),
+        agreement=build_agreement(panel),
     )
+
+
+def copied_items(corpus: Corpus, rows: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return the ids of the items in rows of a corpus, each once, in their order."""
+    return tuple(sorted({corpus.item_ids[at] for at in rows}))
 
 
 def _images(views: Pixels) -> list[Image.Image]:

@@ -6,12 +6,11 @@ Their best scores are the null distribution of a model. It is kept as the model'
 from dataclasses import dataclass
 from typing import Any
 
-from services.audit.comparison import Corpus, match_against
+from services.audit.comparison import Corpus, Matched, build_control_scores, match_against
 from services.audit.models import model_recipe
 from services.audit.training_set import SealedSet, build_corpus, load_sealed_set, load_views
 from shared.errors import InputError
-from shared.matching.best_match import BestMatches
-from shared.matching.null import NullDistribution
+from shared.matching.null import ControlScores
 from shared.records.models import Calibration, Model, find_same_calibration, load_model_record
 from shared.vision.embedding import Embedder
 from shared.workspace import Workspace
@@ -19,14 +18,14 @@ from shared.workspace import Workspace
 
 @dataclass(frozen=True)
 class CalibratedModel:
-    """A model with what it was trained on, its control, and the null distribution between the two."""
+    """A model with what it was trained on, its control, and what the control came to."""
 
     model: Model
     training: SealedSet
     control: SealedSet
     corpus: Corpus
-    control_matches: BestMatches
-    null: NullDistribution
+    control_matched: Matched
+    scores: ControlScores
     calibration: Calibration
 
 
@@ -53,11 +52,11 @@ def calibrate_model(
     _check_disjoint(training, control)
     recipe = model_recipe(model.resolution_px, model.channels)
     corpus = build_corpus(workspace, training, recipe, embedder)
-    matches = match_against(corpus, load_views(workspace, control, recipe), embedder, neighbours)
-    pipeline = build_pipeline(training, control, model, embedder, neighbours)
-    null = NullDistribution(tuple(float(score) for score in matches.ssim), pipeline)
-    calibration = _keep(workspace, model, control, null)
-    return CalibratedModel(model, training, control, corpus, matches, null, calibration)
+    matched = match_against(corpus, load_views(workspace, control, recipe), embedder, neighbours)
+    pipeline = build_pipeline(training, control, model, embedder, neighbours) | {"copies": corpus.detector.digests}
+    scores = build_control_scores(matched, pipeline)
+    calibration = _keep(workspace, model, control, scores)
+    return CalibratedModel(model, training, control, corpus, matched, scores, calibration)
 
 
 def _check_disjoint(training: SealedSet, control: SealedSet) -> None:
@@ -76,7 +75,6 @@ def build_pipeline(
     """Name everything that a score of this model depends on."""
     recipe = model_recipe(model.resolution_px, model.channels)
     return {
-        "rule": "best SSIM among the nearest training items",
         "view": recipe.model_dump(),
         "view_sha256": recipe.sha256,
         "embedder": embedder.name,
@@ -87,17 +85,17 @@ def build_pipeline(
     }
 
 
-def _keep(workspace: Workspace, model: Model, control: SealedSet, null: NullDistribution) -> Calibration:
+def _keep(workspace: Workspace, model: Model, control: SealedSet, scores: ControlScores) -> Calibration:
     with workspace.writing() as session:
-        known = find_same_calibration(session, model.id, null.sha256)
+        known = find_same_calibration(session, model.id, scores.sha256)
         if known is not None:
             return known
         calibration = Calibration(
             model_id=model.id,
             control_manifest_id=control.manifest.id,
-            pipeline=null.pipeline,
-            scores=list(null.scores),
-            sha256=null.sha256,
+            pipeline=dict(scores.pipeline),
+            scores={rule: list(values) for rule, values in scores.by_rule.items()},
+            sha256=scores.sha256,
         )
         session.add(calibration)
         session.flush()

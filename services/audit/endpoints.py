@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from services.audit.audits import load_audit, load_audit_content
+from services.audit.recorded_audits import load_audit, load_audit_content
 from shared.problems import PROBLEM_RESPONSES
 from shared.records.manifests import load_manifest
 from shared.records.models import list_audits, load_model_record

@@ -4,8 +4,9 @@ Rules, in order:
 
 1. A 24 px network is too small to keep two cores busy; two of them, one a core, are. Each process trains and samples its
    model through the same functions as a single run, so an interrupted run is resumed the same way.
-2. When the parent stops for any reason, the processes are stopped with it; their checkpoints carry on the next time.
-3. A job that fails stops the others, and its error is raised here.
+2. At most so many processes run as are asked for; the next model begins when one is finished.
+3. When the parent stops for any reason, the processes are stopped with it; their checkpoints carry on the next time.
+4. A job that fails stops the others, and its error is raised here.
 """
 
 import multiprocessing
@@ -58,17 +59,19 @@ class _Finished:
 
 @dataclass(frozen=True)
 class _Failed:
-    name: str
     error: SleeveError
 
 
-def train_and_sample(settings: Settings, jobs: Sequence[ModelJob], on_news: OnNews) -> list[Path]:
+def train_and_sample(
+    settings: Settings, jobs: Sequence[ModelJob], on_news: OnNews, *, at_once: int | None = None
+) -> list[Path]:
     """Train and sample models side by side.
 
     Args:
         settings: of the workspace they share.
         jobs: what to make; each should ask for one thread.
         on_news: told (position of the job, "training" | "sampling", done, in all).
+        at_once: how many at a time; all of them where it is not given.
 
     Returns:
         The folders of samples, in the order of the jobs.
@@ -78,12 +81,12 @@ def train_and_sample(settings: Settings, jobs: Sequence[ModelJob], on_news: OnNe
         UnavailableError: a process died, for want of memory say.
     """
     finished: dict[int, Path] = {}
-    with _processes(settings, jobs) as (processes, news):
+    with _workers(settings, jobs, min(at_once or len(jobs), len(jobs))) as (processes, news):
         while len(finished) < len(jobs):
             try:
                 one = news.get(timeout=POLL_SECONDS)
             except queue.Empty:
-                _check_alive(processes, jobs, finished)
+                _check_alive(processes, [job.name for at, job in enumerate(jobs) if at not in finished])
                 continue
             if isinstance(one, _Failed):
                 raise one.error
@@ -95,11 +98,15 @@ def train_and_sample(settings: Settings, jobs: Sequence[ModelJob], on_news: OnNe
 
 
 @contextmanager
-def _processes(settings: Settings, jobs: Sequence[ModelJob]) -> Iterator[tuple[list[Any], Any]]:
-    # Spawned, not forked: a fork of a process with running threads (torch, databases) may never come to life.
+def _workers(settings: Settings, jobs: Sequence[ModelJob], count: int) -> Iterator[tuple[list[Any], Any]]:
+    # Spawned, not forked: a fork of a process with running threads (torch, databases) may never come to life. A worker makes
+    # one model after another, since loading torch takes some seconds.
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
-    processes = [context.Process(target=_work, args=(settings, at, job, news), daemon=True) for at, job in enumerate(jobs)]
+    waiting: Any = context.Queue()
+    for task in [*enumerate(jobs), *[None] * count]:
+        waiting.put(task)
+    processes = [context.Process(target=_work, args=(settings, waiting, news), daemon=True) for _ in range(count)]
     try:
         for process in processes:
             process.start()
@@ -108,23 +115,27 @@ def _processes(settings: Settings, jobs: Sequence[ModelJob]) -> Iterator[tuple[l
         for process in processes:
             process.terminate()
             process.join()
+        waiting.cancel_join_thread()
 
 
-def _check_alive(processes: Sequence[Any], jobs: Sequence[ModelJob], finished: dict[int, Path]) -> None:
-    for at, process in enumerate(processes):
-        if at not in finished and process.exitcode not in {None, 0}:
+def _check_alive(processes: Sequence[Any], unfinished: Sequence[str]) -> None:
+    for process in processes:
+        if process.exitcode not in {None, 0}:
             raise UnavailableError(
-                f"the process of model {jobs[at].name!r} died with status {process.exitcode}", code="worker_died"
+                f"a process died with status {process.exitcode}; unfinished models: {', '.join(unfinished)}",
+                code="worker_died",
             )
 
 
-def _work(settings: Settings, at: int, job: ModelJob, news: Any) -> None:
+def _work(settings: Settings, waiting: Any, news: Any) -> None:
     # Ctrl-C reaches the whole group; the parent speaks for all, and checkpoints make a sudden end harmless.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        news.put(_Finished(at, _run(settings, at, job, news)))
-    except SleeveError as error:
-        news.put(_Failed(job.name, error))
+    while (task := waiting.get()) is not None:
+        at, job = task
+        try:
+            news.put(_Finished(at, _run(settings, at, job, news)))
+        except SleeveError as error:
+            news.put(_Failed(error))
 
 
 def _run(settings: Settings, at: int, job: ModelJob, news: Any) -> Path:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.audit.comparison import Corpus
+from shared.matching.copy_store import load_copy_detector
+from shared.matching.training_side import load_training_side
 from shared.records.items import Item
 from shared.records.manifests import Manifest, load_manifest, load_manifest_items
 from shared.vision.embedding import Embedder
@@ -52,7 +54,10 @@ def build_corpus(workspace: Workspace, sealed: SealedSet, recipe: ViewRecipe, em
     """Gather what generations are compared with."""
     vectors = [embedder.embed([image.pixels for image in batch]) for batch in _originals(workspace, sealed.blobs)]
     ids = tuple(item.id for item in sealed.items)
-    return Corpus(ids, load_views(workspace, sealed, recipe), np.concatenate(vectors))
+    folder, root = workspace.home / "views", sealed.manifest.root
+    side = load_training_side(folder, root, recipe, sealed.blobs, load_views(workspace, sealed, recipe))
+    store = ViewStore(folder, workspace.blobs, workspace.limits)
+    return Corpus(ids, side, np.concatenate(vectors), load_copy_detector(store, folder, root, sealed.blobs))
 
 
 def _originals(workspace: Workspace, blobs: Sequence[str]) -> Iterator[list[DecodedImage]]:

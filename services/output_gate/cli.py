@@ -71,7 +71,9 @@ def show_answer(answer: CheckAnswer) -> None:
         table.add_row("most similar item", f"{answer.match.dataset} / {answer.match.source_key}")
         table.add_row("presumed owner", owners)
         table.add_row("licence", answer.match.licence)
-        table.add_row("SSIM, threshold", f"{answer.metrics.ssim:.3f}, {answer.threshold:.3f}")
+        table.add_row(f"score by rule {answer.rule}, threshold", f"{answer.score:.3f}, {answer.threshold:.3f}")
+        others = [f"{one.rule} {one.verdict.replace('_', ' ')}" for one in answer.rules if one.rule != answer.rule]
+        table.add_row("other rules", ", ".join(others))
         table.add_row("p-value", f"{answer.p_value:.4f}, control of {answer.control_size}")
         table.add_row("false-positive rate", f"{answer.attained_rate:.4f} attained, {answer.requested_rate} asked for")
         named = [(k.upper(), v) for k, v in answer.metrics.model_dump().items() if k != "identical"]

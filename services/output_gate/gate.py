@@ -13,8 +13,15 @@ import structlog
 from services.output_gate.indexing import Indexer
 from services.output_gate.policy.policy import DEFAULT_POLICY, PolicyContent, adopt_policy, load_policy_file
 from shared.errors import SleeveError
-from shared.index.edge import EdgeIndex
-from shared.matching.null import NullDistribution
+from shared.index.index import VectorIndex
+from shared.index.opening import open_index
+from shared.matching.copy_detection import CopyDetector
+from shared.matching.copy_store import load_copy_detector
+from shared.matching.null import ControlScores
+from shared.matching.rules.evidence import TrainingSide
+from shared.matching.rules.panel import build_panel
+from shared.matching.rules.rule import Rule
+from shared.matching.training_side import load_training_side
 from shared.records.checks import Policy
 from shared.records.items import Item
 from shared.records.manifests import Manifest, load_manifest, load_manifest_items
@@ -22,7 +29,7 @@ from shared.records.models import Model, find_calibration
 from shared.vision.embedding import Embedder, open_embedder
 from shared.vision.embedding.embedder import collection_name
 from shared.vision.view_store import ViewStore
-from shared.vision.views import Pixels, ViewRecipe
+from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
 
 log = structlog.get_logger()
@@ -36,12 +43,14 @@ class ReadyModel:
     manifest: Manifest
     items: tuple[Item, ...]
     recipe: ViewRecipe
-    views: Pixels
-    null: NullDistribution
+    side: TrainingSide
+    detector: CopyDetector
+    scores: ControlScores
+    panel: tuple[Rule, ...]
 
     @cached_property
     def position(self) -> dict[str, int]:
-        """Row of each item in `views`."""
+        """Row of each item in the views."""
         return {item.id: at for at, item in enumerate(self.items)}
 
 
@@ -57,7 +66,7 @@ class Gate:
 
     workspace: Workspace
     embedder: Embedder
-    index: EdgeIndex
+    index: VectorIndex
     indexer: Indexer
     policy: Policy
     content: PolicyContent
@@ -69,10 +78,10 @@ class Gate:
         Raises:
             NotReadyError: something is missing or behind; the code says what.
         """
-        null = self._load_null(model)
-        key = (model.id, null.sha256)
+        scores = self._load_scores(model)
+        key = (model.id, scores.sha256)
         if key not in self._ready:
-            self._ready[key] = self._load(model, null)
+            self._ready[key] = self._load(model, scores)
         ready = self._ready[key]
         self.indexer.catch_up()
         held = self.index.count(ready.manifest.id)
@@ -80,32 +89,41 @@ class Gate:
             raise NotReadyError(f"index holds {held} of {ready.manifest.size} items", code="index_behind")
         return ready
 
-    def _load_null(self, model: Model) -> NullDistribution:
+    def _load_scores(self, model: Model) -> ControlScores:
         with self.workspace.reading() as session:
             calibration = find_calibration(session, model.id)
         if calibration is None:
             raise NotReadyError(f"model {model.name!r} has no calibrated control", code="not_calibrated")
-        expected = (self.embedder.sha256, self.content.neighbours)
-        got = (calibration.pipeline["embedder_sha256"], calibration.pipeline["neighbours"])
-        if expected != got:
-            raise NotReadyError(
-                f"model {model.name!r} was calibrated with another embedder or shortlist: expected {expected}, got {got}",
-                code="calibrated_otherwise",
-            )
-        return NullDistribution(tuple(calibration.scores), calibration.pipeline)
+        pipeline = calibration.pipeline
+        _check_same("embedder", pipeline["embedder_sha256"], self.embedder.sha256)
+        _check_same("shortlist", pipeline["neighbours"], self.content.neighbours)
+        by_rule = {rule: tuple(values) for rule, values in calibration.scores.items()}
+        return ControlScores(by_rule, pipeline)
 
-    def _load(self, model: Model, null: NullDistribution) -> ReadyModel:
+    def _load(self, model: Model, scores: ControlScores) -> ReadyModel:
         with self.workspace.reading() as session:
             manifest = load_manifest(session, model.manifest_id)
             items = tuple(load_manifest_items(session, manifest.id))
         recipe = ViewRecipe(resolution_px=model.resolution_px, channels=model.channels)
-        store = ViewStore(self.workspace.home / "views", self.workspace.blobs, self.workspace.limits)
-        views = store.load(manifest.root, [item.blob_sha256 for item in items], recipe)
-        return ReadyModel(model, manifest, items, recipe, np.asarray(views), null)
+        folder, blobs = self.workspace.home / "views", [item.blob_sha256 for item in items]
+        store = ViewStore(folder, self.workspace.blobs, self.workspace.limits)
+        views = np.asarray(store.load(manifest.root, blobs, recipe))
+        side = load_training_side(folder, manifest.root, recipe, blobs, views)
+        detector = load_copy_detector(store, folder, manifest.root, blobs)
+        _check_same("copy detector", scores.pipeline.get("copies"), detector.digests)
+        panel = build_panel(scores, self.content.false_positive_rate, self.embedder.name)
+        return ReadyModel(model, manifest, items, recipe, side, detector, scores, panel)
 
     def close(self) -> None:
         """Release the index."""
         self.index.close()
+
+
+def _check_same(what: str, calibrated: object, in_force: object) -> None:
+    if calibrated != in_force:
+        raise NotReadyError(
+            f"the model was calibrated with another {what}: expected {calibrated}, got {in_force}", code="calibrated_otherwise"
+        )
 
 
 def open_gate(workspace: Workspace, policy: PolicyContent | None = None) -> Gate:
@@ -113,12 +131,12 @@ def open_gate(workspace: Workspace, policy: PolicyContent | None = None) -> Gate
 
     Raises:
         InputError: the embedder's setting names none.
-        UnavailableError: another process owns the index.
+        UnavailableError: another process owns the index, or its server does not answer.
         ConflictError: the policy's version is not newer than the one adopted.
     """
     content = policy or load_policy_file(DEFAULT_POLICY)
     embedder = open_embedder(workspace.settings.embedder)
-    index = EdgeIndex(workspace.home / "index", collection_name(embedder), embedder.dimensions)
+    index = open_index(workspace.settings, collection_name(embedder), embedder.dimensions)
     with workspace.writing() as session:
         adopted = adopt_policy(session, content)
     workspace.log.integrate()

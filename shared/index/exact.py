@@ -23,7 +23,7 @@ def exact_neighbours(
         Indices and cosines, both (Q, min(k, N)), best first; equal scores in the order of the corpus.
 
     Raises:
-        InputError: k below 1, an empty corpus, or widths that differ.
+        InputError: k below 1, an empty corpus, widths that differ, or a NaN among the vectors.
 
     >>> exact_neighbours(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), 1)[0].tolist()
     [[0], [1]]
@@ -34,18 +34,21 @@ def exact_neighbours(
     indices = np.empty((len(queries), k), dtype=np.int64)
     scores = np.empty((len(queries), k), dtype=np.float32)
     for start in range(0, len(queries), BLOCK_QUERIES):
-        block = slice(start, start + BLOCK_QUERIES)
-        product = queries[block] @ corpus.T
-        best = _top(product, k)
-        indices[block] = best
-        scores[block] = np.take_along_axis(product, best, axis=1)
+        product = queries[start : start + BLOCK_QUERIES] @ corpus.T
+        for row, line in enumerate(product, start):
+            indices[row] = _top(line, k)
+            scores[row] = line[indices[row]]
     return indices, scores
 
 
-def _top(product: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    candidates = np.argpartition(-product, k - 1, axis=1)[:, :k] if k < product.shape[1] else None
-    if candidates is None:
-        return np.argsort(-product, axis=1, kind="stable").astype(np.int64)
-    candidates.sort(axis=1)
-    order = np.argsort(-np.take_along_axis(product, candidates, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(candidates, order, axis=1).astype(np.int64)
+def _top(line: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Return the places of the k largest numbers, largest first, equal ones in order."""
+    # Everything at least as large as the k-th is a candidate, so that equals at the cut are chosen by their order.
+    largest = np.partition(line, len(line) - k)[len(line) - k :]
+    # A NaN is sorted behind every number and so is here if it is anywhere.
+    if not np.isfinite(largest).all():
+        raise InputError("expected finite vectors, got a NaN or infinity among them", code="index_vector_length")
+    candidates = np.flatnonzero(line >= largest[0])
+    order = np.argsort(-line[candidates], kind="stable")[:k]
+    best: NDArray[np.int64] = candidates[order]
+    return best

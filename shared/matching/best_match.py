@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shared.errors import InputError
 from shared.matching.best_ssim import best_ssim
+from shared.matching.device_ssim import best_ssim_on_device
 from shared.vision.similarity.suite import Suite, measure
 from shared.vision.views import Pixels
 
@@ -24,26 +25,33 @@ class BestMatches:
     suite: Suite
 
 
-def find_best_matches(generations: Pixels, training: Pixels, candidates: NDArray[np.int64]) -> BestMatches:
+def find_best_matches(
+    generations: Pixels, training: Pixels, candidates: NDArray[np.int64], *, device: str | None = None
+) -> BestMatches:
     """Match generations against shortlists of training views.
 
     Args:
         generations: uint8, shape (G, C, H, W).
         training: uint8, shape (N, C, H, W): the views of the manifest, in its order.
         candidates: shape (G, K), indices into `training`: the shortlist of each generation.
+        device: where the search runs; None for the compiled loops, else as `best_ssim_on_device`. The matches are the same.
 
     Returns:
         The best match of each generation.
 
     Raises:
-        InputError: shapes that do not agree, or an empty shortlist.
+        InputError: shapes that do not agree, an empty shortlist, or an unknown device.
+        UnavailableError: the machine has no such device.
     """
     if generations.shape[1:] != training.shape[1:] or len(candidates) != len(generations):
         raise InputError(
             f"expected views of one shape and one shortlist each, got generations {generations.shape}, "
             f"training {training.shape}, shortlists {candidates.shape}"
         )
-    index, scores = best_ssim(generations, training, candidates)
+    if device is None:
+        index, scores = best_ssim(generations, training, candidates)
+    else:
+        index, scores = best_ssim_on_device(generations, training, candidates, device=device)
     if (index < 0).any():
         raise InputError(f"expected a candidate for every generation, got none for {int((index < 0).sum())}")
     return BestMatches(index, scores, measure(training[index], generations))

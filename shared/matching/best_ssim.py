@@ -11,27 +11,25 @@ Rules, in order:
 4. Candidates: row i lists the views for generation i; -1 is no candidate; None means every view. Rows may be
    longer than there are views and may repeat them.
 5. Among equal scores the lowest view index wins. A generation without a candidate has index -1 and score NaN.
-6. The search for the best leaves a pair as soon as it cannot reach the best so far; the result is the
-   exhaustive one.
+6. The search for the best takes the most promising views first and leaves out, in whole or in part, what cannot reach the
+   best so far; the result is the exhaustive one.
 7. Threads spread the work over the cores; the compiled loops release the interpreter lock. Scores do not
    depend on it.
 
 Source: Wang et al. 2004, equation 13 (see `shared.vision.similarity.compiled_ssim`).
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InputError
-from shared.vision.similarity.compiled_ssim import fill_terms, score_pairs
+from shared.vision.similarity.compiled_ssim import fill_terms, group_sizes, score_pairs
 from shared.vision.similarity.ssim import UNIFORM_SIDE_PX
+from shared.vision.similarity.threads import cut_evenly, in_threads, usable_cores
 
 # Canonical views are at most this large; int32 indices and sums are checked up to here.
 LARGEST_SIDE_PX = 512
@@ -54,12 +52,14 @@ class SsimTerms:
         pixels: uint8 (n, C, H·W).
         sums: int16 (n, C, (H - 6)·W), sum of each window.
         spreads: float32 (n, C, (H - 6)·W), 49 · 48 times each window's sample variance.
+        means: float32 (n, 4, groups), means over groups of windows, from which the search bounds a score.
         shape: (C, H, W).
     """
 
     pixels: Images
     sums: NDArray[np.int16]
     spreads: NDArray[np.float32]
+    means: NDArray[np.float32]
     shape: tuple[int, int, int]
 
     def __len__(self) -> int:
@@ -83,14 +83,16 @@ def build_terms(views: Images) -> SsimTerms:
     441
     """
     shape = _verified_shape(views, "views")
-    _, height_px, width_px = shape
+    channels, height_px, width_px = shape
     pixels = _planes(views)
-    positions = (height_px - UNIFORM_SIDE_PX + 1) * width_px
+    rows, columns = height_px - UNIFORM_SIDE_PX + 1, width_px - UNIFORM_SIDE_PX + 1
+    positions = rows * width_px
     sums = np.zeros((*pixels.shape[:2], positions), np.int16)
     spreads = np.zeros((*pixels.shape[:2], positions), np.float32)
-    parts = _cuts(len(pixels), _cores())
-    _in_threads(lambda start, stop: fill_terms(pixels, width_px, sums, spreads, start, stop), parts)
-    return SsimTerms(pixels, sums, spreads, shape)
+    means = np.zeros((len(pixels), 4, len(group_sizes(channels, rows, columns))), np.float32)
+    parts = cut_evenly(len(pixels), usable_cores())
+    in_threads(lambda start, stop: fill_terms(pixels, width_px, sums, spreads, means, start, stop), parts)
+    return SsimTerms(pixels, sums, spreads, means, shape)
 
 
 def pairwise_ssim(generations: Images, views: SsimTerms | Images, candidates: Indices | None = None) -> Scores:
@@ -111,7 +113,7 @@ def pairwise_ssim(generations: Images, views: SsimTerms | Images, candidates: In
     >>> pairwise_ssim(pair, pair, np.array([[0, -1], [1, 0]])).round(3).tolist()
     [[1.0, nan], [1.0, 1.0]]
     """
-    chosen = _verified_candidates(generations, views, candidates)
+    chosen = verified_candidates(generations, views, candidates)
     columns = _columns(len(generations), chosen.shape[1])
     scores = np.full((len(generations), chosen.shape[1]), np.nan)
     no_best = np.empty((len(generations), 0), np.int64)
@@ -139,16 +141,37 @@ def best_ssim(generations: Images, views: SsimTerms | Images, candidates: Indice
     >>> index.tolist(), score.round(3).tolist()
     ([1], [1.0])
     """
-    chosen = _verified_candidates(generations, views, candidates)
+    index, score, _ = search_best(generations, views, candidates)
+    return index, score
+
+
+def search_best(
+    generations: Images, views: SsimTerms | Images, candidates: Indices | None = None
+) -> tuple[Numbers, Scores, int]:
+    """Do the work of `best_ssim`, and count.
+
+    Args:
+        generations: as for `best_ssim`.
+        views: likewise.
+        candidates: likewise.
+
+    Returns:
+        Index and score as `best_ssim` gives them, and the number of pairs of which any window was scored.
+
+    Raises:
+        InputError: as `best_ssim`.
+    """
+    chosen = verified_candidates(generations, views, candidates)
     index = np.full(len(generations), -1, np.int64)
     score = np.full(len(generations), -np.inf)
+    examined = 0
     columns = _columns(len(generations), chosen.shape[1])
     for terms, local, numbers in _blocks(views, chosen):
         tables = [(score[:, None].copy(), np.full((len(score), 1), -1, np.int64)) for _ in columns]
-        _score(generations, terms, local, columns, tables)
+        examined += _score(generations, terms, local, columns, tables)
         for scores, best in tables:
             _keep_better(index, score, scores[:, 0], best[:, 0], numbers)
-    return index, np.where(index < 0, np.nan, np.clip(score, -1.0, 1.0))
+    return index, np.where(index < 0, np.nan, np.clip(score, -1.0, 1.0)), examined
 
 
 def _keep_better(index: Numbers, score: Scores, scores: Scores, best: Numbers, numbers: Numbers) -> None:
@@ -180,38 +203,23 @@ def _score(
     candidates: Numbers,
     columns: list[tuple[int, int]],
     tables: list[tuple[Scores, Numbers]],
-) -> None:
-    """Fill the table of each range of columns, in parts of the generations."""
+) -> int:
+    """Fill the table of each range of columns, in parts of the generations; return how many pairs were looked at."""
     planes = _planes(generations)
-    views = (terms.pixels, terms.sums, terms.spreads, terms.shape[2])
-    rows = _cuts(len(generations), PARTS_PER_CORE * _cores())
+    views = (terms.pixels, terms.sums, terms.spreads, terms.means)
+    width_px = terms.shape[2]
+    rows = cut_evenly(len(generations), PARTS_PER_CORE * usable_cores())
     parts = [(*table, (*row, *column)) for column, table in zip(columns, tables, strict=True) for row in rows]
-    _in_threads(lambda scores, best, part: score_pairs(planes, *views, candidates, scores, best, part), parts)
 
+    def work(scores: Scores, best: Numbers, part: tuple[int, int, int, int]) -> int:
+        return score_pairs(planes, views, width_px, candidates, scores, best, part)
 
-def _in_threads(work: Callable[..., None], parts: Sequence[tuple[Any, ...]]) -> None:
-    if len(parts) <= 1 or _cores() == 1:
-        for part in parts:
-            work(*part)
-        return
-    with ThreadPoolExecutor(_cores()) as pool:
-        for done in [pool.submit(work, *part) for part in parts]:
-            done.result()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return sum(in_threads(work, parts))
 
 
 def _columns(generations: int, candidates: int) -> list[tuple[int, int]]:
     # A few generations are not enough parts for all cores; their candidates are dealt out too.
-    return _cuts(candidates, 1 if generations >= PARTS_PER_CORE * _cores() else _cores())
-
-
-def _cuts(length: int, parts: int) -> list[tuple[int, int]]:
-    """Cut 0..length into at most `parts` ranges of nearly equal size, none empty."""
-    edges = np.linspace(0, length, min(parts, length) + 1).astype(int).tolist()
-    return list(pairwise(edges))
+    return cut_evenly(candidates, 1 if generations >= PARTS_PER_CORE * usable_cores() else usable_cores())
 
 
 def _planes(images: Images) -> Images:
@@ -233,7 +241,20 @@ def _verified_shape(images: Images, name: str) -> tuple[int, int, int]:
     return channels, height_px, width_px
 
 
-def _verified_candidates(generations: Images, views: SsimTerms | Images, candidates: Indices | None) -> Numbers:
+def verified_candidates(generations: Images, views: SsimTerms | Images, candidates: Indices | None) -> Numbers:
+    """Check the arguments of a search and return its candidates.
+
+    Args:
+        generations: as for `best_ssim`.
+        views: likewise.
+        candidates: likewise.
+
+    Returns:
+        int64 (g, k), or (1, n) where every view is a candidate.
+
+    Raises:
+        InputError: images or candidates are not as stated there, or sizes differ.
+    """
     shape = _verified_shape(generations, "generations")
     expected = views.shape if isinstance(views, SsimTerms) else _verified_shape(views, "views")
     if shape != expected:

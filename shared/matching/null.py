@@ -10,7 +10,7 @@ Rules, in order:
 4. Whether the stated rate is kept is measured, not assumed: `cross_fit` judges each half of the control by the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,21 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.canonical import canonical_json, sha256_hex
-from shared.errors import InputError
+from shared.errors import InputError, NotFoundError
 from shared.matching.intervals import Rate, build_rate
 
 
 @dataclass(frozen=True)
 class NullDistribution:
-    """Best scores of a control, with the pipeline that they went through.
+    """Best scores of a control by one rule.
 
     Args:
         scores: best similarity of each control image to the training set; finite, at least two.
-        pipeline: what a score depends on (view recipe, embedder, neighbours, manifests); goes into the digest.
     """
 
     scores: tuple[float, ...]
-    pipeline: dict[str, Any]
 
     def __post_init__(self) -> None:
         """Refuse what gives no distribution."""
@@ -49,11 +47,6 @@ class NullDistribution:
         """Number of control images."""
         return len(self.scores)
 
-    @property
-    def sha256(self) -> str:
-        """Digest of pipeline and scores."""
-        return sha256_hex(canonical_json({"pipeline": self.pipeline, "scores": list(self.scores)}))
-
     def p_values(self, scores: Sequence[float] | NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Compute p-values.
 
@@ -63,7 +56,7 @@ class NullDistribution:
         Returns:
             p-values in 1/(n+1) .. 1, same shape.
 
-        >>> NullDistribution((0.1, 0.2, 0.3), {}).p_values([0.25, 0.9]).tolist()
+        >>> NullDistribution((0.1, 0.2, 0.3)).p_values([0.25, 0.9]).tolist()
         [0.5, 0.25]
         """
         at_least = self.size - np.searchsorted(self._sorted, np.asarray(scores, dtype=np.float64), side="left")
@@ -73,7 +66,7 @@ class NullDistribution:
         """Return the false-positive rate that is really used for a chosen one: the largest attainable not above it,
         or the smallest attainable of all.
 
-        >>> NullDistribution((0.1, 0.2, 0.3), {}).attained_rate(0.001)
+        >>> NullDistribution((0.1, 0.2, 0.3)).attained_rate(0.001)
         0.25
         """
         return max(int(rate * (self.size + 1) + 1e-9), 1) / (self.size + 1)
@@ -81,7 +74,7 @@ class NullDistribution:
     def threshold(self, rate: float) -> float:
         """Return the control score that a match must exceed to fire at a chosen rate.
 
-        >>> NullDistribution((0.1, 0.2, 0.3), {}).threshold(0.001)
+        >>> NullDistribution((0.1, 0.2, 0.3)).threshold(0.001)
         0.3
         """
         exceeding = max(int(rate * (self.size + 1) + 1e-9), 1) - 1
@@ -90,6 +83,37 @@ class NullDistribution:
     def fires(self, scores: Sequence[float] | NDArray[np.floating[Any]], rate: float) -> NDArray[np.bool_]:
         """Say for each score whether it fires at a chosen rate: strictly above the threshold."""
         return np.asarray(np.asarray(scores, dtype=np.float64) > self.threshold(rate))
+
+
+@dataclass(frozen=True)
+class ControlScores:
+    """What a control came to by every rule that is calibrated, and what that depends on.
+
+    Args:
+        by_rule: for each rule, the best score of each control image.
+        pipeline: view recipe, embedder, neighbours, manifests; goes into the digest.
+    """
+
+    by_rule: Mapping[str, tuple[float, ...]]
+    pipeline: Mapping[str, Any]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of pipeline and scores; audits and decisions cite it."""
+        scores = {rule: list(values) for rule, values in self.by_rule.items()}
+        return sha256_hex(canonical_json({"pipeline": dict(self.pipeline), "scores": scores}))
+
+    def null(self, rule: str) -> NullDistribution:
+        """Return the null distribution of a rule.
+
+        Raises:
+            NotFoundError: the control was not measured by it.
+        """
+        if rule not in self.by_rule:
+            raise NotFoundError(
+                f"the control has scores by {sorted(self.by_rule)}, not by {rule!r}", code="rule_not_calibrated"
+            )
+        return NullDistribution(self.by_rule[rule])
 
 
 @dataclass(frozen=True)
@@ -114,7 +138,7 @@ def cross_fit(null: NullDistribution, rate: float) -> CrossFit:
     """
     if null.size < 4:
         raise InputError(f"cross-fitting needs at least four control images, got {null.size}")
-    halves = [NullDistribution(null.scores[start::2], null.pipeline) for start in (0, 1)]
+    halves = [NullDistribution(null.scores[start::2]) for start in (0, 1)]
     fired = [halves[1 - at].fires(halves[at].scores, rate).sum() for at in (0, 1)]
     # Each half's threshold attains its own rate; the stated one is their mean, weighted by the images judged.
     stated = sum(halves[1 - at].attained_rate(rate) * halves[at].size for at in (0, 1)) / null.size

@@ -117,6 +117,23 @@ def test_copies_are_found_each_with_its_item(audited_workspace: Workspace, tmp_p
     ids = [item.id for item in load_sealed_set(audited_workspace, "small").items]
     assert [one["item"] for one in content["generations"]] == ids
     assert content["distinct_items_copied"] == sorted(ids)
+    rules = {rule["name"]: rule for rule in content["rules"]}
+    assert list(rules) == ["ssim", "l2-ratio", "carlini-adaptive", "tiled-l2", "pdq"]
+    for name in ("ssim", "l2-ratio", "tiled-l2"):
+        assert (rules[name]["generations"]["hits"], rules[name]["distinct_items"]) == (SLICE, SLICE), name
+        assert rules[name]["control"]["hits"] == 0, name
+    # A slice this small has no fifty neighbours: the rule says so and fires for none.
+    assert rules["carlini-adaptive"]["generations"] is None
+    assert rules["carlini-adaptive"]["undefined"] == SLICE
+    assert content["generations"][0]["rules"]["l2-ratio"] == {
+        "verdict": "fired",
+        "score": pytest.approx(0, abs=0.1),
+        "item": ids[0],
+    }
+    pairs = {(one["first"], one["second"]): one for one in content["agreement"]}
+    assert pairs["ssim", "tiled-l2"]["both"] == SLICE
+    assert pairs["ssim", "carlini-adaptive"]["share"] is None
+    assert content["duplicates"]["clusters"] == SLICE
 
 
 def test_samples_of_another_model_are_refused(audited_workspace: Workspace, tmp_path: Path) -> None:

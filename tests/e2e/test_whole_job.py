@@ -45,6 +45,9 @@ def do_everything(workspace: Workspace, folder: Path) -> None:
     finally:
         gate.close()
     assert [answer.decision for answer in answers] == ["flag", "clear"]
+    found = {one.rule: one.verdict for one in answers[0].rules}
+    assert (found["ssim"], found["l2-ratio"], found["carlini-adaptive"]) == ("fired", "fired", "undefined")
+    assert answers[0].cluster == [answers[0].match.id if answers[0].match else None]
     for answer in answers:
         verify_receipt(answer.receipt, workspace.log.vkey)
         assert answer.embedder.startswith(embedder.name)

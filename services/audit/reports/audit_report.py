@@ -105,6 +105,7 @@ def _environment() -> Environment:
     )
     environment.filters["percent"] = format_percent
     environment.filters["metric"] = format_metric
+    environment.filters["rate"] = format_rate
     environment.filters["receipt_uri"] = lambda text: text_uri(text.encode(), "text/plain")
     return environment
 
@@ -127,3 +128,12 @@ def format_metric(value: float | None) -> str:
     ('∞', '0.988')
     """
     return "∞" if value is None else f"{value:.3f}"
+
+
+def format_rate(rate: dict[str, Any] | None) -> str:
+    """Format a rate as hits of trials with its share; null stands for a rule that is undefined throughout.
+
+    >>> format_rate({"hits": 1, "trials": 4, "value": 0.25}).replace(chr(160), " "), format_rate(None)
+    ('1 of 4 (25 %)', 'undefined')
+    """
+    return "undefined" if rate is None else f"{rate['hits']} of {rate['trials']} ({format_percent(rate['value'])})"

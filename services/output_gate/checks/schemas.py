@@ -42,15 +42,32 @@ class Metrics(BaseModel):
     identical: bool
 
 
+class RuleFinding(BaseModel):
+    """What one published rule says of the generation; the policy's own rule decides, the others stand beside it."""
+
+    rule: str
+    verdict: Literal["fired", "not_fired", "undefined"]
+    score: float | None
+    threshold: float
+    fires: Literal["above", "below", "at_most", "at_least"] = Field(description="Which side of the threshold fires.")
+    reason: str | None = Field(description="Why the rule is undefined here.")
+    item: str | None = Field(description="The item that the score belongs to.")
+    source: str
+
+
 class CheckResult(BaseModel):
     """The decision and everything it rests on, as recorded."""
 
     decision: Literal["clear", "flag", "undecided"]
     reason: str = Field(description="Stable code of why.")
     match: MatchedItem | None = None
+    cluster: list[str] = Field(default=[], description="Items of the match's duplicate cluster, itself included.")
     metrics: Metrics | None = None
+    rules: list[RuleFinding] = []
+    rule: str | None = Field(default=None, description="The rule that the policy decides by.")
+    score: float | None = Field(default=None, description="The generation's score by that rule.")
     p_value: float | None = Field(default=None, description="Share of the control at least this similar, never zero.")
-    threshold: float | None = Field(default=None, description="Best SSIM above which a generation is flagged.")
+    threshold: float | None = Field(default=None, description="Score above which the rule fires.")
     requested_rate: float | None = None
     attained_rate: float | None = Field(default=None, description="False-positive rate that the control can attain.")
     control_size: int | None = None

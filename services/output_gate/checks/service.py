@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from services.output_gate.checks.evidence import Evidence, build_result, find_evidence
+from services.output_gate.checks.evidence import CheckEvidence, build_result, find_evidence
 from services.output_gate.checks.schemas import CheckAnswer, CheckResult
 from services.output_gate.gate import Gate
 from shared.canonical import canonical_json, sha256_hex
@@ -76,19 +76,19 @@ def _request_sha256(model: Model, data: bytes) -> str:
     return sha256_hex(canonical_json({"model": model.id, "image": sha256_hex(data)}))
 
 
-def _find_evidence_or_reason(gate: Gate, model: Model, image: DecodedImage) -> Evidence:
+def _find_evidence_or_reason(gate: Gate, model: Model, image: DecodedImage) -> CheckEvidence:
     try:
         return find_evidence(gate, model, image)
     except SleeveError as error:
         log.warning("check_undecided", model=model.id, reason=error.code)
-        return Evidence(undecided(error.code))
+        return CheckEvidence(undecided(error.code))
     except Exception:
         # The gate must never clear by accident: any failure of a dependency is an undecided check, kept and logged.
         log.exception("check_failed", model=model.id)
-        return Evidence(undecided("internal_error"))
+        return CheckEvidence(undecided("internal_error"))
 
 
-def _record_once(gate: Gate, model: Model, digest: str, evidence: Evidence, key: str | None, request: str) -> Check:
+def _record_once(gate: Gate, model: Model, digest: str, evidence: CheckEvidence, key: str | None, request: str) -> Check:
     with gate.workspace.writing() as session:
         result = build_result(session, gate, model, evidence)
         check = _record(session, gate, model, digest, result)
@@ -128,6 +128,8 @@ def _check_entry(check_id: str, model: Model, digest: str, result: CheckResult, 
             "decision": result.decision,
             "reason": result.reason,
             "item": result.match.id if result.match else None,
+            "rule": result.rule,
+            "score": result.score,
             "p_value": result.p_value,
             "metrics": result.metrics.model_dump(exclude={"identical"}) if result.metrics else {},
             "policy_sha256": result.policy_sha256,

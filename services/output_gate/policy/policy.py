@@ -25,7 +25,7 @@ class PolicyContent(BaseModel):
 
     name: str = Field(min_length=1, max_length=100)
     version: int = Field(ge=1)
-    rule: Literal["ssim"]
+    rule: Literal["fused", "ssim"]
     neighbours: int = Field(ge=1, le=100_000)
     false_positive_rate: float = Field(gt=0, le=0.5)
     shares: Literal["equal"]

@@ -72,12 +72,21 @@ class OpenClipEmbedder:
         Returns:
             float32, shape (N, dimensions), rows of length 1.
         """
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(images), BATCH_IMAGES):
-                batch = torch.stack([self._preprocess(image) for image in images[start : start + BATCH_IMAGES]])
-                parts.append(self._model.encode_image(batch, normalize=True).float().numpy())
+        parts = [
+            self.embed_prepared([self.prepare(image) for image in images[start : start + BATCH_IMAGES]])
+            for start in range(0, len(images), BATCH_IMAGES)
+        ]
         return np.concatenate(parts) if parts else np.empty((0, self.dimensions), dtype=np.float32)
+
+    def prepare(self, image: Image.Image) -> torch.Tensor:
+        """Apply the model's own preprocessing to an upright RGB image; returns float32 (3, H, W)."""
+        return self._preprocess(image)
+
+    def embed_prepared(self, prepared: Sequence[torch.Tensor]) -> NDArray[np.float32]:
+        """Embed preprocessed images in one forward pass; returns float32 (N, dimensions), rows of length 1."""
+        with torch.inference_mode():
+            vectors: NDArray[np.float32] = self._model.encode_image(torch.stack([*prepared]), normalize=True).float().numpy()
+        return vectors
 
 
 def _digest_weights(model: torch.nn.Module) -> str:

@@ -5,7 +5,7 @@ its tags or a local checkpoint file.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,14 @@ class Embedder(Protocol):
 
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Embed upright RGB images of any size; returns shape (N, dimensions), rows of length 1."""
+        ...
+
+    def prepare(self, image: Image.Image) -> Any:
+        """Do what an image needs by itself, in any thread: the model's own preprocessing."""
+        ...
+
+    def embed_prepared(self, prepared: Sequence[Any]) -> NDArray[np.float32]:
+        """Embed what `prepare` made; returns shape (N, dimensions), rows of length 1."""
         ...
 
 

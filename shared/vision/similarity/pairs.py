@@ -28,9 +28,7 @@ def verify_batch(images: torch.Tensor, name: str) -> None:
     Raises:
         InputError: another shape, channel count, dtype, or a value outside 0..255 (NaN included).
     """
-    shape = tuple(images.shape)
-    if images.ndim != 4 or shape[1] not in {1, 3}:
-        raise InputError(f"{name}: expected shape (N, 1 or 3, H, W), got {shape}", code="bad_image_shape")
+    _verify_shape(tuple(images.shape), name)
     if images.dtype not in {torch.float32, torch.float64}:
         raise InputError(f"{name}: expected float32 or float64 in 0..255, got {images.dtype}", code="bad_image_dtype")
     if images.numel() == 0:
@@ -56,18 +54,36 @@ def float64_pair(x: torch.Tensor, y: torch.Tensor, *, minimum_px: int = 1) -> tu
     """
     verify_batch(x, "x")
     verify_batch(y, "y")
-    if x.shape != y.shape:
-        raise InputError(
-            f"images must have equal shapes: expected {tuple(x.shape)} as x has, got {tuple(y.shape)}",
-            code="unequal_shapes",
-        )
-    height_px, width_px = x.shape[-2:]
+    verify_shapes(tuple(x.shape), tuple(y.shape), minimum_px=minimum_px)
+    return x.double(), y.double()
+
+
+def verify_shapes(x: tuple[int, ...], y: tuple[int, ...], *, minimum_px: int = 1) -> None:
+    """Check the shapes of two batches against each other.
+
+    Args:
+        x: shape of the one, (N, C, H, W).
+        y: shape of the other.
+        minimum_px: smallest side that is allowed.
+
+    Raises:
+        InputError: not the shape of a batch of images, unequal shapes, or a side shorter than `minimum_px`.
+    """
+    _verify_shape(x, "x")
+    _verify_shape(y, "y")
+    if x != y:
+        raise InputError(f"images must have equal shapes: expected {x} as x has, got {y}", code="unequal_shapes")
+    height_px, width_px = x[-2:]
     if min(height_px, width_px) < minimum_px:
         raise InputError(
             f"expected images of at least {minimum_px} × {minimum_px} px, got {height_px} × {width_px} px",
             code="image_too_small",
         )
-    return x.double(), y.double()
+
+
+def _verify_shape(shape: tuple[int, ...], name: str) -> None:
+    if len(shape) != 4 or shape[1] not in {1, 3}:
+        raise InputError(f"{name}: expected shape (N, 1 or 3, H, W), got {shape}", code="bad_image_shape")
 
 
 def identical(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -47,7 +47,7 @@ def phase_congruency(plane: torch.Tensor) -> torch.Tensor:
     Source: Kovesi 1999.
     """
     height_px, width_px = plane.shape[-2:]
-    bank, noise_gain = _filter_bank(height_px, width_px, plane.device)
+    bank, noise_gain = filter_bank(height_px, width_px, plane.device)
     response = torch.fft.ifft2(torch.fft.fft2(plane).unsqueeze(2) * bank)
     even, odd = response.real.contiguous(), response.imag.contiguous()
     amplitude = torch.addcmul(even.square(), odd, odd).sqrt_()
@@ -67,7 +67,7 @@ def phase_congruency(plane: torch.Tensor) -> torch.Tensor:
 
 
 @lru_cache(maxsize=8)
-def _filter_bank(height_px: int, width_px: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def filter_bank(height_px: int, width_px: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the filters (O, S, H, W) and, for each orientation, threshold² over the median energy (O,)."""
     radius, angle = _frequency_plane(height_px, width_px)
     low_pass = 1 / (1 + (radius / CUTOFF) ** (2 * SHARPNESS))

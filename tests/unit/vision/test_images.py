@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from shared.errors import InputError
-from shared.vision.images import ImageLimits, decode_image
+from shared.vision.images import MAX_SCANS, ImageLimits, decode_image
 from tests.factories import encode, picture, png, png_of_size
+from tests.long.bad_images import jpeg_of_scans
 
 LIMITS = ImageLimits(max_bytes=1_000_000, max_px=50_000_000, min_side_px=8)
 
@@ -66,3 +67,24 @@ def test_random_damage_is_an_input_error_or_a_picture_never_anything_else() -> N
             damaged[at] = random.integers(0, 256)
         with suppress(InputError):
             assert decode_image(bytes(damaged), LIMITS).pixels.mode == "RGB"
+
+
+def test_a_jpeg_that_holds_further_pictures_is_a_jpeg() -> None:
+    data = encode(picture(3, 40), "MPO", save_all=True, append_images=[picture(4, 40)])
+    decoded = decode_image(data, LIMITS)
+    assert (decoded.media_type, decoded.pixels.size) == ("image/jpeg", (40, 40))
+
+
+def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(InputError, match="too many scans"):
+        decode_image(jpeg_of_scans(64, MAX_SCANS + 1), LIMITS)
+    assert decode_image(jpeg_of_scans(64, MAX_SCANS), LIMITS).pixels.size == (64, 64)
+    # The same bytes behind the end of the image are nothing to a decoder.
+    motion = encode(picture(3, 40), "JPEG") + bytes.fromhex("ffda00020000") * 1000
+    assert decode_image(motion, LIMITS).media_type == "image/jpeg"
+
+
+def test_a_file_of_endless_blocks_is_refused() -> None:
+    small = encode(picture(3, 40), "JPEG")
+    with pytest.raises(InputError, match="too many blocks"):
+        decode_image(small[:2] + bytes.fromhex("ffe50002") * 200_000 + small[2:], LIMITS)

@@ -83,3 +83,15 @@ def test_float32_pixels_measure_alike():
     x, y = _pair("64_noise10") if PAIRS else (torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))
     singles, doubles = measure(x.float(), y.float()).row(0), measure(x, y).row(0)
     assert all(singles[metric] == pytest.approx(doubles[metric], abs=1e-12) for metric in WITHIN)
+
+
+def test_there_are_24_pairs_and_the_form_for_bytes_gives_the_same():
+    assert len(PAIRS) == 24
+    for pair in PAIRS:
+        x, y = _pair(pair)
+        compiled, reference = measure(x.to(torch.uint8), y.to(torch.uint8)).row(0), measure(x, y).row(0)
+        assert compiled["not_finite"] == reference["not_finite"]
+        finite = [metric for metric in WITHIN if reference[metric] is not None]
+        assert [compiled[metric] for metric in finite] == pytest.approx(
+            [reference[metric] for metric in finite], rel=0, abs=1e-11
+        )

@@ -1,0 +1,126 @@
+"""The content of `audit.json`: every figure of one audit, with what it was measured on.
+
+It holds no time and no path, so that the same model, control, samples and code give the same bytes.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from services.audit.comparison import Comparison, Corpus, copied_items
+from services.audit.controls import CalibratedModel
+from services.audit.sampling import Samples
+from shared.code_version import package_versions
+from shared.matching.intervals import Rate
+from shared.matching.rules.panel import RuleOutcome
+from shared.records.models import Model
+
+# What the audit did to obtain the generations, in the words of Cooper and Grimmelmann (2024).
+ATTACK = "ordinary sampling, one seed an image, no selection (regurgitation)"
+
+
+def build_audit(calibrated: CalibratedModel, samples: Samples, comparison: Comparison, rate: float) -> dict[str, Any]:
+    """Build the content of `audit.json`."""
+    model, training, control = calibrated.model, calibrated.training.manifest, calibrated.control.manifest
+    return {
+        "v": 1,
+        "kind": "audit",
+        "model": {
+            "id": model.id,
+            "name": model.name,
+            "weights_sha256": model.weights_sha256,
+            "config_sha256": model.config_sha256,
+            "updates": model.updates,
+            "updates_per_image": updates_per_image(model, training.size),
+            "config": model.config,
+            "resolution_px": model.resolution_px,
+            "channels": model.channels,
+        },
+        "manifest": {"id": training.id, "name": training.name, "size": training.size, "root": training.root},
+        "control": {"id": control.id, "name": control.name, "size": control.size, "root": control.root},
+        "attack": ATTACK,
+        "sampling": samples.settings,
+        "pipeline": dict(calibrated.scores.pipeline),
+        "calibration_sha256": calibrated.scores.sha256,
+        "requested_rate": rate,
+        "attained_rate": comparison.attained_rate,
+        "threshold": comparison.threshold,
+        "copies": rate_json(comparison.copies),
+        "distinct_items_copied": list(comparison.copied_items),
+        "control_rate": rate_json(comparison.control_check.rate) | {"stated": comparison.control_check.stated_rate},
+        "control_scores": list(comparison.null.scores),
+        "rules": build_rules(calibrated.corpus, comparison),
+        "agreement": [asdict(one) | {"share": one.share} for one in comparison.agreement],
+        "duplicates": build_duplicates(calibrated.corpus),
+        "generations": _generations(calibrated, samples, comparison),
+        "packages": package_versions(),
+    }
+
+
+def updates_per_image(model: Model, manifest_size: int) -> float | None:
+    """Return how often training showed the model each image, on average; unknown for a model trained elsewhere."""
+    if model.updates is None:
+        return None
+    return float(model.updates * model.config["train_batch_size"] / manifest_size)
+
+
+def rate_json(rate: Rate) -> dict[str, Any]:
+    """Spell a rate: hits, trials, value and 95 % interval."""
+    return asdict(rate) | {"value": rate.value}
+
+
+def _generations(calibrated: CalibratedModel, samples: Samples, comparison: Comparison) -> list[dict[str, Any]]:
+    matches = comparison.matches
+    return [
+        {
+            "index": at,
+            "seed": int(samples.seeds[at]),
+            "item": calibrated.corpus.item_ids[int(matches.index[at])],
+            "copy": bool(comparison.fired[at]),
+            "p_value": float(comparison.p_values[at]),
+            "metrics": matches.suite.row(at),
+            "rules": {outcome.rule.name: _finding(calibrated.corpus, outcome, at) for outcome in comparison.panel},
+        }
+        for at in range(len(samples.images))
+    ]
+
+
+def _finding(corpus: Corpus, outcome: RuleOutcome, at: int) -> dict[str, Any]:
+    row = outcome.row(at)
+    item = None if row["item"] is None else corpus.item_ids[row["item"]]
+    return {"verdict": row["verdict"], "score": row["score"], "item": item}
+
+
+def build_rules(corpus: Corpus, comparison: Comparison) -> list[dict[str, Any]]:
+    """Spell what each rule found: generations and control, of those for which it is defined."""
+    return [
+        {
+            "name": found.rule.name,
+            "title": found.rule.title,
+            "source": found.rule.source,
+            "threshold": found.rule.threshold,
+            "fires": found.rule.fires,
+            "generations": _rate_or_none(found.rate),
+            "control": _rate_or_none(control.rate),
+            "undefined": int((~found.defined).sum()),
+            "undefined_reasons": sorted(set(found.scores.undefined) - {""}),
+            "distinct_items": len(copied_items(corpus, found.scores.items[found.fired])),
+        }
+        for found, control in zip(comparison.panel, comparison.control_panel, strict=True)
+    ]
+
+
+def build_duplicates(corpus: Corpus) -> dict[str, Any]:
+    """Spell the duplicates of the training set: clusters, how many have how many members, and who is in the larger ones."""
+    clusters = corpus.side.clusters
+    rows = [np.flatnonzero(clusters.labels == label) for label in np.flatnonzero(np.bincount(clusters.labels) > 1)]
+    return {
+        "clusters": clusters.count,
+        "sizes": {str(size): count for size, count in clusters.sizes().items()},
+        "members": [[corpus.item_ids[at] for at in members] for members in rows],
+    }
+
+
+def _rate_or_none(rate: Rate | None) -> dict[str, Any] | None:
+    return None if rate is None else rate_json(rate)

@@ -1,0 +1,125 @@
+"""What a study does, read from a TOML file: one frozen value whose digest is recorded with the results.
+
+Rules, in order:
+
+1. Every slice gets the same training: equal optimiser updates, whatever its size.
+2. Two slices of a size, twins, share no picture; seeds vary weights, order and noise over the same slice.
+3. One control for all models, shared with no slice, so that points differ by their slices alone.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from services.audit.training_config import TrainingConfig
+from shared.canonical import canonical_json, sha256_hex
+from shared.errors import InputError
+from shared.names import check_name
+
+CONFIGS = Path(__file__).with_name("configs")
+TWIN_LETTERS = "ab"
+
+
+@dataclass(frozen=True)
+class StudyModel:
+    """One model of a study: the slice it is trained on, and its seed."""
+
+    study: str
+    size: int
+    twin: str
+    seed: int
+
+    @property
+    def manifest(self) -> str:
+        """Name of its slice's manifest, which models of other seeds share."""
+        return f"{self.study}-{self.size}{self.twin}"
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return f"{self.manifest}-s{self.seed}"
+
+
+class StudyConfig(BaseModel):
+    """A study.
+
+    Raises:
+        InputError: the settings contradict each other.
+        pydantic.ValidationError: one of them is outside its range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str = Field(description="Unique name; manifests and models are named after it.")
+    dataset: str = Field(description="Registered data set that the slices are drawn from.")
+    sizes: tuple[int, ...] = Field(min_length=1, description="Pictures in a slice, ascending.")
+    twins: int = Field(default=2, ge=1, le=len(TWIN_LETTERS), description="Disjoint slices of each size.")
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    slice_seed: int = Field(default=0, ge=0, description="Of the permutation that slices and control are drawn from.")
+    control: int = Field(ge=4, description="Held-out pictures, never trained on by any model of the study.")
+    generations: int = Field(ge=1, description="Pictures sampled from each model.")
+    sampling_steps: int = Field(ge=1, le=1000)
+    neighbours: int = Field(default=1000, ge=1)
+    false_positive_rate: float = Field(default=0.001, gt=0, le=0.5)
+    at_once: int = Field(default=2, ge=1, le=64, description="Models trained side by side, a thread each.")
+    training: TrainingConfig
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        check_name(name)
+        return name
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        if list(self.sizes) != sorted(set(self.sizes)) or self.sizes[0] < 1:
+            raise InputError(f"sizes: expected different sizes from 1, ascending, got {list(self.sizes)}", code="study_sizes")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise InputError(f"seeds: expected different seeds, got {list(self.seeds)}", code="study_seeds")
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """Digest of everything that the results depend on; how many models are trained at a time does not count."""
+        return sha256_hex(canonical_json(self.model_dump(mode="json", exclude={"at_once"})))
+
+    @property
+    def twin_letters(self) -> str:
+        """The letters of the twins."""
+        return TWIN_LETTERS[: self.twins]
+
+    def models(self) -> Iterator[StudyModel]:
+        """Yield the models: by size, twin, seed."""
+        for size in self.sizes:
+            for twin in self.twin_letters:
+                for seed in self.seeds:
+                    yield StudyModel(self.name, size, twin, seed)
+
+    def training_of(self, model: StudyModel) -> TrainingConfig:
+        """Return what one model is trained with: the study's training with the model's seed."""
+        return self.training.model_copy(update={"seed": model.seed})
+
+
+def load_study_config(path: Path | str) -> StudyConfig:
+    """Read a study's file, or one of those that come with Sleeve by its name: `paper`, `cpu`, `smoke`.
+
+    Raises:
+        InputError: it cannot be read, or does not fit.
+    """
+    known = CONFIGS / f"{path}.toml"
+    file = known if known.is_file() else Path(path)
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        return StudyConfig.model_validate(content)
+    except FileNotFoundError as error:
+        names = sorted(one.stem for one in CONFIGS.glob("*.toml"))
+        raise InputError(f"expected a study's file or one of {names}, got {path}", code="study_not_found") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{file}: expected a TOML file, got {error}", code="study_unreadable") from error
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'study'}: {one['msg']}" for one in error.errors())
+        raise InputError(f"{file} does not fit: {found}", code="study_invalid") from error

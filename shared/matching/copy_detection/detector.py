@@ -1,0 +1,223 @@
+"""The copy detector: a corpus of registered items, and for any generation the item it most likely copies, with the evidence.
+
+Rules, in order:
+
+1. Built from the items' canonical views alone; what is computed of them (the points of the index) can be saved and is bound to
+   the views, the descriptor and the fusion by digests. Nothing is fitted on a corpus.
+2. `detect` takes a shortlist by descriptor (its own, or one that a vector index found), aligns and weighs each candidate, and
+   answers with the best-scored one; of equals the first in the shortlist.
+3. A score has no unit. `calibrate` sends a control through the same steps; its null distribution gives p-value and threshold.
+4. The same input gives the same output, however many threads work on it.
+"""
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from shared.errors import CorruptStateError, InputError
+from shared.matching.copy_detection.descriptor import Descriptor, load_descriptor
+from shared.matching.copy_detection.evidence import Evidence, weigh
+from shared.matching.copy_detection.fusion import Fusion, load_fusion
+from shared.matching.copy_detection.indexed_views import INDEXED_VIEWS, STARTS, build_indexed_views, verify_views
+from shared.matching.copy_detection.shortlist import Shortlist, search_points
+from shared.matching.copy_detection.windows import BLOCKS, SUMS, compare_candidates
+from shared.matching.null import NullDistribution
+
+# Generations weighed at a time: 20 candidates × 6 KB of sums each.
+_BATCH = 256
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The most likely item of each of g generations.
+
+    Attributes:
+        scores: float64 (g,), higher is more of a copy; -inf without a candidate.
+        items: int64 (g,), the item's number; -1 without a candidate.
+        mirrored: bool (g,), the generation shows it mirrored.
+        placements: float64 (g, 6), how it lies in the generation (`alignment`, rule 1).
+        cosines: float64 (g,), similarity of the descriptors, -1..1.
+        evidence: arrays (g,), what the score adds up.
+    """
+
+    scores: NDArray[np.float64]
+    items: NDArray[np.int64]
+    mirrored: NDArray[np.bool_]
+    placements: NDArray[np.float64]
+    cosines: NDArray[np.float64]
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class CopyDetector:
+    """A corpus ready to be compared with.
+
+    Args:
+        views: uint8 (n, 3, 64, 64), canonical views of the registered items; may be memory-mapped.
+        points: float32 (v · n, d), descriptors of their indexed views, one view after the other.
+        descriptor: the map they were described by.
+        fusion: the weights of the score.
+    """
+
+    views: Pixels
+    points: NDArray[np.float32]
+    descriptor: Descriptor
+    fusion: Fusion
+
+    @classmethod
+    def build(cls, views: Pixels, descriptor: Descriptor | None = None, fusion: Fusion | None = None) -> Self:
+        """Describe a corpus.
+
+        Args:
+            views: uint8 (n, 3, 64, 64), at least one.
+            descriptor: another map than the shipped one.
+            fusion: other weights than the shipped ones.
+
+        Raises:
+            InputError: another dtype or shape, or no item.
+        """
+        if len(views) == 0:
+            raise InputError("expected at least one registered item, got none", code="no_items")
+        described_by = descriptor or load_descriptor()
+        points = np.concatenate([described_by.describe(view) for view in build_indexed_views(views)])
+        return cls(views, points, described_by, fusion or load_fusion())
+
+    def find_candidates(self, generations: Pixels) -> Shortlist:
+        """Take a shortlist by comparing with every point; uint8 (g, 3, 64, 64).
+
+        Raises:
+            InputError: another dtype or shape.
+        """
+        plain = self.descriptor.describe(generations)
+        mirrored = self.descriptor.describe(np.ascontiguousarray(generations[..., ::-1]))
+        return search_points(plain, mirrored, self.points, len(self.views))
+
+    def detect(self, generations: Pixels, shortlist: Shortlist | None = None) -> Detections:
+        """Find the item that each generation most likely copies.
+
+        Args:
+            generations: uint8 (g, 3, 64, 64).
+            shortlist: candidates that an index found; by default every point is compared with.
+
+        Returns:
+            The best-scored candidate of each, with its evidence.
+
+        Raises:
+            InputError: another dtype or shape.
+        """
+        verify_views(generations)
+        chosen = shortlist or self.find_candidates(generations)
+        parts = [
+            self._best(generations[start : start + _BATCH], chosen.rows(slice(start, start + _BATCH)))
+            for start in range(0, max(len(generations), 1), _BATCH)
+        ]
+        return _join(parts)
+
+    def weigh(self, generations: Pixels, shortlist: Shortlist) -> tuple[Evidence, NDArray[np.float64]]:
+        """Align and weigh every candidate.
+
+        Args:
+            generations: uint8 (g, 3, 64, 64), at most a few hundred: 150 KB each.
+            shortlist: their candidates, (g, k).
+
+        Returns:
+            The evidence and the placements, (g, k) and (g, k, 6).
+        """
+        placements = STARTS[shortlist.views]
+        blocks = np.zeros((*shortlist.items.shape, SUMS, BLOCKS, BLOCKS), np.float32)
+        rows = np.ascontiguousarray(generations)
+        # Only the candidates are read: the corpus may be a memory map of any size.
+        numbers, local = np.unique(shortlist.items, return_inverse=True)
+        items = np.ascontiguousarray(self.views[np.maximum(numbers, 0)])
+        candidates = np.where(shortlist.items < 0, -1, local.reshape(shortlist.items.shape))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        edges = np.linspace(0, candidates.size, cores + 1).astype(int).tolist()
+        with ThreadPoolExecutor(cores) as pool:
+            done = [
+                pool.submit(compare_candidates, rows, items, candidates, shortlist.mirrored, placements, blocks, part)
+                for part in pairwise(edges)
+            ]
+            for one in done:
+                one.result()
+        return weigh(shortlist.cosines, placements, blocks), placements
+
+    def _best(self, generations: Pixels, shortlist: Shortlist) -> Detections:
+        evidence, placements = self.weigh(generations, shortlist)
+        scores = np.where(shortlist.items < 0, -np.inf, self.fusion.score(evidence))
+        best, rows = scores.argmax(axis=1), np.arange(len(scores))
+        return Detections(
+            scores[rows, best],
+            shortlist.items[rows, best],
+            shortlist.mirrored[rows, best],
+            placements[rows, best],
+            shortlist.cosines[rows, best],
+            evidence.take(best),
+        )
+
+    def calibrate(self, control: Pixels) -> NullDistribution:
+        """Send a control through the same steps (`shared.matching.null`).
+
+        Args:
+            control: uint8 (m, 3, 64, 64), real images that were never trained on, at least two.
+
+        Raises:
+            InputError: another dtype or shape, or fewer than two.
+        """
+        return NullDistribution(tuple(self.detect(control).scores.tolist()))
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What scores depend on: digests of views, descriptor and fusion."""
+        views = hashlib.sha256(str(self.views.shape).encode())
+        for start in range(0, len(self.views), _BATCH):
+            views.update(np.ascontiguousarray(self.views[start : start + _BATCH]).tobytes())
+        return {"views": views.hexdigest(), "descriptor": self.descriptor.sha256, "fusion": self.fusion.sha256}
+
+    def save(self, path: Path) -> None:
+        """Write the points, with the digests of what they were made of, as safetensors."""
+        save_file({"points": self.points}, path, metadata=self.digests | {"indexed_views": str(INDEXED_VIEWS)})
+
+    @classmethod
+    def load(cls, path: Path, views: Pixels, descriptor: Descriptor | None = None, fusion: Fusion | None = None) -> Self:
+        """Read saved points.
+
+        Args:
+            path: what `save` wrote.
+            views: the views they were made of, uint8 (n, 3, 64, 64).
+            descriptor: as for `build`.
+            fusion: as for `build`.
+
+        Raises:
+            CorruptStateError: the file cannot be read, or was made of other views, map, weights or indexed views.
+        """
+        try:
+            with safe_open(path, framework="numpy") as file:
+                points, stated = file.get_tensor("points"), dict(file.metadata() or {})
+        except (OSError, SafetensorError) as error:
+            raise CorruptStateError(f"saved points cannot be read: {error}", code="points_damaged") from error
+        loaded = cls(views, points, descriptor or load_descriptor(), fusion or load_fusion())
+        expected = loaded.digests | {"indexed_views": str(INDEXED_VIEWS)}
+        if stated != expected:
+            wrong = sorted(name for name in expected if stated.get(name) != expected[name])
+            raise CorruptStateError(f"saved points belong to another corpus: {', '.join(wrong)} differ", code="points_foreign")
+        return loaded
+
+
+def _join(parts: list[Detections]) -> Detections:
+    def joined(name: str) -> Any:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    names = Evidence.__dataclass_fields__
+    evidence = Evidence(**{name: np.concatenate([getattr(part.evidence, name) for part in parts]) for name in names})
+    return Detections(joined("scores"), joined("items"), joined("mirrored"), joined("placements"), joined("cosines"), evidence)

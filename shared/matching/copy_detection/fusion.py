@@ -1,0 +1,81 @@
+"""One score from all evidence: a weighted sum, each weight with the sign that its evidence must have.
+
+Rules, in order:
+
+1. score = bias + Σ weight · evidence: the log-odds of a copy on the pictures that the weights were fitted on. Only its order
+   counts: a threshold or p-value comes from a deployment's own control.
+2. Evidence for a copy has a weight of at least 0, evidence against it of at most 0: more agreement can never lower a score.
+3. The weights ship in `weights/fusion-1.json` with what they were fitted on.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.canonical import canonical_json, sha256_hex
+from shared.errors import InputError
+from shared.matching.copy_detection.evidence import Evidence
+
+SHIPPED = Path(__file__).parent / "weights" / "fusion-1.json"
+# Rule 2, in the order in which evidence is stacked.
+SIGNS = {
+    "descriptor": 1,
+    "item_agreement": 1,
+    "informed_agreement": 1,
+    "uncovered_agreement": 1,
+    "tone": -1,
+    "unmoved": 1,
+    "turned": -1,
+    "outside": -1,
+}
+
+Floats = NDArray[np.float64]
+
+
+def stack_evidence(evidence: Evidence) -> Floats:
+    """Stack the scored evidence along a last axis, in the order of `SIGNS`."""
+    return np.stack([getattr(evidence, name) for name in SIGNS], axis=-1)
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """The weights of rule 1; `provenance` says what they were fitted on."""
+
+    bias: float
+    weights: dict[str, float]
+    provenance: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        """Refuse other evidence, or a weight of the wrong sign."""
+        if set(self.weights) != set(SIGNS):
+            raise InputError(f"expected weights of {sorted(SIGNS)}, got {sorted(self.weights)}", code="fusion_bad")
+        wrong = [name for name, weight in self.weights.items() if weight * SIGNS[name] < 0]
+        if wrong:
+            raise InputError(f"expected weights of the signs {SIGNS}, got others for {wrong}", code="fusion_bad")
+
+    @property
+    def sha256(self) -> str:
+        """Digest of bias and weights."""
+        return sha256_hex(canonical_json({"bias": self.bias, "weights": self.weights}))
+
+    def score(self, evidence: Evidence) -> Floats:
+        """Add up evidence; same shape as its arrays."""
+        return np.asarray(self.bias + stack_evidence(evidence) @ np.array([self.weights[name] for name in SIGNS]))
+
+    def explain(self, evidence: Evidence) -> dict[str, Floats]:
+        """Say what each piece of evidence adds to the score."""
+        return {name: self.weights[name] * getattr(evidence, name) for name in SIGNS}
+
+
+def load_fusion(path: Path = SHIPPED) -> Fusion:
+    """Read weights, the shipped ones by default.
+
+    Raises:
+        InputError: they are not weights of this evidence.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Fusion(content["bias"], content["weights"], content["provenance"])

@@ -1,0 +1,44 @@
+"""PDQ: perceptual hashes of 256 bits that differ in at most 31.
+
+Pictures with little structure hash to noise; PDQ states a quality for each hash, and below its authors' floor the rule is
+undefined. Training views below the floor are left out of the comparison.
+
+Source: Facebook 2019, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm".
+"""
+
+import numpy as np
+
+from shared.matching.rules.evidence import Evidence
+from shared.matching.rules.rule import NO_ITEM, Rule, Scores
+from shared.vision.perceptual_hash import BITS, MATCH_DISTANCE, MIN_QUALITY
+
+
+def _score(evidence: Evidence) -> Scores:
+    usable = evidence.training.hashes.defined[evidence.shortlists]
+    distances = np.where(usable, evidence.pdq_distances, BITS + 1)
+    best = distances.argmin(axis=1)
+    rows = np.arange(len(distances))
+    clear = evidence.hashes.defined
+    defined = clear & usable.any(axis=1)
+    return Scores(
+        np.where(defined, distances[rows, best].astype(np.float64), np.nan),
+        np.where(defined, evidence.shortlists[rows, best], NO_ITEM),
+        tuple(_reason(bool(has), bool(there)) for has, there in zip(clear, defined, strict=True)),
+    )
+
+
+def _reason(generation_is_clear: bool, defined: bool) -> str:
+    if defined:
+        return ""
+    what = "every training image near it" if generation_is_clear else "the generation"
+    return f"{what} has too little structure for a perceptual hash (quality below {MIN_QUALITY})"
+
+
+PDQ = Rule(
+    name="pdq",
+    title="bits by which the perceptual hashes differ, of 256",
+    source="Facebook 2019, PDQ",
+    threshold=float(MATCH_DISTANCE),
+    fires="at_most",
+    score=_score,
+)
