@@ -1,19 +1,25 @@
 """Many rows in one statement, for SQLite and PostgreSQL alike.
 
-Nothing here commits: the caller owns the transaction.
+Rules, in order:
+
+1. Nothing here commits: the caller owns the transaction.
+2. The rows go to the driver as they are, by `executemany` on SQLite and as one array a column on PostgreSQL; what SQLAlchemy
+   would do for each row anew is done once a statement. How a value is spelled is SQLAlchemy's word all the same: each
+   column's type says it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, insert
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Dialect, Table
 from sqlmodel import Session, SQLModel
 
 # SQLite before 3.32 takes 999 parameters a statement (https://www.sqlite.org/limits.html, item 9).
 PARAMETERS_AT_ONCE = 900
 
 Value = TypeVar("Value")
+Spell = Callable[[Any], Any] | None
 
 
 def table_of(model: type[SQLModel]) -> Table:
@@ -22,9 +28,8 @@ def table_of(model: type[SQLModel]) -> Table:
 
 
 def insert_all(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, each with every column that has no default of the database."""
-    if rows:
-        session.execute(insert(table_of(model)), list(rows))
+    """Insert rows, each with the same columns: every one that has no default of the database."""
+    _insert(session, model, rows, "")
 
 
 def insert_missing(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -33,12 +38,42 @@ def insert_missing(session: Session, model: type[SQLModel], rows: Sequence[Mappi
     Args:
         session: an open transaction.
         model: the table.
-        rows: in an order that all callers share, so that two of them cannot wait for each other.
+        rows: in an order that all callers share, so that two of them cannot wait for each other; each with the same columns.
     """
+    _insert(session, model, rows, " ON CONFLICT DO NOTHING")
+
+
+def _insert(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]], otherwise: str) -> None:
     if not rows:
         return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    session.execute(dialect.insert(table_of(model)).on_conflict_do_nothing(), list(rows))
+    session.flush()  # rows that these refer to may be waiting in the session
+    connection = session.connection()
+    names = tuple(rows[0])
+    spellings = _spellings(table_of(model), names, connection.dialect)
+    columns = [
+        [row[name] if spell is None or row[name] is None else spell(row[name]) for row in rows]
+        for name, spell in zip(names, spellings, strict=True)
+    ]
+    statement = _statement(table_of(model), names, connection.dialect) + otherwise
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(statement, tuple(columns))
+    else:
+        connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+
+
+@lru_cache
+def _spellings(table: Table, names: tuple[str, ...], dialect: Dialect) -> list[Spell]:
+    return [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
+
+
+@lru_cache
+def _statement(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    quote = dialect.identifier_preparer.quote
+    into = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))})"
+    if dialect.name == "postgresql":
+        arrays = ", ".join(f"%s::{table.c[name].type.compile(dialect)}[]" for name in names)
+        return f"{into} SELECT * FROM unnest({arrays})"  # noqa: S608 - names of our own tables
+    return f"{into} VALUES ({', '.join('?' * len(names))})"
 
 
 def in_chunks(values: Sequence[Value]) -> Iterator[Sequence[Value]]:

@@ -20,6 +20,7 @@ from sqlmodel import Field, Session, SQLModel, col, func, select
 from shared.clock import utc_now
 from shared.errors import NotFoundError
 from shared.ids import new_id
+from shared.records.bases import EMBEDDED_BASIS
 from shared.records.insertion import in_chunks, table_of
 from shared.records.parties import Party
 
@@ -83,18 +84,24 @@ class ItemOwner(SQLModel, table=True):
 
 
 class Diligence(SQLModel, table=True):
-    """One logged search for the owner of an item."""
+    """One logged search for the owner of an item: stated in its registration, or made later and an entry of its own."""
 
     __tablename__ = "diligence"
 
     item_id: str = Field(foreign_key="item.id", primary_key=True, max_length=36)
     position: int = Field(primary_key=True)
-    source: str
+    sources: list[str] = Field(sa_column=Column(JSON, nullable=False))
     query: str | None = None
     searched_at: datetime = Field(sa_type=DateTime(timezone=True))
     jurisdiction: str | None = None
     result: str
     expires_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    # What follows is of later searches only; one search may be of many items.
+    search_id: str | None = Field(default=None, index=True, max_length=36)
+    work_category: str | None = None
+    searched_by_id: str | None = Field(default=None, foreign_key="party.id", max_length=36)
+    note: str | None = None
+    entry_id: int | None = Field(default=None, foreign_key="log_entry.id", unique=True, sa_type=BigInteger)
 
 
 class SignalRecord(SQLModel, table=True):
@@ -145,6 +152,21 @@ def load_item(session: Session, item_id: str) -> Item:
     return item
 
 
+def lock_item(session: Session, item_id: str) -> Item:
+    """Return an item as it is now and keep others from changing it until the transaction ends.
+
+    SQLite's writers queue as whole transactions; PostgreSQL locks the row, and lets manifests go on referring to it.
+
+    Raises:
+        NotFoundError: no item has this id.
+    """
+    query = select(Item).where(Item.id == item_id).with_for_update(key_share=True).execution_options(populate_existing=True)
+    item = session.exec(query).first()
+    if item is None:
+        raise NotFoundError(f"no item {item_id!r}", code="item_not_found")
+    return item
+
+
 @dataclass(frozen=True)
 class KnownItem:
     """What a registration is held against: an item's id, entry, and the digests of its bytes and record."""
@@ -170,6 +192,11 @@ def find_known_items(session: Session, keys: Iterable[tuple[str, str]]) -> dict[
     return found
 
 
+def find_blobs(session: Session, digests: Sequence[str]) -> list[Blob]:
+    """Return the facts of those of these blobs that an item was registered with."""
+    return [blob for chunk in in_chunks(digests) for blob in session.exec(select(Blob).where(col(Blob.sha256).in_(chunk)))]
+
+
 def may_train() -> ColumnElement[bool]:
     """Build the condition on items that a manifest may hold: active, and not denied unless an agreement permits it."""
     return (col(Item.state) == "active") & ((col(Item.rights_verdict) != "deny") | col(Item.training_permission).is_not(None))
@@ -184,6 +211,12 @@ def load_dataset_items(session: Session, dataset: str) -> list[Item]:
 def load_signals(session: Session, item_id: str) -> list[SignalRecord]:
     """Return the rights signals seen at an item's acquisition, in the order they were logged."""
     query = select(SignalRecord).where(SignalRecord.item_id == item_id).order_by(col(SignalRecord.entry_id))
+    return list(session.exec(query))
+
+
+def load_diligence(session: Session, item_id: str) -> list[Diligence]:
+    """Return the searches for an item's owner, in the order they were recorded."""
+    query = select(Diligence).where(Diligence.item_id == item_id).order_by(col(Diligence.position))
     return list(session.exec(query))
 
 
@@ -202,11 +235,14 @@ def load_owners(session: Session, item_ids: Sequence[str]) -> dict[str, list[tup
 
 
 def is_contested(session: Session, blob_sha256: str) -> bool:
-    """Say whether the active items that share a blob name different owners."""
+    """Say whether the active items that share a blob name different owners.
+
+    Whom the blob's own metadata names does not count: it says the same for each of them.
+    """
     query = (
         select(ItemOwner.item_id, ItemOwner.party_id)
         .join(Item, col(Item.id) == col(ItemOwner.item_id))
-        .where(Item.blob_sha256 == blob_sha256, Item.state == "active")
+        .where(Item.blob_sha256 == blob_sha256, Item.state == "active", ItemOwner.basis != EMBEDDED_BASIS)
     )
     named: dict[str, set[str]] = {}
     for item_id, party_id in session.exec(query):

@@ -85,7 +85,10 @@ def verify_digest_proof(proof: DigestProof, root: str, size: int) -> None:
         raise VerificationError(f"manifest: expected root {root} of {size} leaves, got {proof.root} of {proof.size}")
     for leaf in proof.leaves:
         own = Leaf(leaf.blob, leaf.entry, leaf.item).hash()
-        hashes = [bytes.fromhex(one) for one in leaf.proof]
+        try:
+            hashes = [bytes.fromhex(one) for one in leaf.proof]
+        except ValueError as error:
+            raise VerificationError(f"leaf {leaf.index}: expected hashes in hexadecimal") from error
         verify_inclusion(own, leaf.index, proof.size, hashes, bytes.fromhex(root))
     if proof.member:
         if not proof.leaves or any(leaf.blob != proof.sha256 for leaf in proof.leaves):

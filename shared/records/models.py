@@ -33,7 +33,7 @@ class Model(SQLModel, table=True):
 
 
 class Calibration(SQLModel, table=True):
-    """The null distribution of one model: best scores of a held-out control through one pipeline.
+    """The control of one model: for each calibrated rule, the best scores of a held-out control through one pipeline.
 
     `sha256` is the digest over pipeline and scores (`shared.matching.null`); audits and decisions cite it.
     """
@@ -45,7 +45,7 @@ class Calibration(SQLModel, table=True):
     model_id: str = Field(foreign_key="model.id", index=True)
     control_manifest_id: str = Field(foreign_key="manifest.id")
     pipeline: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    scores: list[float] = Field(sa_column=Column(JSON, nullable=False))
+    scores: dict[str, list[float]] = Field(sa_column=Column(JSON, nullable=False))
     sha256: str = Field(max_length=64)
     created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
 

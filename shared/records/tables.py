@@ -2,8 +2,10 @@
 
 from shared.ledger.tables import LogCheckpoint, LogEntry
 from shared.records.checks import Check, Flag, Policy
+from shared.records.fingerprints import Fingerprint
 from shared.records.idempotency import IdempotencyKey
 from shared.records.items import Blob, Commitment, Diligence, Item, ItemEntry, ItemOwner, SignalRecord
+from shared.records.jobs import Job
 from shared.records.manifests import Manifest, ManifestItem
 from shared.records.models import Audit, Calibration, Model
 from shared.records.parties import Party
@@ -19,6 +21,7 @@ ALL_TABLES = (
     Commitment,
     ItemEntry,
     SignalRecord,
+    Fingerprint,
     Manifest,
     ManifestItem,
     Model,
@@ -28,4 +31,5 @@ ALL_TABLES = (
     Check,
     Flag,
     IdempotencyKey,
+    Job,
 )

@@ -1,10 +1,11 @@
-"""Speed of the log beside this machine's own limits, in one run; run as `python tests/bench/bench_ledger.py [POSTGRESQL_URL]`.
+"""Speed of the log beside this machine's own limits, in one run; run as `python tests/bench/bench_ledger.py`.
 
 Rules, in order:
 
 1. Entries are `item.registered` as registration writes them, each different, built before the clock starts.
 2. `registered` is what a bulk registration asks of the log: append 1,000 entries in one durable transaction, integrate,
-   take all receipts; ten times, on an empty log. The machine's limit beside it inserts the same bytes with the driver
+   take all receipts; ten times, on an empty log, on SQLite and, where its binaries are
+   installed, on a PostgreSQL of the benchmark's own. The machine's limit beside it inserts the same bytes with the driver
    alone, 1,000 rows a durable transaction.
 3. Proofs come from a tree of 1,000,000 entries, made of hashes and files only; each has its reader to itself.
 4. `fsck` verifies the log of rule 2 from its folder. The limit beside it hashes each entry and one node for each.
@@ -40,6 +41,7 @@ from shared.ledger.log import Log
 from shared.ledger.merkle import HASH_BYTES, build_consistency_proof, build_inclusion_proof, leaf_hash, verify_inclusion
 from shared.ledger.tiles import TileStore
 from shared.ledger.verify import verify_log
+from tests.postgres import find_postgres, new_database, running_cluster
 
 ENTRIES = 10_000
 BATCH = 1_000
@@ -131,6 +133,19 @@ def register(url: str, folder: Path, entries: list[Entry]) -> tuple[dict[str, fl
     return taken, log
 
 
+def measure_postgres(entries: list[Entry]) -> dict[str, Any] | None:
+    """The same on PostgreSQL, each round in an empty database."""
+    binaries = find_postgres()
+    if binaries is None:
+        return None
+    with running_cluster(binaries) as cluster:
+        found = []
+        for _ in range(ROUNDS):
+            with new_database(cluster) as url:
+                found.append(measure_registration(url, entries)[0])
+    return max(found, key=lambda rates: rates["registered_entries_per_second"])
+
+
 def measure_registration(url: str | None, entries: list[Entry]) -> tuple[dict[str, Any], float]:
     """Entries a second of registration, and of verifying what came out."""
     best: dict[str, float] = {}
@@ -208,7 +223,7 @@ def main() -> None:
         "entries": ENTRIES,
         "entry_bytes": round(sum(map(len, rows)) / ENTRIES),
         "sqlite": sqlite,
-        "postgresql": measure_registration(sys.argv[1], entries)[0] if len(sys.argv) > 1 else None,
+        "postgresql": measure_postgres(entries),
         "entries_built_and_validated_per_second": round(ENTRIES / built_seconds),
         "fsck_entries_per_second": round(ENTRIES / fsck_seconds),
         "proofs_at_1000000": measure_proofs(),

@@ -34,10 +34,16 @@ def describe_machine() -> dict[str, Any]:
 
 def run_one(script: Path) -> dict[str, Any]:
     """Run one benchmark and read its last line."""
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    # A watcher of its own for each script: ru_maxrss of children is that of the largest a process ever waited for.
+    watcher = (
+        "import json, resource, subprocess, sys; code = subprocess.call([sys.executable, *sys.argv[1:]]); "
+        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss; print(json.dumps(peak)); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", watcher, str(script)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{script.name} failed:\n{done.stderr}")
-    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    *_, line, peak_kib = done.stdout.strip().splitlines()
+    figures: dict[str, Any] = {**json.loads(line), "peak_rss_mib": round(int(peak_kib) / 1024)}
     return figures
 
 

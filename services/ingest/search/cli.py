@@ -1,0 +1,110 @@
+"""`sleeve ingest search` and `sleeve ingest fingerprint`: search by image, and what it searches in."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from services.console import console, progress
+from services.ingest.search.catch_up import catch_up, count_missing, forget
+from services.ingest.search.fingerprints import RECIPE
+from services.ingest.search.schemas import ItemMatch, SearchAnswer
+from services.ingest.search.service import MAX_DISTANCE, MAX_LIMIT, ImageSearch
+from shared.errors import InputError
+from shared.records.fingerprints import load_failed_blobs
+from shared.settings import load_settings
+from shared.vision.perceptual_hash import MATCH_DISTANCE
+from shared.workspace import open_workspace
+
+# Failed blobs shown in the terminal; the command says how many there are.
+SHOWN_FAILED = 20
+
+
+def search(
+    file: Annotated[Path, typer.Argument(help="The picture to look for: PNG, JPEG or WebP.")],
+    max_distance: Annotated[
+        int, typer.Option(min=0, max=MAX_DISTANCE, help="How many of a perceptual hash's 256 bits may differ.")
+    ] = MATCH_DISTANCE,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many matches at most.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Find the registered items that hold an image: the same bytes, the same pixels, or a near copy."""
+    workspace = open_workspace(load_settings())
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}", code="file_missing") from error
+    answer = ImageSearch(workspace).search(data, max_distance, limit)
+    if as_json:
+        typer.echo(answer.model_dump_json(indent=2))
+        return
+    show_answer(answer)
+
+
+def show_answer(answer: SearchAnswer) -> None:
+    """Print the matches as a table, and below it what the answer does not speak of."""
+    if answer.matches:
+        table = Table("match", "distance", "item", "title", "presumed owners", "licence", "state")
+        for match in answer.matches:
+            table.add_row(*build_row(match))
+        console.print(table)
+    for line in build_remarks(answer):
+        console.print(line)
+
+
+def build_row(match: ItemMatch) -> tuple[str, ...]:
+    """Say of a match what fits into a row."""
+    item = match.item
+    owners = "; ".join(f"{owner.name} ({owner.role})" for owner in item.owners) or "none known"
+    distance = "undefined" if match.distance is None else str(match.distance)
+    return match.kind, distance, f"{item.dataset} / {item.source_key}", item.title or "", owners, item.licence, item.state
+
+
+def build_remarks(answer: SearchAnswer) -> list[str]:
+    """Say what was searched, and what was not."""
+    searched, perceptual = answer.searched, answer.perceptual
+    found = f"{len(answer.matches)} matches" + (", and more beyond the limit" if answer.more else "")
+    lines = [f"{found}; {searched.registered:,} blobs registered, distance up to {perceptual.max_distance} of 256 bits"]
+    if not perceptual.defined:
+        lines.append(
+            f"the picture is too flat for a perceptual hash (quality {perceptual.quality}, "
+            f"at least {perceptual.min_quality} needed): near copies could not be looked for"
+        )
+    if searched.hash_undefined:
+        lines.append(f"{searched.hash_undefined:,} blobs are too flat for a hash: compared by bytes and pixels only")
+    if searched.not_fingerprinted:
+        lines.append(
+            f"{searched.not_fingerprinted:,} blobs have no fingerprint yet: compared by bytes only; "
+            "`sleeve ingest fingerprint` makes them"
+        )
+    if searched.failed:
+        lines.append(f"{searched.failed:,} blobs cannot be decoded: compared by bytes only")
+    return lines
+
+
+def fingerprint(
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make every fingerprint again.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the blobs again that failed.")] = False,
+) -> None:
+    """Make the fingerprints that search by image needs. A server does so by itself; several processes may at once."""
+    workspace = open_workspace(load_settings())
+    if rebuild or retry_failed:
+        forget(workspace, only_failed=not rebuild)
+    with progress() as bars:
+        task = bars.add_task("fingerprints", total=count_missing(workspace))
+
+        def advance(count: int, _seconds: float) -> bool:
+            bars.advance(task, count)
+            return True
+
+        done = catch_up(workspace, on_blobs=advance)
+    with workspace.reading() as session:
+        failed = load_failed_blobs(session, RECIPE)
+    console.print(f"{done:,} blobs looked at; {count_missing(workspace):,} without a fingerprint, {len(failed):,} failed")
+    if failed:
+        table = Table("blob", "code", title=f"{len(failed):,} blobs that cannot be decoded")
+        for digest, code in failed[:SHOWN_FAILED]:
+            table.add_row(digest, code)
+        console.print(table)
+        raise typer.Exit(1)

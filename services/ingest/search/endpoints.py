@@ -1,0 +1,29 @@
+"""`POST /v1/items/search`: search by image over REST."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, File, Query, Request, UploadFile
+
+from services.ingest.search.schemas import SearchAnswer
+from services.ingest.search.service import MAX_DISTANCE, MAX_LIMIT, ImageSearch
+from shared.problems import PROBLEM_RESPONSES
+from shared.vision.perceptual_hash import MATCH_DISTANCE
+
+router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONSES)
+
+
+@router.post("/search", summary="Search by image")
+def search_items(
+    request: Request,
+    image: Annotated[UploadFile, File(description="The picture to look for: PNG, JPEG or WebP.")],
+    max_distance: Annotated[
+        int, Query(ge=0, le=MAX_DISTANCE, description="How many of a perceptual hash's 256 bits may differ.")
+    ] = MATCH_DISTANCE,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
+) -> SearchAnswer:
+    """Answer with the registered items that hold a picture: the same bytes, the same pixels, or a near copy.
+
+    Nothing is stored. `searched` says how many blobs were not compared: only without them is an empty answer an absence.
+    """
+    search: ImageSearch = request.app.state.image_search
+    return search.search(image.file.read(search.workspace.limits.max_bytes + 1), max_distance, limit)

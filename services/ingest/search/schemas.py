@@ -1,0 +1,57 @@
+"""What a search by image answers."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from services.ingest.registration.schemas import ItemAnswer
+
+MatchKind = Literal["exact", "pixels", "perceptual"]
+
+
+class QueryAnswer(BaseModel):
+    """The picture that was asked for, as it was understood."""
+
+    sha256: str
+    width_px: int = Field(description="Upright, after EXIF orientation.")
+    height_px: int
+    recipe: int = Field(description="Version of the recipe of `pixels_sha256` and `pdq`.")
+    pixels_sha256: str = Field(description="Digest of the upright RGB pixels over white, with their size.")
+    pdq: str = Field(description="PDQ hash, 64 hexadecimal digits.")
+
+
+class PerceptualAnswer(BaseModel):
+    """Whether hashes could be compared, and by which thresholds."""
+
+    defined: bool = Field(description="False: the picture is too flat to be hashed, and no near copy could be looked for.")
+    quality: int = Field(description="PDQ quality of the picture, 0 flat … 100.")
+    min_quality: int = Field(description="Below this quality a hash says nothing, on either side.")
+    max_distance: int = Field(description="Largest distance that was taken for a match, in bits of 256.")
+
+
+class ItemMatch(BaseModel):
+    """An item that holds the picture: the same bytes, the same pixels, or a hash within the distance."""
+
+    kind: MatchKind
+    distance: int | None = Field(description="Bits of 256 in which the hashes differ; null where the hash is undefined.")
+    item: ItemAnswer
+
+
+class SearchedBlobs(BaseModel):
+    """What the answer speaks of: an image is absent only as far as every registered blob was compared."""
+
+    registered: int = Field(description="Blobs registered. The exact bytes were looked for in all of them.")
+    not_fingerprinted: int = Field(description="Blobs whose pixels and hash are not known yet; they will be.")
+    failed: int = Field(description="Blobs that are missing, damaged or not decodable any more.")
+    hash_undefined: int = Field(description="Blobs too flat to be hashed: found by their bytes or pixels only.")
+
+
+class SearchAnswer(BaseModel):
+    """The items that hold a picture: strongest kind first, then by distance and id."""
+
+    query: QueryAnswer
+    perceptual: PerceptualAnswer
+    matches: list[ItemMatch]
+    more: bool = Field(description="Whether there are matches beyond the limit.")
+    searched: SearchedBlobs
+    complete: bool = Field(description="Whether every registered blob was compared in every way that is defined for it.")

@@ -1,0 +1,183 @@
+"""Search by image in the input duty's records.
+
+Rules, in order:
+
+1. The picture is decoded under the same limits as a registration; what would be refused there is refused here.
+2. Blobs without a fingerprint are caught up with first, for a moment; the answer counts those that remain.
+3. An item matches by the same bytes, else by the same pixels, else by a hash within the distance, and is named once.
+4. Withdrawn items are matches like others: what was recorded is shown, with its state.
+5. The index is refreshed before blobs are counted, so that what was not compared is never understated.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlmodel import Session
+
+from services.ingest.registration.answers import build_item_answer
+from services.ingest.search.catch_up import catch_up
+from services.ingest.search.fingerprints import RECIPE, ImageFingerprint, build_fingerprint
+from services.ingest.search.index import HashIndex, KnownHashes
+from services.ingest.search.schemas import (
+    ItemMatch,
+    MatchKind,
+    PerceptualAnswer,
+    QueryAnswer,
+    SearchAnswer,
+    SearchedBlobs,
+)
+from shared.canonical import sha256_hex
+from shared.records.fingerprints import count_blobs, find_blobs_of_pixels, load_blobs_of, load_items_of
+from shared.records.items import load_item
+from shared.vision.images import decode_image
+from shared.vision.perceptual_hash import MIN_QUALITY, find_near, pack_hashes
+from shared.workspace import Workspace
+
+# What a person waiting for an answer hardly notices; a backlog beyond it is the background's.
+CATCH_UP_SECONDS = 0.5
+
+# A hundred matches fill a page; more of them are a matter of a smaller distance.
+MAX_LIMIT = 200
+# Hashes of unrelated pictures differ in about half of their bits: a search beyond that is for anything at all.
+MAX_DISTANCE = 128
+
+
+@dataclass(frozen=True)
+class Query:
+    """A picture as it is looked for."""
+
+    sha256: str
+    fingerprint: ImageFingerprint
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
+class FoundItem:
+    """An item that matches, and how."""
+
+    kind: MatchKind
+    distance: int | None
+    item_id: str
+
+
+@dataclass
+class ImageSearch:
+    """Search over a workspace; keeps the hashes in memory between searches."""
+
+    workspace: Workspace
+    _index: HashIndex = field(default_factory=HashIndex)
+
+    def search(self, data: bytes, max_distance: int, limit: int) -> SearchAnswer:
+        """Find the items that hold a picture.
+
+        Args:
+            data: the encoded picture.
+            max_distance: 0..128, how many bits of a hash may differ.
+            limit: how many matches at most, at least 1.
+
+        Raises:
+            InputError: the bytes are no acceptable image.
+            UnavailableError: the database is down, or the blob folder is not there.
+        """
+        query = build_query(data, self.workspace)
+        catch_up(self.workspace, CATCH_UP_SECONDS)
+        with self.workspace.reading() as session:
+            known = self._index.refresh(session)
+            found = find_items(session, query, known, max_distance, limit + 1)
+            matches = [_build_match(session, one) for one in found[:limit]]
+            searched = _build_searched(known, count_blobs(session))
+        return SearchAnswer(
+            query=_build_query_answer(query),
+            perceptual=_build_perceptual_answer(query, max_distance),
+            matches=matches,
+            more=len(found) > limit,
+            searched=searched,
+            complete=searched.not_fingerprinted == 0 and searched.failed == 0,
+        )
+
+
+def build_query(data: bytes, workspace: Workspace) -> Query:
+    """Decode a picture and take its digests.
+
+    Raises:
+        InputError: the bytes are no acceptable image.
+    """
+    image = decode_image(data, workspace.limits).pixels
+    return Query(sha256_hex(data), build_fingerprint(image), *image.size)
+
+
+def find_items(session: Session, query: Query, known: KnownHashes, max_distance: int, limit: int) -> list[FoundItem]:
+    """Find the first items that match, strongest kind first, then by distance and id.
+
+    Args:
+        session: an open transaction.
+        query: what is looked for.
+        known: the hashes it is compared with.
+        max_distance: 0..128.
+        limit: how many at most.
+    """
+    # Equal pixels have equal hashes, where these are defined.
+    same = 0 if query.fingerprint.hash.is_defined else None
+    found = [FoundItem("exact", same, item_id) for item_id, _ in load_items_of(session, [query.sha256])]
+    by_pixels = set(find_blobs_of_pixels(session, RECIPE, query.fingerprint.pixels_sha256)) - {query.sha256}
+    found += [FoundItem("pixels", same, item_id) for item_id, _ in load_items_of(session, sorted(by_pixels))]
+    if len(found) < limit and query.fingerprint.hash.is_defined:
+        blobs = by_pixels | {query.sha256}
+        found += _find_by_hash(session, query, known, max_distance, limit - len(found), blobs)
+    return found[:limit]
+
+
+def _find_by_hash(
+    session: Session, query: Query, known: KnownHashes, max_distance: int, limit: int, found_before: set[str]
+) -> list[FoundItem]:
+    rows, distances = find_near(pack_hashes([query.fingerprint.hash.value]), known.hashes, max_distance)
+    # Every blob has an item at least, so this many hits give enough items, those found before left out.
+    nearest = _nearest(distances, limit + len(found_before))
+    distance_of = {int(known.ids[rows[at]]): int(distances[at]) for at in nearest}
+    blobs = load_blobs_of(session, list(distance_of))
+    by_blob = {digest: distance_of[row_id] for row_id, digest in blobs.items() if digest not in found_before}
+    return _rank((by_blob[digest], item_id) for item_id, digest in load_items_of(session, sorted(by_blob)))
+
+
+def _nearest(distances: NDArray[np.uint16], wanted: int) -> NDArray[np.int64]:
+    """Return the places of the smallest distances: as many as wanted, and whatever is as near as the last of them."""
+    if len(distances) <= wanted:
+        return np.arange(len(distances))
+    return np.flatnonzero(distances <= np.partition(distances, wanted - 1)[wanted - 1])
+
+
+def _rank(near: Iterable[tuple[int, str]]) -> list[FoundItem]:
+    return [FoundItem("perceptual", distance, item_id) for distance, item_id in sorted(near)]
+
+
+def _build_match(session: Session, found: FoundItem) -> ItemMatch:
+    item = build_item_answer(session, load_item(session, found.item_id))
+    return ItemMatch(kind=found.kind, distance=found.distance, item=item)
+
+
+def _build_query_answer(query: Query) -> QueryAnswer:
+    return QueryAnswer(
+        sha256=query.sha256,
+        width_px=query.width_px,
+        height_px=query.height_px,
+        recipe=RECIPE,
+        pixels_sha256=query.fingerprint.pixels_sha256,
+        pdq=query.fingerprint.hash.value.hex(),
+    )
+
+
+def _build_perceptual_answer(query: Query, max_distance: int) -> PerceptualAnswer:
+    made = query.fingerprint.hash
+    return PerceptualAnswer(defined=made.is_defined, quality=made.quality, min_quality=MIN_QUALITY, max_distance=max_distance)
+
+
+def _build_searched(known: KnownHashes, registered: int) -> SearchedBlobs:
+    return SearchedBlobs(
+        registered=registered,
+        not_fingerprinted=max(registered - known.fingerprints, 0),
+        failed=known.failed,
+        hash_undefined=known.undefined,
+    )

@@ -1,0 +1,99 @@
+"""Jobs: long work that a request asked for and a worker does, durable from the moment of its acceptance.
+
+Rules, in order:
+
+1. A job is `queued`, `running`, `done` or `failed`; the oldest that is due is claimed first.
+2. Who runs a job holds a lease on it and renews it. A lease that ran out says that its holder is gone: the job is due again.
+3. Only the holder of the lease writes to a running job.
+
+Nothing here commits: the caller owns the transaction.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, Column, CursorResult, DateTime, or_, update
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from shared.clock import utc_now
+from shared.errors import NotFoundError
+from shared.ids import new_id
+
+
+class Job(SQLModel, table=True):
+    """One piece of long work: what was asked for, how far it is, what came of it."""
+
+    __tablename__ = "job"
+
+    id: str = Field(default_factory=new_id, primary_key=True, max_length=36)
+    kind: str
+    request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    state: str = Field(default="queued", index=True)
+    done: int = 0
+    total: int | None = None
+    counts: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    error_code: str | None = None
+    error_message: str | None = None
+    # Claims since the job last got on.
+    attempts: int = 0
+    worker: str | None = None
+    lease_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
+    finished_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+
+
+def add_job(session: Session, kind: str, request: dict[str, Any]) -> Job:
+    """Queue a job."""
+    job = Job(kind=kind, request=request)
+    session.add(job)
+    session.flush()
+    return job
+
+
+def load_job(session: Session, job_id: str) -> Job:
+    """Return a job.
+
+    Raises:
+        NotFoundError: no job has this id.
+    """
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotFoundError(f"no job {job_id!r}", code="job_not_found")
+    return job
+
+
+def has_due_job(session: Session, kinds: Collection[str]) -> bool:
+    """Say whether a job of these kinds waits for a worker."""
+    return session.exec(select(Job.id).where(*_due(kinds)).limit(1)).first() is not None
+
+
+def claim_job(session: Session, worker: str, kinds: Collection[str], lease: timedelta) -> Job | None:
+    """Take the oldest job that is due, if there is one; two workers never take the same.
+
+    Args:
+        session: an open transaction.
+        worker: who takes it.
+        kinds: what the worker can run.
+        lease: for how long the worker may be silent.
+    """
+    query = select(Job).where(*_due(kinds)).order_by(col(Job.id)).limit(1).with_for_update(skip_locked=True)
+    job = session.exec(query).first()
+    if job is None:
+        return None
+    job.state, job.worker, job.lease_until, job.attempts = "running", worker, utc_now() + lease, job.attempts + 1
+    session.add(job)
+    session.flush()
+    return job
+
+
+def _due(kinds: Collection[str]) -> list[Any]:
+    expired = (col(Job.state) == "running") & (col(Job.lease_until) < utc_now())
+    return [col(Job.kind).in_(kinds), or_(col(Job.state) == "queued", expired)]
+
+
+def write_job(session: Session, job_id: str, holder: str, /, **changed: Any) -> bool:
+    """Change a running job's columns; say whether the holder still held it, else nothing is changed."""
+    held = (col(Job.id) == job_id) & (col(Job.worker) == holder) & (col(Job.state) == "running")
+    result = session.execute(update(Job).where(held).values(**changed))
+    return isinstance(result, CursorResult) and result.rowcount == 1
