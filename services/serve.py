@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 import uvicorn
@@ -10,18 +11,30 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.api_description import describe_api
 from services.audit.app import add_audit
 from services.ingest.app import add_ingest
+from services.ingest.archive.long_work import ARCHIVE_JOBS
+from services.ingest.search.catch_up import background_catch_up
+from services.ingest.search.service import ImageSearch
 from services.output_gate.app import add_output_gate
 from services.output_gate.gate import Gate, open_gate
 from shared.code_version import code_version
 from shared.errors import SleeveError
+from shared.jobs import running_worker
 from shared.problems import add_problem_handlers
+from shared.request_bounds import RequestBounds
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 
 # A checkpoint follows a commit within a second, whichever process committed.
 INTEGRATE_SECONDS = 0.5
+# What a form has beside its image: fields of at most a megabyte each, Starlette's own bound, and at most two of them.
+FORM_BYTES = 3 * 2**20
+# A manifest names at most a million items; an id with its quotes and comma takes 39 bytes.
+MAX_JSON_BYTES = 40 * 2**20
+# What reads its body as it comes, line by line, each of a bounded length.
+STREAMS = ("/v1/items/batch",)
 
 log = structlog.get_logger()
 
@@ -36,7 +49,14 @@ def build_api() -> FastAPI:
 
     The pages at /docs and /redoc bring their own scripts, so that they work, and tell nobody, without a network.
     """
-    app = FastAPIOffline(title="Sleeve", version=code_version(), description=DESCRIPTION, lifespan=_run_sequencer)
+    app = FastAPIOffline(
+        title="Sleeve",
+        version=code_version(),
+        description=DESCRIPTION,
+        lifespan=_run_sequencer,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.openapi = partial(describe_api, app)  # type: ignore[method-assign]
     add_problem_handlers(app)
     add_ingest(app)
     add_audit(app)
@@ -52,10 +72,11 @@ def build_api() -> FastAPI:
 
 @asynccontextmanager
 async def _run_sequencer(app: FastAPI) -> AsyncIterator[None]:
-    """While the server runs, bring what any process appended under a checkpoint; at its end, close the gate."""
+    """While the server runs, checkpoint what any process appended, fingerprint images and run jobs; then close the gate."""
     sequencer = asyncio.create_task(_integrate_for_ever(app.state.workspace))
     try:
-        yield
+        with background_catch_up(app.state.workspace), running_worker(app.state.workspace, ARCHIVE_JOBS):
+            yield
     finally:
         sequencer.cancel()
         with suppress(asyncio.CancelledError):
@@ -78,6 +99,10 @@ def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
     app = build_api()
     app.state.workspace = workspace
     app.state.gate = gate
+    app.state.image_search = ImageSearch(workspace)
+    app.add_middleware(
+        RequestBounds, max_body_bytes=max(workspace.limits.max_bytes + FORM_BYTES, MAX_JSON_BYTES), streams=STREAMS
+    )
     return app
 
 

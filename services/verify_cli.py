@@ -3,18 +3,26 @@
 Exit status 0 and a line that begins with "valid:" when everything holds; else 1 and a line that says what does not.
 """
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.console import console
+from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.ledger.checkpoint import verify_checkpoint
 from shared.ledger.verify import verify_growth, verify_log, verify_receipt
+from shared.records.membership import verify_membership
 from shared.settings import load_settings
 
-app = typer.Typer(help="Verify receipts, checkpoints and whole logs.", no_args_is_help=True)
+app = typer.Typer(
+    help="Verify receipts, membership proofs, checkpoints and whole logs.",
+    epilog="Exit status: 0 everything holds; 1 it does not, or cannot be read; 2 the command line is wrong.",
+    no_args_is_help=True,
+)
 
 Key = Annotated[
     str | None, typer.Option(help="The log's verifier key, or a file that holds it; SLEEVE_HOME/log.vkey by default.")
@@ -43,8 +51,20 @@ def load_text(file: Path, kind: str) -> str:
         InputError: it cannot be read or is not UTF-8.
     """
     try:
-        return file.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
+        return load_bytes(file, kind).decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{kind} {file} cannot be read", code="file_missing") from error
+
+
+def load_bytes(file: Path, kind: str) -> bytes:
+    """Read a file that an argument names.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
         raise InputError(f"{kind} {file} cannot be read", code="file_missing") from error
 
 
@@ -63,6 +83,24 @@ def receipt(
     )
     if show:
         console.print_json(verified.entry.model_dump_json())
+
+
+@app.command()
+def membership(
+    file: Annotated[Path, typer.Argument(help="A membership proof, as `sleeve ingest manifests prove` writes it.")],
+    key: Key = None,
+    image: Annotated[Path | None, typer.Option(help="The image that the proof has to be about.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was verified as JSON.")] = False,
+) -> None:
+    """Verify, offline, that an image is in a sealed manifest, or that it is not; the line says which."""
+    sha256 = sha256_hex(load_bytes(image, "image")) if image is not None else None
+    found = verify_membership(load_text(file, "membership proof"), load_vkey(key), sha256=sha256)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+        return
+    where = f"manifest {found.manifest} of {found.size:,} items, sealed {found.sealed_at} in {found.origin}"
+    stands = f"is in {where}, as item {', '.join(found.items)}" if found.member else f"is not in {where}"
+    console.print(f"valid: {found.sha256} {stands}; root {found.root}", soft_wrap=True)
 
 
 @app.command()

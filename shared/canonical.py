@@ -4,15 +4,15 @@ digests on every machine.
 Rules, in order:
 
 1. What `rfc8785` writes is the canonical form; it is exact and slow.
-2. What an entry mostly is, is written here in the same bytes: strings, small integers, booleans, null, lists, and dicts
-   whose keys are ASCII, of exactly these types. Any other part of a value (a float, a subclass, an enum, a tuple) is
-   handed to `rfc8785`, and what comes back is put in its place.
+2. What an entry mostly is, Python's own encoder writes in the same bytes, and is asked for them: dicts whose keys are ASCII,
+   lists, strings, booleans, null, integers that every double holds, and floats that Python and ECMAScript spell alike, all
+   of exactly these types. A value with anything else in it (a subclass, an enum, a tuple, 1.0) goes to `rfc8785` whole.
 
 Source: RFC 8785 sections 3.2.2 and 3.2.3.
 """
 
 import hashlib
-from json.encoder import encode_basestring
+from json import JSONEncoder
 from typing import Any
 
 import rfc8785
@@ -22,7 +22,9 @@ from shared.errors import InputError
 # RFC 8785 section 3.1 by way of I-JSON (RFC 7493 section 2.2): integers that every double holds exactly.
 _MAX_INTEGER = 2**53 - 1
 
-_LITERALS = {None: "null", True: "true", False: "false"}
+# Section 3.2.3 sorts keys by UTF-16 code units, Python by code points, which is the same for ASCII. Strings are escaped as
+# section 3.2.2.2 has it: the control characters, the quote and the backslash, in the same way.
+_encode = JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
 
 
 def canonical_json(value: Any) -> bytes:
@@ -41,30 +43,40 @@ def canonical_json(value: Any) -> bytes:
     b'{"a":"\\xc3\\xa9","b":1}'
     """
     try:
-        return _encode(value).encode()
+        return _encode(value).encode() if _is_plain(value) else rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise InputError(f"value has no canonical JSON form: {error}", code="not_canonical") from error
 
 
-def _encode(value: Any) -> str:
+def _is_plain(value: Any) -> bool:
+    """Say whether Python's encoder writes the canonical form of a value; see rule 2."""
     kind = type(value)
-    if kind is str:
-        # Python escapes what section 3.2.2.2 does, in the same way: the control characters, the quote and the backslash.
-        return encode_basestring(value)
-    if kind is dict and _has_plain_keys(value):
-        return "{" + ",".join([f"{encode_basestring(key)}:{_encode(value[key])}" for key in sorted(value)]) + "}"
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is dict:
+        return _is_plain_dict(value)
     if kind is list:
-        return "[" + ",".join([_encode(item) for item in value]) + "]"
-    if value is None or kind is bool:
-        return _LITERALS[value]
-    if kind is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:
-        return str(value)
-    return rfc8785.dumps(value).decode()
+        return all([_is_plain(part) for part in value])  # noqa: C419 - a list is quicker for a few parts
+    if kind is int:
+        return bool(-_MAX_INTEGER <= value <= _MAX_INTEGER)
+    return kind is float and _is_plain_float(value)
 
 
-def _has_plain_keys(value: dict[Any, Any]) -> bool:
-    # Section 3.2.3 sorts by UTF-16 code units; Python by code points, which is the same for ASCII.
-    return all([type(key) is str and key.isascii() for key in value])  # noqa: C419 - a list is quicker for a few keys
+def _is_plain_dict(value: dict[Any, Any]) -> bool:
+    for key, part in value.items():
+        if type(key) is not str or not key.isascii():
+            return False
+        # Spelled out, since most parts are strings and a call for each would cost more than writing them.
+        if type(part) is not str and not _is_plain(part):
+            return False
+    return True
+
+
+def _is_plain_float(value: float) -> bool:
+    # Both write the shortest digits that give the number back. They differ in whole numbers, in exponents, and where they use
+    # them: ECMAScript-262, Number::toString; not-a-number and the infinities have no form.
+    digits = repr(value)
+    return not (digits.endswith(".0") or "e" in digits or "n" in digits)
 
 
 def sha256_hex(data: bytes) -> str:

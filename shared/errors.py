@@ -43,6 +43,12 @@ class ConflictError(SleeveError):
     code = "conflict"
 
 
+class PreconditionError(ConflictError):
+    """What the request was made for is no longer as the requester saw it."""
+
+    code = "precondition_failed"
+
+
 class VerificationError(SleeveError):
     """A signature, proof or digest does not hold."""
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-# What a killed writer leaves behind begins so; no finished file does.
+# What a killed writer leaves behind begins so; no finished file does. `shared.leftovers` removes it.
 TEMPORARY_PREFIX = ".new-"
 # How many fsyncs wait at once. A journalling file system commits them in groups: on ext4 16 reached 40 to 60 times the
 # rate of one after the other, 64 no more than 16.
@@ -70,7 +70,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def _temporary_name() -> str:
-    return f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    # The process's id tells whether the writer is still at it.
+    return f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
 
 
 def _deal(files: Sequence[tuple[str, bytes]]) -> list[Sequence[tuple[str, bytes]]]:

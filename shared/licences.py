@@ -31,8 +31,8 @@ def parse_licence(text: str | None) -> str:
         raise InputError("no licence given; expected an SPDX id such as CC0-1.0 or LicenseRef-…", code="licence_missing")
     try:
         parsed = _spdx().parse(text.strip(), validate=False)
-    except ExpressionError as error:
-        raise InputError(f"licence is no SPDX expression: {text!r}", code="licence_not_spdx") from error
+    except (ExpressionError, RecursionError) as error:
+        raise InputError(f"licence is no SPDX expression: {text[:200]!r}", code="licence_not_spdx") from error
     unknown = [key for key in _spdx().unknown_license_keys(parsed) if not key.startswith("LicenseRef-")]
     if unknown:
         raise InputError(

@@ -34,6 +34,9 @@ def decode_cursor(cursor: str) -> str:
         InputError: it is none of ours.
     """
     try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        position = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise InputError(f"cursor cannot be read: {cursor!r}", code="cursor_invalid") from error
+    if "\0" in position:  # PostgreSQL has no text with one (manual, section 8.3)
+        raise InputError(f"cursor cannot be read: {cursor!r}", code="cursor_invalid")
+    return position

@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 
 from shared.errors import (
@@ -14,15 +14,17 @@ from shared.errors import (
     CorruptStateError,
     InputError,
     NotFoundError,
+    PreconditionError,
     SleeveError,
     UnavailableError,
     VerificationError,
 )
 
-# RFC 9110 §15 status codes.
+# RFC 9110 §15 status codes; a class stands before those that it is one of.
 STATUS = {
     InputError: 422,
     NotFoundError: 404,
+    PreconditionError: 412,
     ConflictError: 409,
     VerificationError: 422,
     UnavailableError: 503,
@@ -41,15 +43,18 @@ class Problem(BaseModel):
     detail: str
 
 
+def _response(title: str) -> dict[str, Any]:
+    return {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": title}
+
+
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": title}
-    for status, title in (
-        (404, "Not found"),
-        (409, "Conflict"),
-        (422, "Unusable input"),
-        (503, "A dependency is unavailable"),
-    )
+    404: _response("Not found"),
+    409: _response("Conflict"),
+    422: _response("Unusable input"),
+    503: _response("A dependency is unavailable"),
 }
+# Of changes that take `If-Match`.
+CONDITION_FAILED: dict[int | str, dict[str, Any]] = {412: _response("The thing is no longer what `If-Match` names")}
 
 
 def build_problem(status: int, code: str, detail: str) -> JSONResponse:
@@ -75,6 +80,10 @@ def add_problem_handlers(app: FastAPI) -> None:
     def on_lost_race(_request: Request, _error: IntegrityError) -> JSONResponse:
         detail = "another request changed the same thing at the same moment; look again and repeat what is still wanted"
         return build_problem(409, "concurrent_change", detail)
+
+    @app.exception_handler(DataError)
+    def on_unstorable_value(_request: Request, _error: DataError) -> JSONResponse:
+        return build_problem(422, "value_unstorable", "a value is none that the database can hold, such as a zero character")
 
     @app.exception_handler(RequestValidationError)
     def on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:

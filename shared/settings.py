@@ -7,9 +7,10 @@ compares the two.
 import ipaddress
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import InputError
@@ -39,6 +40,13 @@ class Settings(BaseSettings):
         default="pixels:16",
         description="`pixels:<n>` or `open_clip:<architecture>:<tag or local file>`.",
     )
+    qdrant_url: str | None = Field(
+        default=None, description="URL of a Qdrant server; the embedded engine in the home folder where it is not set."
+    )
+    qdrant_api_key: SecretStr | None = Field(default=None, description="The Qdrant server's API key; needs https.")
+    qdrant_timeout_seconds: int = Field(default=10, ge=1, description="How long one call to the Qdrant server may take.")
+    qdrant_shards: int = Field(default=1, ge=1, description="Shards of a new collection on the Qdrant server.")
+    qdrant_replicas: int = Field(default=1, ge=1, description="Copies of each shard; a write waits for all of them.")
     max_image_bytes: int = Field(default=20 * 2**20, gt=0, description="Largest encoded image accepted, in bytes.")
     max_image_px: int = Field(
         default=50_000_000, gt=0, description="Largest decoded image accepted, width × height in pixels."
@@ -58,6 +66,18 @@ class Settings(BaseSettings):
         default=(), description="Networks that fetches may reach although they are not public, such as `10.1.0.0/16`."
     )
     fetch_allowed_ports: Ports = Field(default=(80, 443), description="The only ports that a fetched URL may name.")
+    c2pa_trust_anchors: Path | None = Field(
+        default=None, description="PEM file of the certificates that C2PA signers must chain to in order to count as trusted."
+    )
+    wayback_access_key: SecretStr | None = Field(
+        default=None, min_length=1, description="Access key of the account that asks the Wayback Machine for snapshots."
+    )
+    wayback_secret: SecretStr | None = Field(default=None, min_length=1, description="Secret key of that account.")
+    wayback_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/?#]+/?$",
+        description="Where Save Page Now is spoken, over https; the Wayback Machine where it is not set.",
+    )
 
     @field_validator("fetch_allowed_networks", "fetch_allowed_ports", mode="before")
     @classmethod
@@ -70,18 +90,40 @@ class Settings(BaseSettings):
     @classmethod
     def _is_loopback(cls, host: str) -> str:
         # There is no authentication yet: nobody but this machine may reach the port.
-        try:
-            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            loopback = False
-        if not loopback:
+        if not is_loopback(host):
             raise ValueError(f"expected a loopback address to listen on, got {host!r}")
         return host
+
+    @field_validator("wayback_url")
+    @classmethod
+    def _keeps_keys_secret(cls, url: str | None) -> str | None:
+        # The keys go there with every request.
+        if url is not None and url.startswith("http://") and not is_loopback(urlsplit(url).hostname or ""):
+            raise ValueError(f"expected https, or a loopback address, got {url!r}")
+        return url
+
+    @model_validator(mode="after")
+    def _both_keys_or_none(self) -> Self:
+        if (self.wayback_access_key is None) != (self.wayback_secret is None):
+            raise ValueError("expected SLEEVE_WAYBACK_ACCESS_KEY and SLEEVE_WAYBACK_SECRET together, got one of them")
+        return self
 
     @property
     def resolved_database_url(self) -> str:
         """The database in use: the one set, else SQLite in the home folder."""
         return self.database_url or f"sqlite:///{(self.home / 'sleeve.db').absolute()}"
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host's name or address is of this machine.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("example.org")
+    (True, True, False)
+    """
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def load_settings(**given: Any) -> Settings:
@@ -93,5 +135,10 @@ def load_settings(**given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        found = "; ".join(f"SLEEVE_{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
+        found = "; ".join(f"{_variable(one['loc'])}{one['msg']}" for one in error.errors())
         raise InputError(f"settings cannot be accepted: {found}", code="settings_invalid") from error
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    """Name a variable, for the beginning of a message; nothing where several are meant, which the message names itself."""
+    return f"SLEEVE_{'.'.join(map(str, place)).upper()}: " if place else ""

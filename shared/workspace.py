@@ -7,7 +7,7 @@ Everything that a process keeps lies under `settings.home`: `sleeve.db` (unless 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -20,6 +20,7 @@ from shared.errors import UnavailableError
 from shared.ledger.keyfile import load_or_create_signer
 from shared.ledger.log import Log
 from shared.settings import Settings
+from shared.trust_anchors import load_trust_anchors
 from shared.vision.images import ImageLimits, image_limits
 
 
@@ -31,6 +32,7 @@ class Workspace:
     engine: Engine
     blobs: BlobStore
     log: Log
+    trust_anchors_pem: str | None = None
 
     @property
     def home(self) -> Path:
@@ -39,8 +41,8 @@ class Workspace:
 
     @property
     def limits(self) -> ImageLimits:
-        """What an image may cost."""
-        return image_limits(self.settings)
+        """What an image may cost, and whose signature in it is trusted."""
+        return replace(image_limits(self.settings), trust_anchors_pem=self.trust_anchors_pem)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -69,13 +71,14 @@ def open_workspace(settings: Settings) -> Workspace:
     """Open a workspace, making its folder, signing key and schema where they are missing.
 
     Raises:
-        InputError: the database URL is unusable, or the key file is open to others.
+        InputError: the database URL or the file of trust anchors is unusable, or the key file is open to others.
         UnavailableError: the database does not answer.
     """
+    anchors = load_trust_anchors(settings.c2pa_trust_anchors) if settings.c2pa_trust_anchors else None
     settings.home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.resolved_database_url)
     migrate(engine, settings.home)
     signer = load_or_create_signer(settings.home / "keys" / "log.pem", settings.log_origin)
     log = Log(engine, settings.home / "log", signer)
     (settings.home / "log.vkey").write_text(log.vkey + "\n", encoding="utf-8")
-    return Workspace(settings, engine, BlobStore(settings.home / "blobs"), log)
+    return Workspace(settings, engine, BlobStore(settings.home / "blobs"), log, anchors)

@@ -165,6 +165,8 @@ def show_summary(summary: dict[str, Any], folder: Path) -> None:
         )
     console.print(table)
     for check in summary["gate"]:
-        console.print(f"gate, {check['subject']}: {check['decision']} (SSIM {check['ssim']:.3f}, p {check['p_value']:.3f})")
+        score = f"rule {check['rule']}: {check['score']:.2f}, threshold {check['threshold']:.2f}"
+        pair = f"p {check['p_value']:.3f}, SSIM {check['ssim']:.3f}"
+        console.print(f"gate, {check['subject']}: {check['decision']} ({score}; {pair})", soft_wrap=True)
     console.print(f"log: {summary['log']['size']:,} entries, root {summary['log']['root']}", soft_wrap=True)
     console.print(str(folder / "report.html"), soft_wrap=True)

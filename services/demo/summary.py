@@ -58,6 +58,8 @@ def _check(check: dict[str, Any]) -> dict[str, Any]:
         "decision": answer["decision"],
         "model": answer["model"],
         "ssim": answer["metrics"]["ssim"],
+        "rule": answer["rule"],
+        "score": answer["score"],
         "threshold": answer["threshold"],
         "p_value": answer["p_value"],
         "item": answer["match"]["id"],

@@ -1,5 +1,7 @@
-"""`sleeve ingest`: bulk registration from the command line."""
+"""`sleeve ingest`: bulk registration, coverage and erasure; further groups of commands stand beside what they command."""
 
+import json
+from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -10,17 +12,30 @@ from rich.table import Table
 
 from services.console import console, progress
 from services.ingest.archive import cli as archive_cli
-from services.ingest.coverage import measure_coverage
+from services.ingest.command_input import EXIT_STATUS, AsJson
+from services.ingest.coverage import Coverage, measure_coverage, total_coverage
+from services.ingest.diligence import cli as diligence_cli
+from services.ingest.lifecycle import cli as items_cli
 from services.ingest.lifecycle.erasure import erase_party
+from services.ingest.manifests import cli as manifests_cli
+from services.ingest.search.cli import fingerprint, search
+from services.ingest.signals import cli as signals_cli
 from services.ingest.sources.rows import SourceOptions
 from services.ingest.sources.run import RunResult, add_source
 from services.ingest.sources.source import open_source
 from shared.fetching.fetcher import build_fetcher
+from shared.leftovers import SAFE_AGE_SECONDS, remove_leftovers
 from shared.settings import load_settings
 from shared.workspace import Workspace, open_workspace
 
-app = typer.Typer(help="Record training images with their provenance.", no_args_is_help=True)
+app = typer.Typer(help="Record training images with their provenance.", epilog=EXIT_STATUS, no_args_is_help=True)
+app.add_typer(items_cli.app, name="items")
+app.add_typer(manifests_cli.app, name="manifests")
+app.add_typer(diligence_cli.app, name="diligence")
+app.add_typer(signals_cli.app, name="signals")
 app.add_typer(archive_cli.app, name="archive")
+app.command()(search)
+app.command()(fingerprint)
 
 # Bad rows shown in the terminal; all of them are in the status file.
 SHOWN_BAD_ROWS = 20
@@ -36,6 +51,7 @@ class Kind(StrEnum):
     CELEBA = "celeba"
     CROISSANT = "croissant"
     URL_LIST = "url_list"
+    JSONL = "jsonl"
 
 
 @app.callback()
@@ -48,7 +64,7 @@ def add(
     path: Annotated[
         Path,
         typer.Argument(
-            help="Imagefolder, WebDataset tar, Parquet file, CelebA folder, a folder with croissant.json, or a list of URLs."
+            help="Imagefolder, WebDataset tar, Parquet file, CelebA folder, croissant.json, a list of URLs, or JSON Lines."
         ),
     ],
     acquirer: Annotated[str, typer.Option(help="Who is responsible for obtaining these images.")],
@@ -58,11 +74,15 @@ def add(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Read every row again instead of going on after an interrupted run.")
     ] = False,
+    read_pages: Annotated[
+        bool, typer.Option("--read-pages", help="Read the rights statements of the pages that a list of URLs names, too.")
+    ] = False,
 ) -> None:
     """Register every image of a source. Run it again after an interruption: nothing is registered twice."""
     workspace = open_workspace(load_settings())
     make_fetcher = partial(build_fetcher, workspace.settings)
-    options = SourceOptions(dataset or default_name(path), acquirer, workspace.limits.max_bytes, licence, make_fetcher)
+    named = dataset or default_name(path)
+    options = SourceOptions(named, acquirer, workspace.limits.max_bytes, licence, make_fetcher, read_pages)
     source = open_source(path, options, None if kind is Kind.AUTO else kind.value)
     with progress() as bars:
         task = bars.add_task(f"registering {options.dataset}", total=source.count())
@@ -81,7 +101,7 @@ def default_name(path: Path) -> str:
     whole = path.resolve()
     if whole.name == "croissant.json":
         return whole.parent.name
-    return whole.stem if whole.suffix in {".tar", ".parquet", ".csv"} else whole.name
+    return whole.stem if whole.suffix in {".tar", ".parquet", ".csv", ".jsonl", ".ndjson"} else whole.name
 
 
 def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
@@ -91,30 +111,52 @@ def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
         counts = ", ".join(f"{count:,} {state}" for state, count in sorted(result.earlier.items()))
         console.print(f"{dataset}: went on after {done:,} rows that an interrupted run had done ({counts})")
     console.print(
-        f"{dataset}: {rows.created:,} registered, {rows.known:,} known before, {len(rows.bad):,} refused; "
+        f"{dataset}: {rows.created:,} registered, {rows.known:,} known before, {rows.refused:,} refused; "
         f"{result.shared_blobs:,} blobs shared by several items; "
         f"log size {checkpoint.size:,}, root {checkpoint.root.hex()[:16]}…"
     )
     console.print(f"every row's outcome: {result.status_path}")
     if rows.bad:
-        table = Table("row", "code", "what is wrong", title=f"{len(rows.bad):,} rows refused")
+        table = Table("row", "code", "what is wrong", title=f"{rows.refused:,} rows refused")
         for bad in rows.bad[:SHOWN_BAD_ROWS]:
             table.add_row(bad.key, bad.error.code, bad.error.message)
         console.print(table)
 
 
 @app.command()
-def status() -> None:
-    """Show how far the input duty is fulfilled, data set by data set."""
+def status(as_json: AsJson = False) -> None:
+    """Show how far the input duty is fulfilled, data set by data set and in total."""
     workspace = open_workspace(load_settings())
     with workspace.reading() as session:
         found = measure_coverage(session)
-    table = Table("data set", "items", "owner", "diligence", "archival link", "verified", "denied")
+    total = total_coverage(found)
+    if as_json:
+        typer.echo(json.dumps({"datasets": [asdict(one) for one in found], "total": asdict(total)}, indent=2))
+        return
+    table = Table("data set", "items", "owner", "acquirer", "diligence", "archival link", "link verified", "denied")
     for one in found:
-        counts = (one.owner, one.diligence, one.archival_link, one.archival_verified, one.denied)
-        table.add_row(one.dataset, f"{one.items:,}", *(f"{one.share(count):.0%}" for count in counts))
+        table.add_row(*build_coverage_row(one))
+    table.add_section()
+    table.add_row(*build_coverage_row(total))
     console.print(table)
-    console.print("Shares are of active items. Every item has an acquirer and a licence; a denied one is in no manifest.")
+    console.print("Shares are of active items. A search counts until it expires; a denied item is in no later manifest.")
+
+
+def build_coverage_row(one: Coverage) -> list[str]:
+    """Say how far one data set is; nothing short of all is shown as 100 %.
+
+    >>> build_coverage_row(Coverage("a", 1000, 999, 1000, 1, 0, 0, 0))[2:5]
+    ['99.9%', '100%', '0.1%']
+    """
+    counts = (one.owner, one.acquirer, one.diligence, one.archival_link, one.archival_verified, one.denied)
+    return [one.dataset, f"{one.items:,}", *(format_share(one, count) for count in counts)]
+
+
+def format_share(one: Coverage, count: int) -> str:
+    """Write a share: whole per cents only for none and all."""
+    if count in {0, one.items}:
+        return f"{one.share(count):.0%}"
+    return f"{min(max(one.share(count), 0.001), 0.999):.1%}"
 
 
 @app.command()
@@ -128,3 +170,17 @@ def erase(
         deleted = erase_party(session, party, reason)
     workspace.log.integrate()
     console.print(f"erased; {deleted:,} commitments to the name can no longer be opened")
+
+
+@app.command()
+def tidy(
+    older_than_hours: Annotated[
+        float, typer.Option(min=SAFE_AGE_SECONDS / 3600, help="Leave what was written to less than so many hours ago.")
+    ] = SAFE_AGE_SECONDS / 3600,
+) -> None:
+    """Remove the unfinished files that killed processes left in the home folder. Nothing that was recorded is touched."""
+    found = remove_leftovers(load_settings().home, older_than_hours * 3600)
+    console.print(
+        f"{found.removed:,} unfinished files removed, {found.removed_bytes:,} bytes; "
+        f"{found.kept:,} left that are too young or whose writers live"
+    )

@@ -1,12 +1,23 @@
-"""How far the input duty is fulfilled: for each data set, the share of its active items that have what the duty asks for."""
+"""How far the input duty is fulfilled: for each data set, the share of its active items that have what the duty asks for.
 
-from dataclasses import dataclass
+Rules, in order:
+
+1. Counted are active items, each once.
+2. A search for the owner counts until it expires; an acquirer counts until the name is erased; a link is verified by its
+   last check.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 
 import sqlalchemy
-from sqlalchemy import case, distinct
-from sqlmodel import Session, col, func, select
+from sqlalchemy import ColumnElement, case, distinct, or_
+from sqlmodel import Session, SQLModel, col, func, select
 
+from services.ingest.lifecycle.erasure import ERASED
+from shared.clock import utc_now
 from shared.records.items import Diligence, Item, ItemOwner
+from shared.records.parties import Party
 
 
 @dataclass(frozen=True)
@@ -16,20 +27,23 @@ class Coverage:
     dataset: str
     items: int
     owner: int
+    acquirer: int
     diligence: int
     archival_link: int
     archival_verified: int
     denied: int
 
     def share(self, count: int) -> float:
-        """Return a count as a share of the items, 0..1."""
-        return count / self.items
+        """Return a count as a share of the items, 0..1; 0 where there are none."""
+        return count / self.items if self.items else 0.0
 
 
 def measure_coverage(session: Session) -> list[Coverage]:
-    """Measure every data set, in the order of their names. Every item has an acquirer and a licence; both are required."""
-    with_owner = _items_having(session, ItemOwner)
-    with_diligence = _items_having(session, Diligence)
+    """Measure every data set, in the order of their names."""
+    unexpired = or_(col(Diligence.expires_at).is_(None), col(Diligence.expires_at) > utc_now())
+    with_owner = _items_having(session, ItemOwner, col(ItemOwner.item_id) == col(Item.id))
+    with_acquirer = _items_having(session, Party, (col(Party.id) == col(Item.acquirer_id)) & (col(Party.name) != ERASED))
+    with_diligence = _items_having(session, Diligence, (col(Diligence.item_id) == col(Item.id)) & unexpired)
     query = (
         sqlalchemy.select(
             col(Item.dataset),
@@ -47,6 +61,7 @@ def measure_coverage(session: Session) -> list[Coverage]:
             dataset=dataset,
             items=items,
             owner=with_owner.get(dataset, 0),
+            acquirer=with_acquirer.get(dataset, 0),
             diligence=with_diligence.get(dataset, 0),
             archival_link=linked,
             archival_verified=int(verified),
@@ -56,10 +71,23 @@ def measure_coverage(session: Session) -> list[Coverage]:
     ]
 
 
-def _items_having(session: Session, table: type[ItemOwner] | type[Diligence]) -> dict[str, int]:
+def total_coverage(found: Iterable[Coverage]) -> Coverage:
+    """Add up data sets.
+
+    >>> one = Coverage("a", 2, 1, 2, 0, 2, 1, 0)
+    >>> total_coverage([one, one]).items, total_coverage([one, one]).share(2)
+    (4, 0.5)
+    """
+    names = [field.name for field in fields(Coverage) if field.name != "dataset"]
+    parts = list(found)
+    return Coverage("total", **{name: sum(getattr(part, name) for part in parts) for name in names})
+
+
+def _items_having(session: Session, table: type[SQLModel], joined: ColumnElement[bool]) -> dict[str, int]:
     query = (
-        select(Item.dataset, func.count(distinct(col(table.item_id))))
-        .join(table, col(table.item_id) == col(Item.id))
+        select(Item.dataset, func.count(distinct(col(Item.id))))
+        .select_from(Item)
+        .join(table, joined)
         .where(Item.state == "active")
         .group_by(col(Item.dataset))
     )

@@ -11,36 +11,27 @@ Rules, in order:
 Source: RFC 9309 sections 2.2 to 2.5; 429 is taken as "cannot be had", since the server asks for fewer requests.
 """
 
-import threading
-import time
-from collections import OrderedDict
-from concurrent.futures import Future
-from dataclasses import dataclass
+from functools import lru_cache
 
 from protego import Protego
 
 from shared.errors import InputError, SleeveError, UnavailableError
-from shared.fetching.addresses import Target, parse_target, refuse_url
-from shared.fetching.fetcher import Fetched, Fetcher
-
-# RFC 9309 section 2.4.
-KEPT_SECONDS = 24 * 3600
-# RFC 9309 section 2.5: the least that a crawler has to read.
-MAX_PARSED_BYTES = 500 * 2**10
-# Some kilobytes a host: the cache stays below 100 MB for usual files.
-MAX_HOSTS = 10_000
+from shared.fetching.addresses import parse_target, refuse_url
+from shared.fetching.fetcher import Fetcher
+from shared.fetching.origin_files import MAX_FILE_BYTES, OriginFile, OriginFiles
 
 _PATH = "/robots.txt"
-_ALLOW_ALL = ""
+# Our own bound: rules of hosts whose URLs are asked for by turns. Parsed they take some ten times the file's bytes.
+_PARSED_FILES = 64
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """What a host's file says, or why it could not be had."""
+def product_name(user_agent: str) -> str:
+    """Return the name by which robots.txt files address a crawler (RFC 9309 section 2.2.1).
 
-    parsed: Protego | None
-    trouble: SleeveError | None
-    fetched_at: float
+    >>> product_name("SleeveBot/0.1 (registers images)")
+    'SleeveBot'
+    """
+    return user_agent.partition("/")[0].strip()
 
 
 class RobotsCache:
@@ -52,9 +43,16 @@ class RobotsCache:
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
-        self._product = fetcher.user_agent.partition("/")[0].strip()
-        self._lock = threading.Lock()
-        self._files: OrderedDict[str, Future[_Rules]] = OrderedDict()
+        self._product = product_name(fetcher.user_agent)
+        self._files = OriginFiles(fetcher, _PATH, lambda status: status // 100 == 4)
+
+    def load(self, url: str) -> OriginFile:
+        """Return the file that speaks for a URL, as it was had.
+
+        Raises:
+            InputError: code `url_refused`; the URL may not be fetched at all.
+        """
+        return self._files.load(parse_target(url, self._fetcher.policy))
 
     def verify_allowed(self, url: str) -> None:
         """Check that a URL may be crawled.
@@ -64,37 +62,16 @@ class RobotsCache:
             UnavailableError: code `robots_unreachable`; whether it may could not be found out.
         """
         target = parse_target(url, self._fetcher.policy)
-        rules = self._rules(target)
-        if rules.trouble is not None:
-            _raise_trouble(f"{target.origin}{_PATH}", rules.trouble)
-        if rules.parsed is not None and not rules.parsed.can_fetch(target.url, self._product):
-            raise InputError(f"{target.origin}{_PATH} disallows {target.url} for {self._product}", code="robots_disallowed")
+        file = self._files.load(target)
+        if file.trouble is not None:
+            _raise_trouble(file.url, file.trouble)
+        if file.body is not None and not _parse(file.body).can_fetch(target.url, self._product):
+            raise InputError(f"{file.url} disallows {target.url} for {self._product}", code="robots_disallowed")
 
-    def _rules(self, target: Target) -> _Rules:
-        with self._lock:
-            known = self._files.get(target.origin)
-            if known is None or _is_stale(known):
-                mine: Future[_Rules] = Future()
-                self._files[target.origin] = mine
-                known = None
-            self._files.move_to_end(target.origin)
-            while len(self._files) > MAX_HOSTS:
-                self._files.popitem(last=False)
-        if known is not None:
-            return known.result()
-        try:
-            mine.set_result(self._load(target))
-        except BaseException as error:
-            mine.set_exception(error)
-            raise
-        return mine.result()
 
-    def _load(self, target: Target) -> _Rules:
-        try:
-            text = _read_rules(self._fetcher.fetch(target.origin + _PATH))
-        except SleeveError as error:
-            return _Rules(None, type(error)(error.message, code=error.code), time.monotonic())
-        return _Rules(Protego.parse(text), None, time.monotonic())
+@lru_cache(maxsize=_PARSED_FILES)
+def _parse(robots_txt: bytes) -> Protego:
+    return Protego.parse(robots_txt[:MAX_FILE_BYTES].decode("utf-8-sig", errors="replace"))
 
 
 def _raise_trouble(url: str, trouble: SleeveError) -> None:
@@ -102,14 +79,3 @@ def _raise_trouble(url: str, trouble: SleeveError) -> None:
         # The host, or where it sends us for its file, may not be reached at all: trying later would not help.
         raise refuse_url(f"{url}: {trouble.message}")
     raise UnavailableError(f"{url}: {trouble.message}", code="robots_unreachable")
-
-
-def _read_rules(fetched: Fetched) -> str:
-    if fetched.status // 100 == 4:
-        return _ALLOW_ALL
-    fetched.verify_ok()
-    return fetched.body[:MAX_PARSED_BYTES].decode("utf-8-sig", errors="replace")
-
-
-def _is_stale(known: "Future[_Rules]") -> bool:
-    return known.done() and (known.exception() is not None or time.monotonic() - known.result().fetched_at > KEPT_SECONDS)

@@ -161,12 +161,17 @@ class ArchiveVerified(EntryBody):
 
 
 class ArchiveCaptured(EntryBody):
-    """A response of an item's original, kept in a web archive; whether its bytes are those acquired."""
+    """A response of an item's original, kept in our own web archive (`locator`) or a public one (`snapshot_url`).
+
+    It says of which day the response is, and whether its bytes are those acquired.
+    """
 
     entry_type: ClassVar[str] = "archive.captured"
 
     original_url: Name
-    locator: Name
+    locator: Name | None
+    snapshot_url: Name | None
+    version_date: Day
     payload_sha256: Sha256
     matches: bool
 
@@ -257,6 +262,8 @@ class CheckDecided(EntryBody):
     decision: Literal["clear", "flag", "undecided"]
     reason: Name | None
     item: Name | None
+    rule: Name | None
+    score: float | None
     p_value: Share | Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$")] | None
     metrics: dict[str, float | None]
     policy_sha256: Sha256
@@ -275,10 +282,22 @@ class FlagRaised(EntryBody):
     owners: list[OwnerShare]
 
 
-class DiligenceSearched(EntryBody, DiligenceRecord):
-    """A search for an item's owner made after its registration."""
+class DiligenceSearched(EntryBody):
+    """A search for an item's owner made after its registration; one search of many items has one id.
+
+    Who searched stands here as a party id; that name, the query and the note are commitments of the entry.
+    """
 
     entry_type: ClassVar[str] = "diligence.searched"
+
+    search: Name
+    sources: Annotated[list[Name], Field(min_length=1)]
+    work_category: Name
+    searched_by: Name
+    searched_at: Timestamp
+    jurisdiction: Name | None
+    result: Literal["owner_located", "owner_identified", "owner_not_found", "inconclusive"]
+    expires_at: Timestamp | None
 
 
 BODY_BY_TYPE: dict[str, type[EntryBody]] = {

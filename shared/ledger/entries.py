@@ -14,13 +14,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from shared.canonical import canonical_json
 from shared.clock import timestamp
 from shared.errors import InputError
 from shared.ledger.bodies import BODY_BY_TYPE, EntryBody, Name, Sha256, Timestamp
 from shared.ledger.layout import MAX_ENTRY_BYTES
+
+_JSON_OBJECT = TypeAdapter(dict[str, JsonValue], config=ConfigDict(strict=True))
 
 EntryType = Annotated[str, Field(pattern=r"^[a-z]+\.[a-z]+$")]
 
@@ -34,12 +36,14 @@ class Entry(BaseModel):
     type: EntryType
     at: Timestamp
     subject: dict[str, Name]
-    body: dict[str, JsonValue]
+    body: dict[str, Any]
     commitments: dict[str, Sha256] = {}
 
     @model_validator(mode="after")
     def _check_body(self) -> Self:
-        self.typed_body()
+        # A known type's model says all there is to say of its body; that of another type is JSON.
+        if self.typed_body() is None:
+            _JSON_OBJECT.validate_python(self.body)
         return self
 
     def typed_body(self) -> EntryBody | None:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.ingest.archive import snapshots
 from services.ingest.sources.rows import SourceOptions
 from services.ingest.sources.run import RunResult, add_source
 from services.ingest.sources.source import open_source
@@ -15,6 +16,7 @@ from shared.fetching.fetcher import build_fetcher
 from shared.settings import load_settings
 from shared.workspace import open_workspace
 from tests.factories import png
+from tests.unit.ingest.archive.fake_wayback import FakeWayback
 from tests.web_server import LOOPBACK, Page, WebServer, web_server
 
 COUNT = 4
@@ -86,4 +88,46 @@ def test_the_commands_add_verify_and_capture(environment: pytest.MonkeyPatch, si
     assert "1 links: 1 verified" in rest.output
     captured = runner.invoke(app, ["ingest", "archive", "capture", "--older-than-days", "0"])
     assert "4 links: 3 verified, 0 drifted, 1 missing, 0 unchecked" in captured.output
+    assert runner.invoke(app, ["verify", "log"]).exit_code == 0
+
+
+def test_pages_are_read_when_the_command_is_told_to(environment: pytest.MonkeyPatch, site: WebServer, tmp_path: Path) -> None:
+    environment.setenv("SLEEVE_FETCH_ALLOWED_NETWORKS", "127.0.0.1/32")
+    site.pages["/work"] = Page(b'<meta name="robots" content="noai">', headers=(("Content-Type", "text/html"),))
+    for number, options in enumerate(([], ["--read-pages"])):
+        path = tmp_path / f"list{number}.csv"
+        image, page = site.url(f"/{number}.png", LOOPBACK), site.url("/work", LOOPBACK)
+        path.write_text(f"url,page_url,licence\n{image},{page},CC0-1.0\n", encoding="utf-8")
+        added = CliRunner().invoke(app, ["ingest", "add", str(path), "--acquirer", "Ada", *options])
+        assert added.exit_code == 0, added.output
+        assert site.paths().count("/work") == number
+    shown = CliRunner(env={"COLUMNS": "160"}).invoke(app, ["ingest", "status"]).output
+    denied = {line.split("│")[1].strip(): line.split("│")[-2].strip() for line in shown.splitlines() if "list" in line}
+    assert denied == {"list0": "0%", "list1": "100%"}
+
+
+def test_originals_are_captured_in_the_wayback_machine_as_well(
+    environment: pytest.MonkeyPatch, site: WebServer, url_list: Path
+) -> None:
+    environment.setenv("SLEEVE_FETCH_ALLOWED_NETWORKS", "127.0.0.1/32")
+    environment.setattr(snapshots, "PAUSE_SECONDS", 0.01)
+    runner = CliRunner(env={"COLUMNS": "160"})
+    assert runner.invoke(app, ["ingest", "add", str(url_list), "--acquirer", "Ada"]).exit_code == 0
+    refused = runner.invoke(app, ["ingest", "archive", "capture", "--wayback"])
+    assert refused.exit_code != 0
+    # The same server is the archive: the port that a fetch may name is its.
+    archive = FakeWayback(site, polls=0)
+    archive.content |= {site.url(f"/{number}.png", LOOPBACK): png(number) for number in range(COUNT)}
+    environment.setenv("SLEEVE_WAYBACK_ACCESS_KEY", "key")
+    environment.setenv("SLEEVE_WAYBACK_SECRET", "secret")
+    environment.setenv("SLEEVE_WAYBACK_URL", site.url("", LOOPBACK))
+    captured = runner.invoke(app, ["ingest", "archive", "capture", "--wayback"])
+    assert captured.exit_code == 0, captured.output
+    assert f"{COUNT} links: {COUNT} verified" in captured.output
+    assert f"{COUNT} snapshots kept" in captured.output
+    assert "secret" not in captured.output
+    # The originals go; the snapshots still have the bytes.
+    site.pages.clear()
+    verified = runner.invoke(app, ["ingest", "archive", "verify", "--older-than-days", "0"])
+    assert f"{COUNT} links: {COUNT} verified" in verified.output
     assert runner.invoke(app, ["verify", "log"]).exit_code == 0

@@ -17,6 +17,33 @@ def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
     assert documented == {name.upper() for name in Settings.model_fields}
 
 
+def test_the_documented_defaults_are_those_in_force() -> None:
+    table = DOCUMENT.read_text(encoding="utf-8")
+    stated = dict(re.findall(r"^\| `SLEEVE_(\w+)` \| ([^|]*?) \|", table, flags=re.MULTILINE))
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, (int, str, Path)):
+            assert stated[name.upper()].strip("`") == str(field.default), name
+
+
+def test_secrets_have_no_default_and_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = [name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)]
+    assert {"wayback_access_key", "wayback_secret"} <= set(secrets)
+    assert {Settings.model_fields[name].default for name in secrets} == {None}
+    for name in ("ACCESS_KEY", "SECRET"):
+        monkeypatch.setenv(f"SLEEVE_WAYBACK_{name}", "do-not-show")
+    settings = load_settings()
+    assert "do-not-show" not in f"{settings!r}{settings.model_dump_json()}"
+    assert settings.wayback_secret is not None
+    assert settings.wayback_secret.get_secret_value() == "do-not-show"
+
+
+def test_one_key_without_the_other_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLEEVE_WAYBACK_ACCESS_KEY", "do-not-show")
+    with pytest.raises(InputError, match="SLEEVE_WAYBACK_ACCESS_KEY and SLEEVE_WAYBACK_SECRET together") as caught:
+        load_settings()
+    assert "do-not-show" not in caught.value.message
+
+
 def test_the_defaults_are_safe(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(f"SLEEVE_{name.upper()}", raising=False)
@@ -46,6 +73,9 @@ def test_lists_are_read_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         ("FETCH_ALLOWED_NETWORKS", "example.org"),
         ("FETCH_ALLOWED_PORTS", "0"),
         ("FETCH_ALLOWED_PORTS", "http"),
+        ("WAYBACK_URL", "https://web.archive.org/save"),
+        ("WAYBACK_URL", "web.archive.org"),
+        ("WAYBACK_URL", "http://web.archive.org"),
         ("FETCH_USER_AGENT", "no version"),
         ("FETCH_USER_AGENT", "Bot/1.0\r\nCookie: a=b"),
     ],

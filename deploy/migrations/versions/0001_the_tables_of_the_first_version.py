@@ -30,6 +30,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("operation", "key"),
     )
     op.create_table(
+        "job",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("request", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=True),
+        sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("error_code", sa.String(), nullable=True),
+        sa.Column("error_message", sa.String(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("worker", sa.String(), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("job", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_job_state"), ["state"], unique=False)
+
+    op.create_table(
         "log_checkpoint",
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
@@ -78,6 +99,27 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("commitment", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_commitment_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
+        "fingerprint",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("blob_sha256", sa.String(length=64), nullable=False),
+        sa.Column("recipe", sa.Integer(), nullable=False),
+        sa.Column("pixels_sha256", sa.String(length=64), nullable=True),
+        sa.Column("pdq", sa.LargeBinary(), nullable=True),
+        sa.Column("quality", sa.Integer(), nullable=True),
+        sa.Column("failure", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["blob_sha256"],
+            ["blob.sha256"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("blob_sha256", "recipe"),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("fingerprint", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_fingerprint_pixels_sha256"), ["pixels_sha256"], unique=False)
+        batch_op.create_index("ix_fingerprint_recipe_id", ["recipe", "id"], unique=False)
 
     op.create_table(
         "item",
@@ -163,18 +205,35 @@ def upgrade() -> None:
         "diligence",
         sa.Column("item_id", sa.String(length=36), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("sources", sa.JSON(), nullable=False),
         sa.Column("query", sa.String(), nullable=True),
         sa.Column("searched_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("jurisdiction", sa.String(), nullable=True),
         sa.Column("result", sa.String(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("search_id", sa.String(length=36), nullable=True),
+        sa.Column("work_category", sa.String(), nullable=True),
+        sa.Column("searched_by_id", sa.String(length=36), nullable=True),
+        sa.Column("note", sa.String(), nullable=True),
+        sa.Column("entry_id", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["entry_id"],
+            ["log_entry.id"],
+        ),
         sa.ForeignKeyConstraint(
             ["item_id"],
             ["item.id"],
         ),
+        sa.ForeignKeyConstraint(
+            ["searched_by_id"],
+            ["party.id"],
+        ),
         sa.PrimaryKeyConstraint("item_id", "position"),
+        sa.UniqueConstraint("entry_id"),
     )
+    with op.batch_alter_table("diligence", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_diligence_search_id"), ["search_id"], unique=False)
+
     op.create_table(
         "item_entry",
         sa.Column("entry_id", sa.BigInteger(), nullable=False),
@@ -434,6 +493,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_item_entry_item_id"))
 
     op.drop_table("item_entry")
+    with op.batch_alter_table("diligence", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_diligence_search_id"))
+
     op.drop_table("diligence")
     op.drop_table("policy")
     op.drop_table("manifest")
@@ -442,6 +504,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_item_blob_sha256"))
 
     op.drop_table("item")
+    with op.batch_alter_table("fingerprint", schema=None) as batch_op:
+        batch_op.drop_index("ix_fingerprint_recipe_id")
+        batch_op.drop_index(batch_op.f("ix_fingerprint_pixels_sha256"))
+
+    op.drop_table("fingerprint")
     with op.batch_alter_table("commitment", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_commitment_party_id"))
 
@@ -452,6 +519,10 @@ def downgrade() -> None:
     op.drop_table("party")
     op.drop_table("log_entry")
     op.drop_table("log_checkpoint")
+    with op.batch_alter_table("job", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_job_state"))
+
+    op.drop_table("job")
     op.drop_table("idempotency_key")
     op.drop_table("blob")
     # ### end Alembic commands ###

@@ -1,21 +1,27 @@
-"""`sleeve ingest archive`: check archival links, and keep what the originals answer."""
+"""`sleeve ingest archive`: check archival links, keep what the originals answer, and show how the links stand."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from services.console import console, progress
 from services.ingest.archive.jobs import JobScope, OnItem, capture_items, check_links, count_items
 from services.ingest.archive.robust_link import ArchivalState
+from services.ingest.archive.snapshots import KEPT, build_snapshot_taker
+from services.ingest.archive.states import count_states
+from services.ingest.command_input import EXIT_STATUS, AsJson, show_json
 from shared.fetching.fetcher import Fetcher, build_fetcher
 from shared.records.archival import DueBy
 from shared.settings import load_settings
 from shared.workspace import Workspace, open_workspace
 
-app = typer.Typer(help="Check archival links, and keep what the originals answer.", no_args_is_help=True)
+app = typer.Typer(help="Check archival links, and keep what the originals answer.", epilog=EXIT_STATUS, no_args_is_help=True)
 
 Job = Callable[[Workspace, JobScope, Fetcher, OnItem], Counter[ArchivalState]]
 Dataset = Annotated[str | None, typer.Option(help="Items of this data set only.")]
@@ -24,26 +30,65 @@ Days = Annotated[
     int, typer.Option("--older-than-days", min=0, help="Leave out items that were looked at less than so many days ago.")
 ]
 
+Wayback = Annotated[
+    bool, typer.Option("--wayback", help="Also ask the Wayback Machine for snapshots; this publishes the originals' URLs.")
+]
+
 
 @app.command()
-def verify(dataset: Dataset = None, limit: Limit = None, days: Days = 1) -> None:
+def verify(dataset: Dataset = None, limit: Limit = None, days: Days = 1, as_json: AsJson = False) -> None:
     """Fetch originals and snapshots and compare their bytes with those acquired. Run it again after an interruption."""
-    run_job(check_links, "archival_checked_at", "checking links", JobScope(dataset, limit, timedelta(days=days)))
+    scope = JobScope(dataset, limit, timedelta(days=days))
+    show_counts(run_job(check_links, "archival_checked_at", "checking links", scope, quiet=as_json), as_json=as_json)
 
 
 @app.command()
-def capture(dataset: Dataset = None, limit: Limit = None, days: Days = 1) -> None:
+def capture(
+    dataset: Dataset = None, limit: Limit = None, days: Days = 1, *, wayback: Wayback = False, as_json: AsJson = False
+) -> None:
     """Keep what the originals answer in WARC files, and check the links by it. Run it again after an interruption."""
-    run_job(capture_items, "capture_tried_at", "capturing originals", JobScope(dataset, limit, timedelta(days=days)))
+    snapshots = build_snapshot_taker(load_settings()) if wayback else None
+    job = partial(capture_items, snapshots=snapshots)
+    scope = JobScope(dataset, limit, timedelta(days=days))
+    counts = run_job(job, "capture_tried_at", "capturing originals", scope, quiet=as_json)
+    show_counts(counts, snapshots.counts if snapshots is not None else None, as_json=as_json)
 
 
-def run_job(job: Job, by: DueBy, label: str, scope: JobScope) -> None:
-    """Run a job over the workspace of the settings, with a bar, and print how many links are in which state."""
+@app.command()
+def states(dataset: Dataset = None, as_json: AsJson = False) -> None:
+    """Count the archival links of active items by what their last check found."""
     workspace = open_workspace(load_settings())
+    with workspace.reading() as session:
+        found = count_states(session, dataset)
+    if as_json:
+        show_json(found)
+        return
+    table = Table("items", "verified", "drifted", "missing", "unchecked", "without a link")
+    counts = (found.items, found.verified, found.drifted, found.missing, found.unchecked, found.unlinked)
+    table.add_row(*(f"{count:,}" for count in counts))
+    console.print(table)
+
+
+def run_job(job: Job, by: DueBy, label: str, scope: JobScope, *, quiet: bool) -> Counter[ArchivalState]:
+    """Run a job over the workspace of the settings, with a bar unless it is to be quiet."""
+    workspace = open_workspace(load_settings())
+    fetcher = build_fetcher(workspace.settings)
+    if quiet:
+        return job(workspace, scope, fetcher, lambda _check: None)
     with progress() as bars:
         task = bars.add_task(label, total=count_items(workspace, scope, by))
-        counts = job(workspace, scope, build_fetcher(workspace.settings), lambda _check: bars.advance(task))
+        return job(workspace, scope, fetcher, lambda _check: bars.advance(task))
+
+
+def show_counts(counts: Counter[ArchivalState], snapshots: Counter[str] | None = None, *, as_json: bool) -> None:
+    """Print how many links are in which state, and what became of snapshots where any were asked for."""
+    if as_json:
+        found = {"states": {state.value: counts[state] for state in ArchivalState}, "snapshots": snapshots}
+        typer.echo(json.dumps(found, indent=2))
+        return
     console.print(format_counts(counts))
+    if snapshots is not None:
+        console.print(format_snapshots(snapshots))
 
 
 def format_counts(counts: Counter[ArchivalState]) -> str:
@@ -54,3 +99,15 @@ def format_counts(counts: Counter[ArchivalState]) -> str:
     """
     by_state = ", ".join(f"{counts[state]:,} {state.value}" for state in ArchivalState)
     return f"{counts.total():,} links: {by_state}"
+
+
+def format_snapshots(counts: Counter[str]) -> str:
+    """Say how many snapshots were kept, and why others were not.
+
+    >>> format_snapshots(Counter(kept=12, wayback_failed=2))
+    '12 snapshots kept; not kept: 2 wayback_failed'
+    >>> format_snapshots(Counter())
+    '0 snapshots kept'
+    """
+    failed = ", ".join(f"{count:,} {code}" for code, count in sorted(counts.items()) if code != KEPT)
+    return f"{counts[KEPT]:,} snapshots kept" + (f"; not kept: {failed}" if failed else "")

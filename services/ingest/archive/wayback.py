@@ -33,6 +33,9 @@ WAYBACK_URL = "https://web.archive.org"
 POLL_SECONDS = 5.0
 JOB_SECONDS = 180.0
 
+# A job that is run again is given the day's snapshot, not a further one; what it holds is compared anyway.
+NOT_WITHIN = "1d"
+
 # The archive's times: https://archive.org/web/researcher/cdx_file_format.php, field "b".
 _STAMP = "%Y%m%d%H%M%S"
 # A replay URL, with or without a flag such as `id_` or `im_` after the time.
@@ -98,7 +101,7 @@ class WaybackClient:
             UnavailableError: the archive does not answer, or not as documented.
         """
         # A plain GET: what is archived is an image, and no browser need render it.
-        form = {"url": url, "force_get": "1", "skip_first_archive": "1"}
+        form = {"url": url, "force_get": "1", "skip_first_archive": "1", "if_not_archived_within": NOT_WITHIN}
         answer = self._ask("/save", form=form)
         job_id = answer.get("job_id")
         if isinstance(job_id, str) and _JOB_ID.fullmatch(job_id):

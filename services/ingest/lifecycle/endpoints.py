@@ -3,23 +3,25 @@
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import Session
 
-from services.ingest.lifecycle.schemas import Amendment, EntryAnswer, History, Withdrawal
+from services.ingest.lifecycle.history import build_history
+from services.ingest.lifecycle.pages import page_of_items
+from services.ingest.lifecycle.schemas import Amendment, History, Withdrawal
 from services.ingest.lifecycle.service import amend_item, withdraw_item
 from services.ingest.registration.answers import build_item_answer
 from services.ingest.registration.schemas import ItemAnswer
 from shared.canonical import canonical_json, sha256_hex
-from shared.ledger.entries import parse_entry
-from shared.paging import Page, decode_cursor, encode_cursor
-from shared.problems import PROBLEM_RESPONSES
+from shared.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition
+from shared.paging import Page
+from shared.problems import CONDITION_FAILED, PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect
-from shared.records.items import Item, list_items, load_entry_ids, load_item
+from shared.records.items import Item, load_item, lock_item
 from shared.workspace import Workspace
 
-router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONSES)
+router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
 
 Change = TypeVar("Change", bound=BaseModel)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
@@ -37,23 +39,35 @@ def get_items(
 ) -> Page[ItemAnswer]:
     """Answer with a page of items, oldest first; each filter that is given must hold."""
     workspace: Workspace = request.app.state.workspace
-    after = decode_cursor(cursor) if cursor else ""
-    with workspace.reading() as session:
-        found = list_items(session, after, limit + 1, dataset=dataset, licence=licence, blob_sha256=sha256, state=state)
-        shown = [build_item_answer(session, item) for item in found[:limit]]
-    return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
+    return page_of_items(workspace, cursor, limit, dataset=dataset, licence=licence, blob_sha256=sha256, state=state)
 
 
-@router.post("/{item_id}/amendments", status_code=201, summary="Amend an item's record")
-def post_amendment(request: Request, item_id: str, body: Amendment, idempotency_key: Key = None) -> ItemAnswer:
+@router.post("/{item_id}/amendments", status_code=201, responses=CONDITION_FAILED, summary="Amend an item's record")
+def post_amendment(
+    request: Request,
+    response: Response,
+    item_id: str,
+    body: Amendment,
+    idempotency_key: Key = None,
+    if_match: IfMatch = None,
+) -> ItemAnswer:
     """Change what is recorded of an item. The change is a new entry; the old record stays in the log."""
-    return _change_once(request, "items.amend", item_id, body, idempotency_key, amend_item)
+    answer = _change_once(request, "items.amend", item_id, body, idempotency_key, if_match, amend_item)
+    return _tagged(response, answer)
 
 
-@router.post("/{item_id}/withdrawal", status_code=201, summary="Withdraw an item")
-def post_withdrawal(request: Request, item_id: str, body: Withdrawal, idempotency_key: Key = None) -> ItemAnswer:
+@router.post("/{item_id}/withdrawal", status_code=201, responses=CONDITION_FAILED, summary="Withdraw an item")
+def post_withdrawal(
+    request: Request,
+    response: Response,
+    item_id: str,
+    body: Withdrawal,
+    idempotency_key: Key = None,
+    if_match: IfMatch = None,
+) -> ItemAnswer:
     """Withdraw an item: it stays on record, and no manifest that is sealed from now on can hold it."""
-    return _change_once(request, "items.withdraw", item_id, body, idempotency_key, withdraw_item)
+    answer = _change_once(request, "items.withdraw", item_id, body, idempotency_key, if_match, withdraw_item)
+    return _tagged(response, answer)
 
 
 def _change_once(
@@ -62,6 +76,7 @@ def _change_once(
     item_id: str,
     body: Change,
     key: str | None,
+    if_match: str | None,
     change: Callable[[Session, str, Change], Item],
 ) -> ItemAnswer:
     workspace: Workspace = request.app.state.workspace
@@ -69,6 +84,8 @@ def _change_once(
     with workspace.writing() as session:
         made_before = find_effect(session, operation, key, digest)
         if made_before is None:
+            item = lock_item(session, item_id)
+            verify_precondition(if_match, lambda: build_item_answer(session, item))
             change(session, item_id, body)
             bind_effect(session, operation, key, digest, item_id)
     workspace.log.integrate()
@@ -76,15 +93,15 @@ def _change_once(
         return build_item_answer(session, load_item(session, item_id))
 
 
+def _tagged(response: Response, answer: ItemAnswer) -> ItemAnswer:
+    # RFC 9110 section 8.7: the answer is what a GET of the item gives, so its tag can be used for the next change.
+    response.headers["Content-Location"] = f"/v1/items/{answer.id}"
+    response.headers["ETag"] = build_etag(answer)
+    return answer
+
+
 @router.get("/{item_id}/history", summary="Show everything that the log says of an item")
 def get_history(request: Request, item_id: str) -> History:
     """Answer with the entries about an item, oldest first, each with its receipt."""
     workspace: Workspace = request.app.state.workspace
-    with workspace.reading() as session:
-        entry_ids = load_entry_ids(session, load_item(session, item_id))
-    entries = []
-    for entry_id, receipt in zip(entry_ids, workspace.log.receipts(entry_ids), strict=True):
-        index = workspace.log.index_of(entry_id)
-        entry = parse_entry(workspace.log.entry(index))
-        entries.append(EntryAnswer(index=index, type=entry.type, at=entry.at, body=dict(entry.body), receipt=receipt))
-    return History(entries=entries)
+    return build_history(workspace, item_id)

@@ -3,8 +3,8 @@
 Rules, in order:
 
 1. The log holds salted commitments to names. Without salt and value a commitment says nothing; its entry verifies as before.
-2. Deleted are the party's name and URL, the openings of all commitments to the name, and the queries of searches for the
-   owners of the party's items, which often hold the name, with the openings of the commitments to them. Role, basis and
+2. Deleted are the party's name and URL, the openings of all commitments to the name, and the queries and notes of searches for
+   the owners of the party's items, which often hold the name, with the openings of the commitments to them. Role, basis and
    confidence stay: somebody is presumed the owner.
 3. Columns of a source that nothing understood (`extra`), the images themselves and backups may hold the name too; this does
    not find them.
@@ -47,10 +47,14 @@ def erase_party(session: Session, party_id: str, reason: str) -> int:
         raise ConflictError(f"party {party_id} is erased already", code="party_erased")
     own_items = select(ItemOwner.item_id).where(ItemOwner.party_id == party_id)
     own_entries = select(Item.entry_id).where(col(Item.id).in_(own_items))
+    own_searches = select(Diligence.entry_id).where(
+        col(Diligence.item_id).in_(own_items), col(Diligence.entry_id).is_not(None)
+    )
     is_query = col(Commitment.field).like("diligence.%.query") & col(Commitment.entry_id).in_(own_entries)
-    result = session.execute(delete(Commitment).where((col(Commitment.party_id) == party_id) | is_query))
+    is_later = col(Commitment.field).in_(["query", "note"]) & col(Commitment.entry_id).in_(own_searches)
+    result = session.execute(delete(Commitment).where((col(Commitment.party_id) == party_id) | is_query | is_later))
     deleted = result.rowcount if isinstance(result, CursorResult) else 0
-    session.execute(update(Diligence).where(col(Diligence.item_id).in_(own_items)).values(query=None))
+    session.execute(update(Diligence).where(col(Diligence.item_id).in_(own_items)).values(query=None, note=None))
     # Name and URL are unique together; the id keeps several erased parties apart.
     party.name, party.url = ERASED, f"urn:uuid:{party_id}"
     session.add(party)

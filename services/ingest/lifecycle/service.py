@@ -3,7 +3,7 @@
 Rules, in order:
 
 1. The database shows the record as it now is; the log keeps every state that it had.
-2. A withdrawn item is not amended and not withdrawn again.
+2. A withdrawn item is not amended and not withdrawn again; of several changes at once each sees the one before it.
 3. What a registration is recognised by (`record_sha256`) stays, so that a bulk source that is read again finds its items.
 """
 
@@ -19,7 +19,7 @@ from shared.ledger.commitments import build_commitment, new_salt
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
 from shared.licences import parse_licence
-from shared.records.items import Commitment, Item, ItemEntry, ItemOwner, load_item
+from shared.records.items import Commitment, Item, ItemEntry, ItemOwner, lock_item
 from shared.records.parties import find_or_add_parties
 
 
@@ -31,7 +31,7 @@ def amend_item(session: Session, item_id: str, amendment: Amendment) -> Item:
         ConflictError: the item is withdrawn.
         InputError: the licence is no SPDX expression, or a snapshot is given for an item without a source URL.
     """
-    item = _load_active(session, item_id)
+    item = _lock_active(session, item_id)
     if item.source_url is None and (amendment.snapshot_url or amendment.version_date):
         raise InputError("expected a source URL before a snapshot of it, got an item without one", code="no_source_url")
     licence = parse_licence(amendment.licence) if amendment.licence else None
@@ -97,7 +97,7 @@ def withdraw_item(session: Session, item_id: str, withdrawal: Withdrawal) -> Ite
         NotFoundError: no such item.
         ConflictError: the item is withdrawn already.
     """
-    item = _load_active(session, item_id)
+    item = _lock_active(session, item_id)
     entry = build_entry("item.withdrawn", at=utc_now(), subject={"item": item.id}, body={"reason": withdrawal.reason})
     [entry_id] = Log.append(session, [entry])
     session.add(ItemEntry(entry_id=entry_id, item_id=item.id))
@@ -107,8 +107,8 @@ def withdraw_item(session: Session, item_id: str, withdrawal: Withdrawal) -> Ite
     return item
 
 
-def _load_active(session: Session, item_id: str) -> Item:
-    item = load_item(session, item_id)
+def _lock_active(session: Session, item_id: str) -> Item:
+    item = lock_item(session, item_id)
     if item.state != "active":
         raise ConflictError(f"item {item_id} is {item.state}; expected an active one", code="item_withdrawn")
     return item

@@ -1,10 +1,13 @@
 """Records turned into answers: what the API and the CLI show of an item."""
 
+from collections.abc import Sequence
+
 from sqlmodel import Session
 
-from services.ingest.registration.schemas import ItemAnswer, OwnerAnswer, SignalAnswer, format_moment
+from services.ingest.registration.schemas import DiligenceAnswer, ItemAnswer, OwnerAnswer, SignalAnswer, format_moment
+from shared.clock import timestamp, utc_now
 from shared.errors import CorruptStateError
-from shared.records.items import Blob, Item, is_contested, load_owners, load_signals
+from shared.records.items import Blob, Diligence, Item, is_contested, load_diligence, load_owners, load_signals
 from shared.records.parties import Party
 
 
@@ -59,7 +62,27 @@ def build_item_answer(session: Session, item: Item) -> ItemAnswer:
             )
             for signal in load_signals(session, item.id)
         ],
+        diligence=build_diligence_answers(session, load_diligence(session, item.id)),
         extra=item.extra,
+    )
+
+
+def build_diligence_answers(session: Session, searches: Sequence[Diligence]) -> list[DiligenceAnswer]:
+    """Describe searches for an owner, in the order given."""
+    wanted = {search.searched_by_id for search in searches if search.searched_by_id is not None}
+    names = {party_id: session.get_one(Party, party_id).name for party_id in wanted}
+    now = timestamp(utc_now())
+    return [_diligence_answer(search, names.get(search.searched_by_id or ""), now) for search in searches]
+
+
+def _diligence_answer(search: Diligence, searched_by: str | None, now: str) -> DiligenceAnswer:
+    expires_at = format_moment(search.expires_at) if search.expires_at else None
+    return DiligenceAnswer(
+        **search.model_dump(include={"search_id", "sources", "query", "jurisdiction", "work_category", "result", "note"}),
+        searched_by=searched_by,
+        searched_at=format_moment(search.searched_at),
+        expires_at=expires_at,
+        expired=expires_at is not None and expires_at <= now,
     )
 
 

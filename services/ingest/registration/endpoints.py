@@ -11,13 +11,14 @@ from services.ingest.registration.prepared import PreparedItem
 from services.ingest.registration.schemas import ItemAnswer, Registration, RegistrationAnswer
 from services.ingest.registration.service import prepare_item, record_item
 from shared.canonical import canonical_json, sha256_hex
+from shared.conditional import ConditionalRoute
 from shared.errors import InputError
 from shared.problems import PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.items import Item, load_item
 from shared.workspace import Workspace
 
-router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONSES)
+router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
 
 OPERATION = "items.register"
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from services.ingest.registration.embedded_owners import with_embedded_owners
 from services.ingest.registration.schemas import Registration
-from services.ingest.signals.read import read_image_signals
+from services.ingest.signals.embedded_metadata import OwnerSuggestion
+from services.ingest.signals.read import read_image
 from services.ingest.signals.signal import Signal
 from shared.canonical import canonical_json, sha256_hex
 from shared.licences import parse_licence
@@ -28,13 +30,17 @@ class BlobFacts:
 
 @dataclass(frozen=True)
 class PreparedItem:
-    """A registration whose bytes and licence were found good, ready to be recorded."""
+    """A registration whose bytes and licence were found good, ready to be recorded.
+
+    `registration` has whom the image's metadata names beside whom it was given; `record_sha256` is of what was given.
+    """
 
     registration: Registration
     blob: BlobFacts
     record_sha256: str
     licence: str
     signals: tuple[Signal, ...] = ()
+    suggestions: tuple[OwnerSuggestion, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -56,9 +62,28 @@ def check_item(
     Raises:
         InputError: the image or the licence cannot be accepted.
     """
-    licence = _known_licence(registration.licence)
+    _known_licence(registration.licence)  # quicker to refuse than an image
     image = decode_image(data, limits)
     blob = BlobFacts(sha256_hex(data), image.media_type, len(data), image.width_px, image.height_px)
+    said = read_image(data, trust_anchors_pem=limits.trust_anchors_pem)
+    return prepare_record(registration, blob, (*source_signals, *said.signals), said.suggestions)
+
+
+def prepare_record(
+    registration: Registration, blob: BlobFacts, signals: Sequence[Signal], suggestions: Sequence[OwnerSuggestion] = ()
+) -> PreparedItem:
+    """Check a registration of bytes that are known to be good.
+
+    Args:
+        registration: the record.
+        blob: the facts of its bytes.
+        signals: rights signals in the image and those that came with it.
+        suggestions: owners that the image's metadata names.
+
+    Raises:
+        InputError: the licence cannot be accepted, or the record has no canonical form.
+    """
+    licence = _known_licence(registration.licence)
     identity = {**registration.identity(), "licence": licence, "sha256": blob.sha256}
-    signals = (*source_signals, *read_image_signals(data))
-    return PreparedItem(registration, blob, sha256_hex(canonical_json(identity)), licence, signals)
+    kept = with_embedded_owners(registration, suggestions)
+    return PreparedItem(kept, blob, sha256_hex(canonical_json(identity)), licence, tuple(signals), tuple(suggestions))

@@ -3,21 +3,44 @@
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
+from shared.canonical import canonical_json
 from shared.clock import timestamp
+from shared.errors import InputError
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
-Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://\S+$", max_length=2000)]
+# PostgreSQL has no text with a zero character in it (manual, section 8.3).
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s\x00]+$", max_length=2000)]
 Role = Literal["creator", "photographer", "publisher", "rightsholder", "licensor"]
 ArchivalState = Literal["verified", "drifted", "missing", "unchecked"]
 
 
 def _to_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+    try:
+        return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+    except OverflowError as error:  # a few hours beyond the first or the last year
+        raise ValueError("expected a time in the years 1 to 9999 of UTC") from error
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+
+
+def _has_zero(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_zero(name) or _has_zero(part) for name, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_zero, value))
+    return isinstance(value, str) and "\0" in value
 
 
 class Strict(BaseModel):
@@ -75,6 +98,18 @@ class Registration(Strict):
     )
     extra: dict[str, Any] = Field(default_factory=dict, description="Further columns of the source, kept as they are.")
 
+    @field_validator("extra")
+    @classmethod
+    def _is_storable(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        try:
+            text = canonical_json(extra)
+            has_zero = rb"\u0000" in text and _has_zero(extra)
+        except (InputError, RecursionError) as error:
+            raise ValueError("expected finite numbers, exact integers and whole characters, not too deep") from error
+        if has_zero:
+            raise ValueError("expected text without zero characters")
+        return extra
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         link = self.archival_link
@@ -110,6 +145,22 @@ class SignalAnswer(BaseModel):
     observed_at: str
 
 
+class DiligenceAnswer(BaseModel):
+    """A search for the owner as recorded; what only later searches say is null for those of a registration."""
+
+    search_id: str | None
+    sources: list[str]
+    query: str | None
+    searched_by: str | None
+    searched_at: str
+    jurisdiction: str | None
+    work_category: str | None
+    result: str
+    note: str | None
+    expires_at: str | None
+    expired: bool = Field(description="Whether it no longer counts.")
+
+
 class ItemAnswer(BaseModel):
     """An item as recorded."""
 
@@ -133,6 +184,7 @@ class ItemAnswer(BaseModel):
     rights_verdict: str
     training_permission: str | None
     signals: list[SignalAnswer]
+    diligence: list[DiligenceAnswer]
     state: str
     extra: dict[str, Any]
 

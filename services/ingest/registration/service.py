@@ -2,7 +2,9 @@
 
 Rules, in order:
 
-1. The bytes are decoded under limits and the licence must be SPDX before anything is stored.
+1. The bytes are decoded under limits and the licence must be SPDX before anything is stored. One item is decoded in this
+   process, where nothing can stop a decoder: what it may take is bounded by the caps on bytes, pixels, blocks and scans
+   (`shared.vision.images`). In bulk each row has a limit on processor time as well (`check_pool`).
 2. The blob is durable before the transaction that names it; an unused blob does no harm, a missing one would.
 3. Item, owners, diligence, commitments and entry are written together or not at all.
 4. The same key, bytes and record again change nothing; anything else under a known key is a conflict, never an overwrite.

@@ -211,7 +211,10 @@ def _owner_rows(one: _NewItem, parties: Parties) -> list[dict[str, Any]]:
 
 def _diligence_rows(one: _NewItem) -> list[dict[str, Any]]:
     searches = enumerate(one.prepared.registration.diligence)
-    return [{"item_id": one.item_id, "position": position, **dict(search)} for position, search in searches]
+    return [
+        {"item_id": one.item_id, "position": position, "sources": [search.source], **search.model_dump(exclude={"source"})}
+        for position, search in searches
+    ]
 
 
 def _entry_body(prepared: PreparedItem, parties: Parties, acquired_at: str) -> dict[str, Any]:

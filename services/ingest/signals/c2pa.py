@@ -25,7 +25,7 @@ from typing import Any
 
 import c2pa
 
-from services.ingest.signals.containers import find_metadata
+from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
 from services.ingest.signals.signal import Finding, Signal, Verdict, read_or_unknown
 from services.ingest.signals.verdict import most_restrictive
 from services.ingest.signals.xmp import read_packets
@@ -46,17 +46,20 @@ MAX_DECOMPRESSED_MB = 16
 _PROVENANCE = "{http://purl.org/dc/terms/}provenance"
 
 
-def read_c2pa(data: bytes, trust_anchors_pem: str | None = None) -> Signal | None:
+def read_c2pa(
+    data: bytes, trust_anchors_pem: str | None = None, metadata: EmbeddedMetadata | None = None
+) -> Signal | None:
     """Read the training and data mining assertions of an image file.
 
     Args:
         data: the encoded PNG, JPEG or WebP.
         trust_anchors_pem: certificates, PEM, that signers must chain to in order to count as trusted; none where not given.
+        metadata: what `find_metadata` took out of the file; looked for where not given.
 
     Returns:
         The signal, with the digest of the embedded manifest store; None where there is none or it makes no such assertion.
     """
-    metadata = find_metadata(data)
+    metadata = find_metadata(data) if metadata is None else metadata
     media_type = metadata.media_type
     if media_type is None:
         return None

@@ -27,8 +27,7 @@ from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
 from services.ingest.signals.iptc_iim import read_datasets
 from services.ingest.signals.signal import MAX_TEXT_CHARS, MAX_VALUES
 from services.ingest.signals.xmp import XmpProperties, read_packets
-
-BASIS = "embedded metadata"
+from shared.records.bases import EMBEDDED_BASIS
 
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
@@ -80,16 +79,19 @@ class _Named:
     text: str
 
 
-def suggest_owners(data: bytes) -> list[OwnerSuggestion]:
+def suggest_owners(data: bytes, metadata: EmbeddedMetadata | None = None) -> list[OwnerSuggestion]:
     """Return the presumed owners that an image file names.
 
     Args:
         data: the encoded PNG, JPEG or WebP, of any content.
+        metadata: what `find_metadata` took out of it; looked for where not given.
 
     Returns:
         Suggestions, those of the better fields first within XMP, IPTC-IIM, EXIF; empty where there are none.
     """
-    metadata = find_metadata(data)
+    metadata = find_metadata(data) if metadata is None else metadata
+    if not (metadata.xmp or metadata.photoshop or metadata.exif):
+        return []  # Most pictures.
     properties, _ = read_packets(metadata.xmp)  # What is wrong with them, the reader of the signal reports.
     statement = next((url for url in properties.get(_WEB_STATEMENT, ()) if url.startswith(("http://", "https://"))), None)
     named = [*_from_xmp(properties), *_from_iim(metadata), *_from_exif(metadata)]
@@ -107,7 +109,7 @@ def _suggestions(named: Iterable[_Named], statement: str | None) -> Iterator[Own
         seen.add(key)
         url = statement if one.role == "rightsholder" else None
         try:
-            owner = PresumedOwner(name=one.name, url=url, role=one.role, basis=BASIS, confidence=one.confidence)
+            owner = PresumedOwner(name=one.name, url=url, role=one.role, basis=EMBEDDED_BASIS, confidence=one.confidence)
         except ValidationError:
             continue  # Too long for a name, or empty: no name.
         yield OwnerSuggestion(owner, one.source, one.text[:MAX_TEXT_CHARS])

@@ -8,11 +8,13 @@ Rules, in order:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.ingest.signals.c2pa import read_c2pa
+from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
 from services.ingest.signals.content_usage import read_content_signal, read_content_usage_header, read_content_usage_rules
+from services.ingest.signals.embedded_metadata import OwnerSuggestion, suggest_owners
 from services.ingest.signals.robots_txt import read_robots_txt
 from services.ingest.signals.rsl import read_rsl
 from services.ingest.signals.signal import Signal
@@ -24,8 +26,32 @@ from shared.clock import utc_now
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
+@dataclass(frozen=True)
+class ImageStatements:
+    """What an image says in itself: of training, and of who owns it."""
+
+    signals: tuple[Signal, ...]
+    suggestions: tuple[OwnerSuggestion, ...]
+
+
+def read_image(data: bytes, *, trust_anchors_pem: str | None = None) -> ImageStatements:
+    """Read all that an image says in itself, looking for its metadata once.
+
+    Args:
+        data: the encoded file, of any content.
+        trust_anchors_pem: as for `read_image_signals`.
+    """
+    metadata = find_metadata(data)
+    signals = read_image_signals(data, trust_anchors_pem=trust_anchors_pem, metadata=metadata)
+    return ImageStatements(tuple(signals), tuple(suggest_owners(data, metadata)))
+
+
 def read_image_signals(
-    data: bytes, *, trust_anchors_pem: str | None = None, observed_at: datetime | None = None
+    data: bytes,
+    *,
+    trust_anchors_pem: str | None = None,
+    observed_at: datetime | None = None,
+    metadata: EmbeddedMetadata | None = None,
 ) -> list[Signal]:
     """Read the signals that an image carries in itself.
 
@@ -33,11 +59,13 @@ def read_image_signals(
         data: the encoded file, of any content.
         trust_anchors_pem: certificates that C2PA signers must chain to in order to count as trusted.
         observed_at: when the image was acquired; now where not given.
+        metadata: what `find_metadata` took out of it; looked for where not given.
 
     Returns:
         What was found, in a fixed order; empty where the image says nothing.
     """
-    return _stamped([read_c2pa(data, trust_anchors_pem), read_xmp_plus(data)], observed_at)
+    found = find_metadata(data) if metadata is None else metadata
+    return _stamped([read_c2pa(data, trust_anchors_pem, found), read_xmp_plus(data, found)], observed_at)
 
 
 def read_http_signals(

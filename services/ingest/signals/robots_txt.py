@@ -13,6 +13,7 @@ authorisation.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from protego import Protego
 
@@ -24,6 +25,8 @@ MAX_FILE_BYTES = 500 * 1024
 # Our own bound. Each rule is kept once for each crawler of its group, so lines times crawlers is what a file costs; large
 # sites name some 100 crawlers and state some 1,000 rules.
 MAX_COST = 1_000_000
+# Images of one host come together: its file is read once for many of them. What it is read to takes some ten times its bytes.
+_KEPT_FILES = 32
 
 _CRAWLER_FIELDS = frozenset({"user-agent", "useragent", "user agent"})
 _RULE_FIELDS = frozenset({"allow", "disallow", "content-usage", "content-signal", "crawl-delay"})
@@ -45,12 +48,17 @@ def read_robots_txt(robots_txt: bytes, url: str, user_agent: str) -> Signal | No
 
 
 def _find(robots_txt: bytes, url: str, user_agent: str) -> Finding | None:
-    text = decode_robots_txt(robots_txt)
-    if Protego.parse(text).can_fetch(url, user_agent):
+    if _parse(decode_robots_txt(robots_txt)).can_fetch(url, user_agent):
         return None
     return Finding("deny", {"user_agent": user_agent, "url": url, "rule": "disallow"})
 
 
+@lru_cache(maxsize=_KEPT_FILES)
+def _parse(text: str) -> Protego:
+    return Protego.parse(text)
+
+
+@lru_cache(maxsize=_KEPT_FILES)
 def decode_robots_txt(robots_txt: bytes) -> str:
     """Return the file's text.
 
@@ -79,7 +87,8 @@ def fields_of(text: str) -> Iterator[tuple[str, str]]:
             yield name.strip().lower(), value.strip()
 
 
-def find_group_lines(text: str, field: str, user_agent: str) -> list[str]:
+@lru_cache(maxsize=2 * _KEPT_FILES)  # two fields of a file
+def find_group_lines(text: str, field: str, user_agent: str) -> tuple[str, ...]:
     """Return the values of one field in the groups that apply to a crawler.
 
     Args:
@@ -103,7 +112,7 @@ def find_group_lines(text: str, field: str, user_agent: str) -> list[str]:
             if name == field:
                 for crawler in crawlers:
                     groups[crawler].append(value)
-    return groups.get(_choose_crawler(groups, user_agent), [])
+    return tuple(groups.get(_choose_crawler(groups, user_agent), ()))
 
 
 def _choose_crawler(groups: dict[str, list[str]], user_agent: str) -> str:

@@ -44,16 +44,17 @@ _REFERRED = {
 }
 
 
-def read_xmp_plus(data: bytes) -> Signal | None:
+def read_xmp_plus(data: bytes, metadata: EmbeddedMetadata | None = None) -> Signal | None:
     """Read `plus:DataMining` from an image file.
 
     Args:
         data: the encoded PNG, JPEG or WebP.
+        metadata: what `find_metadata` took out of it; looked for where not given.
 
     Returns:
         The signal, with the digest of the XMP packets; None where there is no XMP or it does not state the property.
     """
-    metadata = find_metadata(data)
+    metadata = find_metadata(data) if metadata is None else metadata
     if not metadata.xmp and not metadata.errors:
         return None
     return read_or_unknown("xmp-plus-data-mining", b"".join(metadata.xmp) or data, lambda: _find(metadata))

@@ -6,9 +6,13 @@ Rules, in order:
 2. A row registered before is counted and changes nothing, so a run that was interrupted is simply run again.
 3. The blobs of a batch are durable before its transaction, and its transaction before its log is integrated; what the
    caller is told of is in a signed checkpoint.
-4. One batch is stored while the next one is read and checked; batches are stored in the order of the source.
+4. One batch is stored while the next ones are read and checked, by processes that a hostile image may end (`check_pool`).
+   Batches are stored in the order of the source; after one that cannot be stored, none is.
+5. A row that names bytes by their digest finds those of every row before it, in this run or an earlier one. The rights
+   signals in the bytes are read for it as for the first.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,19 +20,23 @@ from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 
-from services.ingest.registration.prepared import PreparedItem, check_item
+from services.ingest.registration.check_pool import Checked, CheckPool
+from services.ingest.registration.held import HeldBlobs
+from services.ingest.registration.prepared import PreparedItem
 from services.ingest.registration.service import RecordedItem, record_items
-from services.ingest.sources.rows import BadRow, Row, refuse
+from services.ingest.sources.rows import AnyRow, BadRow, HeldRow, Pause, Row, refuse
 from shared.errors import SleeveError
 from shared.workspace import Workspace
 
 # One transaction and one checkpoint a batch: large enough to spread their cost, small enough to lose little time when
 # a run is stopped.
 BATCH_ROWS = 500
-# Two batches are in memory at once; large images make small batches.
+# Large images make small batches.
 BATCH_BYTES = 64 * 2**20
-
-Checked = tuple[str, PreparedItem | SleeveError, bytes]
+# Batches in memory at once: one that is stored, one checked, one read.
+BATCHES_AHEAD = 2
+# What a result keeps of bad rows: all are given to `on_outcomes`, and a run may have millions.
+KEPT_BAD_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,8 @@ class BulkResult:
 
     created: int = 0
     known: int = 0
+    refused: int = 0
+    # The first of the refused ones.
     bad: list[BadRow] = field(default_factory=list)
 
     def add(self, outcomes: Iterable[RowOutcome]) -> None:
@@ -54,13 +64,14 @@ class BulkResult:
         for outcome in outcomes:
             self.created += outcome.state == "registered"
             self.known += outcome.state == "known"
-            if outcome.error is not None:
+            self.refused += outcome.error is not None
+            if outcome.error is not None and len(self.bad) < KEPT_BAD_ROWS:
                 self.bad.append(BadRow(outcome.key, outcome.error))
 
 
 def register_rows(
     workspace: Workspace,
-    rows: Iterable[Row | BadRow],
+    rows: Iterable[AnyRow | Pause],
     on_rows: Callable[[int], None] = lambda _count: None,
     on_outcomes: Callable[[Sequence[RowOutcome]], None] = lambda _outcomes: None,
 ) -> BulkResult:
@@ -68,70 +79,99 @@ def register_rows(
 
     Args:
         workspace: where to.
-        rows: what a source yields.
+        rows: what a source yields; a pause ends a batch.
         on_rows: told after each batch how many rows it had.
         on_outcomes: given each batch's outcomes, a row each in the source's order, once they are in a signed checkpoint;
             called on the thread that stores.
 
     Returns:
-        Counts of new and known items, and the bad rows in the order met.
+        Counts of new, known and refused items, and the first bad rows in the order met.
 
     Raises:
-        UnavailableError: the database is down.
+        UnavailableError: the database is down, or the bytes cannot be stored.
     """
     result = BulkResult()
+    waiting: deque[Future[list[RowOutcome]]] = deque()
 
-    def finish(stored: Future[list[RowOutcome]]) -> None:
-        outcomes = stored.result()
+    def finish() -> None:
+        outcomes = waiting.popleft().result()
         result.add(outcomes)
         on_rows(len(outcomes))
 
-    def store(batch: Sequence[Checked]) -> list[RowOutcome]:
-        outcomes = _store_batch(workspace, batch)
-        on_outcomes(outcomes)
-        return outcomes
-
-    with ThreadPoolExecutor(1, thread_name_prefix="store") as storing:
-        waiting: Future[list[RowOutcome]] | None = None
+    with CheckPool(workspace.limits, workspace.blobs) as pool, ThreadPoolExecutor(1, thread_name_prefix="store") as storing:
+        store = _Storing(workspace, on_outcomes).store
         for batch in _batches(rows):
-            checked = [_check(workspace, row) for row in batch]
-            if waiting is not None:
-                finish(waiting)
-            waiting = storing.submit(store, checked)
-        if waiting is not None:
-            finish(waiting)
+            waiting.append(storing.submit(store, _Batch(batch, pool)))
+            while len(waiting) > BATCHES_AHEAD or waiting[0].done():
+                finish()
+                if not waiting:
+                    break
+        while waiting:
+            finish()
     return result
 
 
-def _batches(rows: Iterable[Row | BadRow]) -> Iterator[list[Row | BadRow]]:
-    batch: list[Row | BadRow] = []
+def _batches(rows: Iterable[AnyRow | Pause]) -> Iterator[list[AnyRow]]:
+    batch: list[AnyRow] = []
     size_bytes = 0
     for row in rows:
-        batch.append(row)
-        size_bytes += len(row.data) if isinstance(row, Row) else 0
-        if len(batch) == BATCH_ROWS or size_bytes >= BATCH_BYTES:
+        if not isinstance(row, Pause):
+            batch.append(row)
+            size_bytes += len(row.data) if isinstance(row, Row) else 0
+        if batch and (isinstance(row, Pause) or len(batch) == BATCH_ROWS or size_bytes >= BATCH_BYTES):
             yield batch
             batch, size_bytes = [], 0
     if batch:
         yield batch
 
 
-def _check(workspace: Workspace, row: Row | BadRow) -> Checked:
-    if isinstance(row, BadRow):
-        return row.key, row.error, b""
-    try:
-        checked = check_item(row.registration, row.data, workspace.limits, source_signals=row.source_signals())
-    except SleeveError as error:
-        return row.key, refuse(row.key, error).error, b""
-    return row.key, checked, row.data
+class _Batch:
+    """Rows that are being checked; their bytes are held no longer than that takes."""
+
+    def __init__(self, rows: Sequence[AnyRow], pool: CheckPool) -> None:
+        self.keys = [row.key for row in rows]
+        # In the place of each row with bytes, None: its outcome comes with the others' from the pool.
+        self._others = [None if isinstance(row, Row) else row for row in rows]
+        unchecked = [(row.registration, row.data, tuple(row.source_signals())) for row in rows if isinstance(row, Row)]
+        self._chunks = pool.submit(unchecked) if unchecked else []
+
+    def checked(self) -> list[Checked | HeldRow | BadRow]:
+        """Wait for the checks, and return what became of the rows, in their order."""
+        found = iter([one for chunk in self._chunks for one in chunk.result()])
+        return [next(found) if other is None else other for other in self._others]
 
 
-def _store_batch(workspace: Workspace, batch: Sequence[Checked]) -> list[RowOutcome]:
-    good = [(one, data) for _, one, data in batch if isinstance(one, PreparedItem)]
-    workspace.blobs.save_many([data for _, data in good])
-    recorded = iter(_record(workspace, [one for one, _ in good]))
-    workspace.log.integrate()
-    return [_outcome(key, next(recorded) if isinstance(one, PreparedItem) else one) for key, one, _ in batch]
+class _Storing:
+    """Stores batches, one after the other, on one thread."""
+
+    def __init__(self, workspace: Workspace, on_outcomes: Callable[[Sequence[RowOutcome]], None]) -> None:
+        self._workspace, self._on_outcomes = workspace, on_outcomes
+        self._held = HeldBlobs(workspace)
+        self._failure: Exception | None = None
+
+    def store(self, batch: _Batch) -> list[RowOutcome]:
+        """Store one batch and tell of it.
+
+        Raises:
+            Exception: that of the first batch that could not be stored; rows beyond a gap are not to be told of.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            outcomes = self._store(batch)
+            self._on_outcomes(outcomes)
+        except Exception as error:
+            self._failure = error
+            raise
+        return outcomes
+
+    def _store(self, batch: _Batch) -> list[RowOutcome]:
+        ready = self._held.resolve(batch.checked())
+        good = [one for one in ready if isinstance(one, PreparedItem)]
+        recorded = iter(_record(self._workspace, good))
+        self._workspace.log.integrate()
+        outcomes = [next(recorded) if isinstance(one, PreparedItem) else one for one in ready]
+        return [_outcome(key, one) for key, one in zip(batch.keys, outcomes, strict=True)]
 
 
 def _record(workspace: Workspace, prepared: Sequence[PreparedItem]) -> list[RecordedItem | SleeveError]:
@@ -146,5 +186,5 @@ def _record(workspace: Workspace, prepared: Sequence[PreparedItem]) -> list[Reco
 
 def _outcome(key: str, recorded: RecordedItem | SleeveError) -> RowOutcome:
     if isinstance(recorded, SleeveError):
-        return RowOutcome(key, "refused", error=recorded)
+        return RowOutcome(key, "refused", error=refuse(key, recorded).error)
     return RowOutcome(key, "registered" if recorded.created else "known", recorded.item_id)

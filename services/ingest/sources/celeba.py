@@ -1,11 +1,14 @@
-"""CelebA in its own layout: `img_align_celeba/` beside the lists of attributes, partition and identity.
+"""CelebA in its own layout: `img_align_celeba/` beside the lists of attributes, landmarks, partition and identity.
 
 Rules, in order:
 
 1. A row is an image of the folder or a line of a list; an image without a line and a line without an image are both met.
-2. Attributes, partition and identity are kept with the item; identities are numbers, no names.
-3. CelebA names no owner of any image. That is recorded as a search that found none, with CelebA's own words as its result.
-4. The licence is CelebA's own unless another is given: non-commercial research only, which is not on SPDX's list.
+2. Attributes, landmarks, partition and identity are kept with the item; identities are numbers, no names. The lists of boxes
+   and landmarks in the pictures before alignment are of other pictures and left out.
+3. CelebA names no owner and no origin of any image. That is recorded as a search that found none, with what its agreement
+   says; nobody is presumed to own an image, neither the publisher of the set nor the person in the picture.
+4. The licence is the set's own unless another is given: non-commercial research only, which is not on SPDX's list. It binds
+   whoever uses the set. It is no licence of the images' owners, and the search says so.
 
 Source: https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, "Agreement", and the README of the data set.
 """
@@ -23,11 +26,19 @@ from shared.errors import InputError, SleeveError
 
 PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 LICENCE = "LicenseRef-CelebA-non-commercial-research"
-# The agreement on that page: images are from the Internet and not the property of the university that published the set.
-NO_OWNER = "no owner named: CelebA states that all images are obtained from the Internet and are not the property of CUHK"
+# What the agreement on that page says of the images, and what it does not say.
+NO_OWNER = (
+    "no owner named; the agreement says that all images were obtained from the Internet and are not property of MMLAB, The "
+    "Chinese University of Hong Kong, and gives the set for non-commercial research only; copyright stays with whoever holds "
+    "it, and no licence of theirs is known"
+)
 
 IMAGES = "img_align_celeba"
-ATTRIBUTES, PARTITION, IDENTITY = "list_attr_celeba.txt", "list_eval_partition.txt", "identity_CelebA.txt"
+ATTRIBUTES, LANDMARKS = "list_attr_celeba.txt", "list_landmarks_align_celeba.txt"
+PARTITION, IDENTITY = "list_eval_partition.txt", "identity_CelebA.txt"
+_LISTS = (ATTRIBUTES, LANDMARKS, PARTITION, IDENTITY)
+# README of the data set: these begin with a count and a line of names.
+_WITH_HEAD = frozenset({ATTRIBUTES, LANDMARKS})
 # README of the data set, "EVALUATION PARTITIONS".
 PARTITIONS = {"0": "training", "1": "validation", "2": "testing"}
 # The set as published has its images and lists in these folders; most copies have them side by side.
@@ -44,7 +55,7 @@ class CelebA:
 
     def files(self) -> list[Path]:
         """The files that decide which rows there are, and in which order."""
-        found = (find_part(self.path, name) for name in (IMAGES, ATTRIBUTES, PARTITION, IDENTITY))
+        found = (find_part(self.path, name) for name in (IMAGES, *_LISTS))
         return [path for path in found if path is not None]
 
     def count(self) -> int:
@@ -63,7 +74,7 @@ class CelebA:
                 yield refuse(name, error)
 
     def _lists(self) -> "_Lists":
-        return _Lists(*(_read_list(find_part(self.path, name)) for name in (ATTRIBUTES, PARTITION, IDENTITY)))
+        return _Lists(*(_read_list(find_part(self.path, name)) for name in _LISTS))
 
     def _names(self, lists: "_Lists") -> list[str]:
         present = (path.name for path in _images(self.path).iterdir())
@@ -84,15 +95,16 @@ class CelebA:
 
 @dataclass(frozen=True)
 class _Lists:
-    """The lists of CelebA: the rest of an image's line, by its file name; the attributes' names under the empty name."""
+    """The lists of CelebA: the rest of an image's line, by its file name; the columns' names under the empty name."""
 
     attributes: dict[str, str]
+    landmarks: dict[str, str]
     partition: dict[str, str]
     identity: dict[str, str]
 
     def names(self) -> set[str]:
         """Every image that a list names."""
-        return (self.attributes.keys() | self.partition.keys() | self.identity.keys()) - {""}
+        return (self.attributes.keys() | self.landmarks.keys() | self.partition.keys() | self.identity.keys()) - {""}
 
     def columns(self, name: str) -> dict[str, Any]:
         """What the lists say of an image.
@@ -103,6 +115,8 @@ class _Lists:
         columns: dict[str, Any] = {}
         if name in self.attributes:
             columns["attributes"] = _parse_attributes(self.attributes[""].split(), self.attributes[name].split())
+        if name in self.landmarks:
+            columns["landmarks_px"] = _parse_landmarks(self.landmarks[""].split(), self.landmarks[name].split())
         if name in self.partition:
             columns["partition"] = PARTITIONS.get(self.partition[name], self.partition[name])
         if name in self.identity:
@@ -123,7 +137,7 @@ def _images(folder: Path) -> Path:
 
 
 def _read_list(path: Path | None) -> dict[str, str]:
-    """Read a list; the attributes' one begins with a count and a line of names, kept under the empty name."""
+    """Read a list; the line of names that some begin with is kept under the empty name."""
     if path is None:
         return {}
     try:
@@ -131,7 +145,7 @@ def _read_list(path: Path | None) -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} cannot be read: {error}", code="metadata_invalid") from error
     head = {}
-    if path.name == ATTRIBUTES:
+    if path.name in _WITH_HEAD:
         if len(lines) < 2 or not lines[0].strip().isdigit():
             raise InputError(f"{path.name}: expected a count and a line of names, got {lines[:1]}", code="metadata_invalid")
         head, lines = {"": lines[1]}, lines[2:]
@@ -143,3 +157,12 @@ def _parse_attributes(names: list[str], values: list[str]) -> dict[str, bool]:
     if len(values) != len(names) or set(values) - {"1", "-1"}:
         raise InputError(f"expected {len(names)} attributes of 1 or -1, got {len(values)}: {values[:3]}", code="row_invalid")
     return {name: value == "1" for name, value in zip(names, values, strict=True)}
+
+
+def _parse_landmarks(names: list[str], values: list[str]) -> dict[str, int]:
+    try:
+        return {name: int(value) for name, value in zip(names, values, strict=True)}
+    except ValueError as error:
+        raise InputError(
+            f"expected {len(names)} landmarks in pixels, got {len(values)}: {values[:3]}", code="row_invalid"
+        ) from error

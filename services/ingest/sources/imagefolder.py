@@ -5,6 +5,7 @@ Source: https://huggingface.co/docs/datasets/image_dataset#imagefolder
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +17,8 @@ from services.ingest.sources.rows import BadRow, Row, SourceOptions, build_row, 
 from shared.errors import InputError, SleeveError
 
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv")
+# What `surrogateescape` makes of a byte that is not UTF-8 (PEP 383).
+_STRAY_BYTE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
@@ -87,21 +90,33 @@ def read_imagefolder(folder: Path, dataset: str, acquirer: str, max_bytes: int) 
 
 def _read_metadata(path: Path) -> Iterator[tuple[int, dict[str, Any] | InputError]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="" if path.suffix == ".csv" else None) as file:
+        # Bytes that are not UTF-8 come as surrogates (PEP 383), so that they spoil their own row only.
+        newline = "" if path.suffix == ".csv" else None
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline=newline) as file:
             if path.suffix == ".csv":
-                yield from ((number, dict(row)) for number, row in enumerate(csv.DictReader(file), start=2))
+                yield from ((number, _check_row(row)) for number, row in enumerate(csv.DictReader(file), start=2))
                 return
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, _parse_line(line)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise InputError(f"{path.name} cannot be read: {error}", code="metadata_invalid") from error
 
 
+def _check_row(row: dict[str, Any]) -> dict[str, Any] | InputError:
+    return _not_utf8() if _STRAY_BYTE.search("".join(map(str, row.values()))) else dict(row)
+
+
+def _not_utf8() -> InputError:
+    return InputError("row is not UTF-8", code="row_invalid")
+
+
 def _parse_line(line: str) -> dict[str, Any] | InputError:
+    if _STRAY_BYTE.search(line):
+        return _not_utf8()
     try:
         columns = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return InputError(f"row is no JSON: {error}", code="row_invalid")
     if not isinstance(columns, dict):
         return InputError(f"expected a JSON object a row, got {type(columns).__name__}", code="row_invalid")

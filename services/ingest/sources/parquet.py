@@ -88,7 +88,7 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         # Mapped: read through a stream, pyarrow 26 holds a row group's whole column, with a buffer size set half of it.
         return pq.ParquetFile(path, memory_map=True, pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path.name} is no Parquet file: {error}", code="source_damaged") from error
+        raise InputError(f"{path.name} is no Parquet file: {_in_one_line(error)}", code="source_damaged") from error
 
 
 def read_rows(file: pq.ParquetFile, path: Path, skip: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -104,7 +104,11 @@ def read_rows(file: pq.ParquetFile, path: Path, skip: int = 0) -> Iterator[tuple
             yield from enumerate(wanted.to_pylist(), start=max(first, skip))
             first += batch.num_rows
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"{path.name} is damaged: {error}", code="source_damaged") from error
+        raise InputError(f"{path.name} is damaged: {_in_one_line(error)}", code="source_damaged") from error
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _groups_after(file: pq.ParquetFile, skip: int) -> tuple[list[int], int]:

@@ -47,7 +47,8 @@ class SourceOptions:
     """What a source is told beside its path.
 
     `licence` is that of rows which state none; `max_bytes` is the largest image, of which no more than one byte beyond is
-    read; `make_fetcher` makes what fetches the images of a list, by default from public addresses only.
+    read; `make_fetcher` makes what fetches the images of a list, by default from public addresses only; `read_pages` asks for
+    the rights statements of the pages that rows of a list name.
     """
 
     dataset: str
@@ -55,6 +56,7 @@ class SourceOptions:
     max_bytes: int
     licence: str | None = None
     make_fetcher: Callable[[], Fetcher] = Fetcher
+    read_pages: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,29 @@ class Row:
 
 
 @dataclass(frozen=True)
+class HeldRow:
+    """A further item of bytes that are registered already, named by their SHA-256."""
+
+    key: str
+    registration: Registration
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Said by a source that has to wait for its next row: what came before shall not wait with it."""
+
+
+@dataclass(frozen=True)
 class BadRow:
     """A row that cannot be registered, and why."""
 
     key: str
     error: SleeveError
+
+
+# What a source yields of a row.
+AnyRow = Row | HeldRow | BadRow
 
 
 def refuse(key: str, error: SleeveError) -> BadRow:

@@ -132,7 +132,12 @@ def _digest(source: Source, options: SourceOptions) -> str:
     parts: dict[str, Any] = {
         "kind": source.kind,
         "files": [[name, stat.st_size, str(stat.st_mtime_ns)] for name, stat in files],
-        "options": {"dataset": options.dataset, "acquirer": options.acquirer, "licence": options.licence},
+        "options": {
+            "dataset": options.dataset,
+            "acquirer": options.acquirer,
+            "licence": options.licence,
+            "read_pages": options.read_pages,
+        },
     }
     return sha256_hex(canonical_json(parts))
 

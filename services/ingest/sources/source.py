@@ -15,8 +15,9 @@ from typing import Protocol
 from services.ingest.sources.celeba import IMAGES, CelebA, find_part
 from services.ingest.sources.croissant import FILE_NAME, CroissantSource
 from services.ingest.sources.imagefolder import METADATA_NAMES, ImageFolder
+from services.ingest.sources.jsonl import JsonLines
 from services.ingest.sources.parquet import IMAGE_COLUMNS, Parquet, open_parquet
-from services.ingest.sources.rows import BadRow, Row, SourceOptions
+from services.ingest.sources.rows import AnyRow, SourceOptions
 from services.ingest.sources.url_list import URL_COLUMNS, UrlList
 from services.ingest.sources.webdataset import WebDataset
 from shared.errors import InputError
@@ -39,8 +40,8 @@ class Source(Protocol):
     def count(self) -> int | None:
         """How many rows there are, for progress; None where only reading everything would tell."""
 
-    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
-        """The rows, but for the first `skip`, each with its bytes or with what is wrong with it."""
+    def rows(self, skip: int = 0) -> Iterator[AnyRow]:
+        """The rows, but for the first `skip`, each with its bytes, their digest, or what is wrong with it."""
 
 
 def _croissant(path: Path, options: SourceOptions) -> Source:
@@ -58,6 +59,7 @@ KINDS: dict[str, Callable[[Path, SourceOptions], Source]] = {
     "celeba": CelebA,
     "croissant": _croissant,
     "url_list": _url_list,
+    "jsonl": JsonLines,
 }
 
 
@@ -96,6 +98,7 @@ def _kinds_of_file(path: Path) -> list[str]:
     if path.suffix == ".parquet":
         return ["url_list" if _names_urls_only(path) else "parquet"]
     endings = {".tar": "webdataset", ".json": "croissant", ".jsonld": "croissant", ".csv": "url_list"}
+    endings |= {".jsonl": "jsonl", ".ndjson": "jsonl"}
     return [endings[path.suffix]] if path.suffix in endings else []
 
 

@@ -9,7 +9,8 @@ Rules, in order:
 3. Every hop of a fetch is allowed by its host's robots.txt, and no host is asked for more than a few things at once.
 4. A `sha256` column is that of the file at the URL and has to be met, also where the list came out of a download that resized.
 5. Rows come in the order of the list. Rows in work are bounded in number, so that memory does not grow with the list.
-6. The response's headers go with the row: rights signals are in them.
+6. What the hosts say of the image's rights goes with the row: in the response's headers, in robots.txt, in tdmrep.json and,
+   where it is asked for, in the page that the row names. A row whose fetch robots.txt forbids is refused and says so.
 
 Source: img2dataset's README (https://github.com/rom1504/img2dataset), "Input format"; RFC 9309.
 """
@@ -24,7 +25,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from services.ingest.signals.read import read_http_signals
 from services.ingest.signals.signal import Signal
 from services.ingest.sources.parquet import open_parquet, read_rows, to_json
 from services.ingest.sources.rows import (
@@ -37,12 +37,12 @@ from services.ingest.sources.rows import (
     refuse,
     with_licence,
 )
+from services.ingest.sources.statements import Statements, find_page
 from shared.errors import InputError, SleeveError
 from shared.fetching.addresses import parse_target
 from shared.fetching.connection import Headers
 from shared.fetching.fetcher import Fetched, Fetcher
 from shared.fetching.politeness import PolitePool
-from shared.fetching.robots import RobotsCache
 
 ENDINGS = (".csv", ".parquet")
 URL_COLUMNS = ("url", "source_url", "original_url")
@@ -63,14 +63,14 @@ Work = Future[Row | BadRow] | BadRow
 
 @dataclass(frozen=True)
 class FetchedRow(Row):
-    """A row whose bytes were fetched here, and the fetch, which an archive may keep."""
+    """A row whose bytes were fetched here, the fetch, which an archive may keep, and what the hosts said of the image."""
 
     fetched: Fetched
-    user_agent: str
+    signals: tuple[Signal, ...]
 
     def source_signals(self) -> Sequence[Signal]:
-        """Rights signals in the headers of the answer that brought the bytes."""
-        return read_http_signals(self.key, self.http_headers, None, None, self.user_agent)
+        """Rights signals of the hosts that were asked for the bytes."""
+        return self.signals
 
     @property
     def http_headers(self) -> Headers:
@@ -85,7 +85,7 @@ class UrlList:
     Args:
         path: where the list is.
         options: data set, acquirer, limits.
-        fetcher: fetches images and robots.txt files; its cap on bytes should be that of the options.
+        fetcher: fetches images, and what hosts say of them; its cap on bytes should be that of the options.
         parallel: fetches at once.
         parallel_per_host: fetches from one host at once.
     """
@@ -95,11 +95,11 @@ class UrlList:
     fetcher: Fetcher
     parallel: int = PARALLEL
     parallel_per_host: int = PARALLEL_PER_HOST
-    robots: RobotsCache = field(init=False)
+    statements: Statements = field(init=False)
     kind = "url_list"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "robots", RobotsCache(self.fetcher))
+        object.__setattr__(self, "statements", Statements(self.fetcher, read_pages=self.options.read_pages))
 
     def files(self) -> list[Path]:
         """The files that decide which rows there are, and in which order."""
@@ -149,7 +149,7 @@ class UrlList:
     def _load(self, url: str, columns: Mapping[str, Any]) -> FetchedRow:
         stated = with_licence(columns, self.options)
         registration, expected = build_registration(stated, url, self.options.dataset, self.options.acquirer)
-        fetched = self.fetcher.fetch(url, headers={"Accept": "image/*"}, check=self.robots.verify_allowed)
+        fetched = self.fetcher.fetch(url, headers={"Accept": "image/*"}, check=self.statements.verify_allowed)
         fetched.verify_ok()
         if len(fetched.body) > self.options.max_bytes:
             cap = f"image file too large: expected at most {self.options.max_bytes:,} bytes, got {len(fetched.body):,}"
@@ -157,7 +157,8 @@ class UrlList:
         if expected is not None:
             check_sha256(fetched.body, expected)
         acquired = registration.model_copy(update={"acquired_at": fetched.answer.started_at})
-        return FetchedRow(url, acquired, fetched.body, fetched, self.fetcher.user_agent)
+        signals = self.statements.read(fetched, find_page(columns, url))
+        return FetchedRow(url, acquired, fetched.body, fetched, signals)
 
 
 def split_url(columns: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -19,7 +19,8 @@ def test_each_kind_is_recognised(tmp_path: Path) -> None:
     for name in ("croissant.json", "metadata.jsonl"):
         (tmp_path / "described" / name).write_text("{}", encoding="utf-8")
     (tmp_path / "list.csv").write_text("url\nhttps://example.org/a.png\n", encoding="utf-8")
-    names = ("folder", "one.tar", "one.parquet", "faces", "described", "list.csv")
+    (tmp_path / "rows.jsonl").write_text("{}\n", encoding="utf-8")
+    names = ("folder", "one.tar", "one.parquet", "faces", "described", "list.csv", "rows.jsonl")
     found = {name: opened(tmp_path / name).kind for name in names}
     assert found == {
         "folder": "imagefolder",
@@ -28,6 +29,7 @@ def test_each_kind_is_recognised(tmp_path: Path) -> None:
         "faces": "celeba",
         "described": "croissant",
         "list.csv": "url_list",
+        "rows.jsonl": "jsonl",
     }
     assert opened(tmp_path / "described" / "croissant.json").kind == "croissant"
     assert set(found.values()) == KINDS.keys()

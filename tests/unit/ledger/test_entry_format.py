@@ -75,6 +75,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "archive.captured": {
         "original_url": "https://example.com/a.png",
         "locator": "2026-01-31.warc.gz#120+4096",
+        "snapshot_url": None,
+        "version_date": "2026-01-31",
         "payload_sha256": DIGEST,
         "matches": True,
     },
@@ -117,6 +119,8 @@ BODIES: dict[str, dict[str, Any]] = {
         "decision": "flag",
         "reason": None,
         "item": "i1",
+        "rule": "fused",
+        "score": 3.5,
         "p_value": "0.001",
         "metrics": {"ssim": 0.5, "psnr": None},
         "policy_sha256": DIGEST,
@@ -126,10 +130,13 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "flag.raised": {"check_id": "c1", "item": "i1", "owners": [{"party": "p1", "share": 1}]},
     "diligence.searched": {
-        "source": "register",
+        "search": "s1",
+        "sources": ["register"],
+        "work_category": "photography",
+        "searched_by": "p1",
         "searched_at": TIME,
         "jurisdiction": None,
-        "result": "found",
+        "result": "owner_not_found",
         "expires_at": TIME,
     },
 }

@@ -18,13 +18,18 @@ def reply(content: object, status: int = 200) -> Page:
 
 @dataclass
 class FakeWayback:
-    """Holds captures as (stamp, url, bytes); jobs succeed after `polls` looks, or fail with `failure`."""
+    """Holds captures as (stamp, url, bytes); jobs succeed after `polls` looks, or fail with `failure`.
+
+    A capture has the bytes that `content` names, and is served after `delay` attempts to get it.
+    """
 
     site: WebServer
     polls: int = 2
     failure: str | None = None
     captures: list[tuple[str, str, bytes]] = field(default_factory=list)
     jobs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    content: dict[str, bytes] = field(default_factory=dict)
+    delay: int = 0
 
     def __post_init__(self) -> None:
         self.site.anything = self.answer
@@ -55,7 +60,7 @@ class FakeWayback:
         if self.failure:
             return reply({"status": "error", "job_id": job, "status_ext": self.failure, "message": "Cannot resolve host."})
         stamp = "20260131120000"
-        self.captures.append((stamp, url, b"captured"))
+        self.captures.append((stamp, url, self.content.get(url, b"captured")))
         return reply({"status": "success", "job_id": job, "original_url": url, "timestamp": stamp, "duration_sec": 1.5})
 
     def look_up(self, query: dict[str, list[str]]) -> Page:
@@ -68,6 +73,9 @@ class FakeWayback:
         return reply([["timestamp", "original", "digest"], *chosen] if chosen else [])
 
     def replay(self, path: str) -> Page:
+        if self.delay and path.startswith("/web/"):
+            self.delay -= 1
+            return Page(b"not yet", 404)
         for stamp, url, data in self.captures:
             if path == f"/web/{stamp}id_/{url}":
                 return Page(data)

@@ -39,9 +39,10 @@ class Chain:
 
 
 @cache
-def chain() -> Chain:
+def chain(of: str = "Test") -> Chain:
+    """The chain of one certificate authority; each name is another one."""
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root_name, signer_name = _name("Test root"), _name("Test signer")
+    root_name, signer_name = _name(f"{of} root"), _name(f"{of} signer")
     root = (
         _certificate(root_name, root_name, root_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -100,11 +101,12 @@ def sign(
     data: bytes | None = None,
     ingredient: bytes | None = None,
     remote_url: str | None = None,
+    by: str = "Test",
 ) -> bytes:
-    """A picture signed with these assertions; with an ingredient, or with its manifest elsewhere."""
+    """A picture signed with these assertions by a chain; with an ingredient, or with its manifest elsewhere."""
     manifest = {"claim_generator_info": [{"name": "test"}], "title": "A work", "assertions": [_CREATED, *assertions]}
     quiet = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_after_sign": False}}
-    info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain().signer_pem, chain().key_pem, None)
+    info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain(by).signer_pem, chain(by).key_pem, None)
     signed = io.BytesIO()
     source = io.BytesIO(encode(picture(1), kind) if data is None else data)
     with (

@@ -1,0 +1,76 @@
+"""Archival links over REST: one item's Robust Link, all states, and checks and captures as jobs."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from services.ingest.archive.long_work import CAPTURE, VERIFICATION, ArchiveRequest
+from services.ingest.archive.states import ArchivalLinkAnswer, ArchiveStates, build_link_answer, count_states
+from services.ingest.jobs.schemas import JobAnswer, build_job_answer
+from shared.canonical import canonical_json, sha256_hex
+from shared.conditional import ConditionalRoute
+from shared.problems import PROBLEM_RESPONSES
+from shared.records.idempotency import bind_effect, find_effect
+from shared.records.items import load_item
+from shared.records.jobs import add_job, load_job
+from shared.workspace import Workspace
+
+router = APIRouter(prefix="/v1", tags=["archive"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
+
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
+
+_HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+
+
+@router.get(
+    "/items/{item_id}/archival-link", response_model=ArchivalLinkAnswer, responses=_HTML, summary="Show an item's Robust Link"
+)
+def get_archival_link(
+    request: Request, item_id: str, accept: Annotated[str, Header(max_length=500)] = "application/json"
+) -> ArchivalLinkAnswer | Response:
+    """Answer with where the item was found, where a snapshot of that place is, of which day, and what the last check found.
+
+    Where `Accept` names `text/html` first, the answer is the HTML element alone.
+    """
+    workspace: Workspace = request.app.state.workspace
+    with workspace.reading() as session:
+        answer = build_link_answer(load_item(session, item_id))
+    if accept.strip().startswith("text/html"):
+        return HTMLResponse(answer.html, headers={"Vary": "Accept"})
+    return answer
+
+
+@router.get("/archive/states", summary="Count archival links by state")
+def get_archive_states(request: Request, dataset: Annotated[str | None, Query(max_length=2000)] = None) -> ArchiveStates:
+    """Answer with how many active items have a link in each state, and how many have none."""
+    workspace: Workspace = request.app.state.workspace
+    with workspace.reading() as session:
+        return count_states(session, dataset)
+
+
+@router.post("/archive/verifications", status_code=202, summary="Have archival links checked")
+def create_verification(request: Request, response: Response, body: ArchiveRequest, idempotency_key: Key = None) -> JobAnswer:
+    """Queue a job that fetches originals and snapshots and compares their bytes with those acquired; `Location` names it."""
+    return _queue(request, response, VERIFICATION, body, idempotency_key)
+
+
+@router.post("/archive/captures", status_code=202, summary="Have originals captured")
+def create_capture(request: Request, response: Response, body: ArchiveRequest, idempotency_key: Key = None) -> JobAnswer:
+    """Queue a job that keeps what originals answer in web archives (WARC), and checks the links by it; `Location` names it."""
+    return _queue(request, response, CAPTURE, body, idempotency_key)
+
+
+def _queue(request: Request, response: Response, kind: str, body: ArchiveRequest, key: str | None) -> JobAnswer:
+    workspace: Workspace = request.app.state.workspace
+    asked = body.model_dump(mode="json")
+    digest = sha256_hex(canonical_json(asked))
+    with workspace.writing() as session:
+        made_before = find_effect(session, kind, key, digest)
+        if made_before is not None:
+            job = load_job(session, made_before)
+        else:
+            job = add_job(session, kind, asked)
+            bind_effect(session, kind, key, digest, job.id)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return build_job_answer(job)

@@ -1,0 +1,73 @@
+"""`sleeve ingest diligence`: searches for owners."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from services.console import console
+from services.ingest.command_input import EXIT_STATUS, AsJson, build_request, read_lines, show_json
+from services.ingest.diligence.answers import build_item_diligence, build_search_answer
+from services.ingest.diligence.schemas import OwnerSearchOfMany
+from services.ingest.diligence.service import record_search
+from shared.settings import load_settings
+from shared.workspace import open_workspace
+
+app = typer.Typer(help="Record searches for the owners of items.", epilog=EXIT_STATUS, no_args_is_help=True)
+
+
+@app.command()
+def add(
+    searched_by: Annotated[str, typer.Option(help="Who searched; the log holds a salted commitment to the name.")],
+    searched_at: Annotated[str, typer.Option(help="When, with time zone: 2026-03-01T10:00:00Z.")],
+    source: Annotated[list[str], typer.Option(help="What was searched; to be given once for each source.")],
+    work_category: Annotated[
+        str, typer.Option(help="fine_art, photography, illustration, design, architecture, sketch or other_visual.")
+    ],
+    result: Annotated[str, typer.Option(help="owner_located, owner_identified, owner_not_found or inconclusive.")],
+    item: Annotated[list[str] | None, typer.Argument(help="Ids of the items.")] = None,
+    items_file: Annotated[Path | None, typer.Option(help="File with further ids, one a line.")] = None,
+    query: Annotated[str | None, typer.Option(help="What was searched for.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="Whose law the search is to satisfy, such as DE.")] = None,
+    note: Annotated[str | None, typer.Option(help="What was found, in words.")] = None,
+    expires_at: Annotated[str | None, typer.Option(help="From when on the search no longer counts.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record one search for the owner of one or many items: an entry each, all of them or none."""
+    fields = {
+        "items": [*(item or []), *(read_lines(items_file) if items_file else [])],
+        "sources": source,
+        "query": query,
+        "searched_by": searched_by,
+        "searched_at": searched_at,
+        "jurisdiction": jurisdiction,
+        "work_category": work_category,
+        "result": result,
+        "note": note,
+        "expires_at": expires_at,
+    }
+    request = build_request(OwnerSearchOfMany, fields)
+    workspace = open_workspace(load_settings())
+    with workspace.writing() as session:
+        search_id = record_search(session, request.items, request)
+    answer = build_search_answer(workspace, search_id)
+    if as_json:
+        show_json(answer)
+        return
+    console.print(f"search {answer.id} recorded for {len(answer.items):,} items: {answer.search.result}")
+
+
+@app.command("list")
+def list_searches(item: Annotated[str, typer.Argument(help="Id of the item.")], as_json: AsJson = False) -> None:
+    """List the searches for an item's owner, those stated at its registration first."""
+    found = build_item_diligence(open_workspace(load_settings()), item)
+    if as_json:
+        show_json(found)
+        return
+    table = Table("searched", "by", "sources", "query", "result", "counts until")
+    for one in found.searches:
+        until = f"{one.expires_at or 'always'}{' (expired)' if one.expired else ''}"
+        row = (one.searched_at, one.searched_by or "", ", ".join(one.sources), one.query or "", one.result, until)
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,164 @@
+"""`sleeve ingest items`: what is on record of items, and changes to it."""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel
+from rich.table import Table
+from sqlmodel import Session
+
+from services.console import console
+from services.ingest.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
+from services.ingest.lifecycle.history import build_history
+from services.ingest.lifecycle.pages import page_of_items
+from services.ingest.lifecycle.schemas import Amendment, Withdrawal
+from services.ingest.lifecycle.service import amend_item, withdraw_item
+from services.ingest.registration.answers import build_item_answer
+from services.ingest.registration.schemas import ItemAnswer
+from shared.errors import InputError
+from shared.records.items import Item, load_item
+from shared.settings import load_settings
+from shared.workspace import open_workspace
+
+app = typer.Typer(help="Show items, amend their records, withdraw them.", epilog=EXIT_STATUS, no_args_is_help=True)
+
+Change = TypeVar("Change", bound=BaseModel)
+ItemId = Annotated[str, typer.Argument(help="Id of the item.")]
+Reason = Annotated[str, typer.Option(help="Why, in words that name nobody; it goes into the log.")]
+
+
+@app.command("list")
+def list_items(
+    dataset: Annotated[str | None, typer.Option(help="Of this data set only.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Under this SPDX licence only.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="With bytes of this digest only.")] = None,
+    state: Annotated[str | None, typer.Option(help="`active` or `withdrawn` only.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: AsJson = False,
+) -> None:
+    """List items, oldest first."""
+    workspace = open_workspace(load_settings())
+    page = page_of_items(workspace, cursor, limit, dataset=dataset, licence=licence, blob_sha256=sha256, state=state)
+    if as_json:
+        show_json(page)
+        return
+    table = Table("id", "data set", "key", "title", "licence", "presumed owners", "rights", "state")
+    for item in page.items:
+        owners = "; ".join(owner.name for owner in item.owners) or "none known"
+        title = item.title or ""
+        table.add_row(item.id, item.dataset, item.source_key, title, item.licence, owners, item.rights_verdict, item.state)
+    console.print(table)
+    if page.next_cursor:
+        console.print(f"more: --cursor {page.next_cursor}")
+
+
+@app.command()
+def show(item_id: ItemId, as_json: AsJson = False) -> None:
+    """Show one item's record."""
+    workspace = open_workspace(load_settings())
+    with workspace.reading() as session:
+        show_item(build_item_answer(session, load_item(session, item_id)), as_json=as_json)
+
+
+@app.command()
+def amend(
+    item_id: ItemId,
+    reason: Reason,
+    title: Annotated[str | None, typer.Option(help="New title.")] = None,
+    licence: Annotated[str | None, typer.Option(help="New SPDX licence.")] = None,
+    licence_url: Annotated[str | None, typer.Option(help="New URL of the licence.")] = None,
+    snapshot_url: Annotated[str | None, typer.Option(help="New snapshot of the source.")] = None,
+    version_date: Annotated[str | None, typer.Option(help="Its day, YYYY-MM-DD.")] = None,
+    owner: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='A presumed owner, such as {"name": "…", "basis": "…", "confidence": 0.9}; together they replace all.'
+        ),
+    ] = None,
+    no_owners: Annotated[bool, typer.Option("--no-owners", help="No owner is known.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is recorded of an item; the change is a new entry, and the log keeps what was there."""
+    fields: dict[str, Any] = {"reason": reason, "title": title, "licence": licence, "licence_url": licence_url}
+    fields |= {"snapshot_url": snapshot_url, "version_date": version_date, "owners": parse_owners(owner, none=no_owners)}
+    change_item(item_id, build_request(Amendment, fields), amend_item, as_json=as_json)
+
+
+@app.command()
+def withdraw(item_id: ItemId, reason: Reason, as_json: AsJson = False) -> None:
+    """Withdraw an item: it stays on record, and no manifest that is sealed from now on can hold it."""
+    change_item(item_id, build_request(Withdrawal, {"reason": reason}), withdraw_item, as_json=as_json)
+
+
+@app.command()
+def history(item_id: ItemId, as_json: AsJson = False) -> None:
+    """Show everything that the log says of an item, oldest first; as JSON with receipts."""
+    found = build_history(open_workspace(load_settings()), item_id)
+    if as_json:
+        show_json(found)
+        return
+    table = Table("entry", "at", "type", "body")
+    for entry in found.entries:
+        table.add_row(str(entry.index), entry.at, entry.type, json.dumps(entry.body, ensure_ascii=False))
+    console.print(table)
+
+
+def parse_owners(given: list[str] | None, *, none: bool) -> list[Any] | None:
+    """Read the owners that options name.
+
+    Raises:
+        InputError: one is no JSON, or owners are given and denied at once.
+
+    >>> parse_owners(None, none=False), parse_owners(None, none=True), parse_owners(['{"name": "A"}'], none=False)
+    (None, [], [{'name': 'A'}])
+    """
+    if none and given:
+        raise InputError("expected either --owner or --no-owners, got both", code="invalid_request")
+    try:
+        return [] if none else [json.loads(one) for one in given] if given else None
+    except ValueError as error:
+        raise InputError(f"expected an owner as JSON, got {given}", code="invalid_request") from error
+
+
+def change_item(item_id: str, change: Change, make: Callable[[Session, str, Change], Item], *, as_json: bool) -> None:
+    """Make a change to an item, bring it under a checkpoint, and show the item."""
+    workspace = open_workspace(load_settings())
+    with workspace.writing() as session:
+        make(session, item_id, change)
+    workspace.log.integrate()
+    with workspace.reading() as session:
+        show_item(build_item_answer(session, load_item(session, item_id)), as_json=as_json)
+
+
+def show_item(item: ItemAnswer, *, as_json: bool) -> None:
+    """Print an item's record."""
+    if as_json:
+        show_json(item)
+        return
+    table = Table(show_header=False, title=f"item {item.id}")
+    owners = [f"{one.name} ({one.role}, {one.basis}, {one.confidence:.0%}; party {one.party_id})" for one in item.owners]
+    link = item.archival_link or {}
+    rows = {
+        "state": item.state,
+        "data set, key": f"{item.dataset} / {item.source_key}",
+        "title": item.title,
+        "SHA-256": item.sha256,
+        "image": f"{item.media_type}, {item.width_px} × {item.height_px} px",
+        "licence": " ".join(filter(None, [item.licence, item.licence_url])),
+        "acquired": " ".join(filter(None, [item.acquired_at, "by", item.acquirer, item.acquired_from])),
+        "presumed owners": "\n".join(owners) + (" (contested)" if item.contested else "") or "none known",
+        "source": item.source_url,
+        "archival link": f"{link['state']}: {link['snapshot_url'] or 'no snapshot'}" if link else "none",
+        "rights": "; ".join([item.rights_verdict, *(f"{one.kind} {one.verdict}" for one in item.signals)]),
+        "permission": item.training_permission,
+        "diligence": "\n".join(
+            f"{one.searched_at} {', '.join(one.sources)}: {one.result}{' (expired)' if one.expired else ''}"
+            for one in item.diligence
+        ),
+    }
+    for name, value in rows.items():
+        table.add_row(name, value or "–")
+    console.print(table)

@@ -1,0 +1,26 @@
+"""Pages of items."""
+
+from services.ingest.registration.answers import build_item_answer
+from services.ingest.registration.schemas import ItemAnswer
+from shared.paging import Page, decode_cursor, encode_cursor
+from shared.records.items import list_items
+from shared.workspace import Workspace
+
+
+def page_of_items(workspace: Workspace, cursor: str | None, limit: int, **equal: str | None) -> Page[ItemAnswer]:
+    """Return a page of items, oldest first.
+
+    Args:
+        workspace: whose items.
+        cursor: of the page before; None for the first.
+        limit: how many at most.
+        equal: columns and the values that they must have; None is any.
+
+    Raises:
+        InputError: the cursor is none of ours.
+    """
+    after = decode_cursor(cursor) if cursor else ""
+    with workspace.reading() as session:
+        found = list_items(session, after, limit + 1, **equal)
+        shown = [build_item_answer(session, item) for item in found[:limit]]
+    return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)

@@ -1,0 +1,61 @@
+"""What is asked of a manifest and what is answered."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.ingest.registration.schemas import format_moment
+from shared.records.manifests import Manifest
+
+
+class SealRequest(BaseModel):
+    """What to seal: items by id, or every active item of a data set that no signal denies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=100)
+    purpose: Literal["train", "control"]
+    items: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=1_000_000)
+    dataset: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.items is None) == (self.dataset is None):
+            raise ValueError("expected either items or dataset")
+        return self
+
+
+class ManifestSummary(BaseModel):
+    """A manifest in a list."""
+
+    id: str
+    name: str
+    purpose: str
+    size: int
+    root: str
+    sealed_at: str
+
+
+class ManifestAnswer(BaseModel):
+    """A manifest as sealed."""
+
+    id: str
+    name: str
+    purpose: str
+    size: int
+    root: str
+    receipt: str
+
+
+class LeafAnswer(BaseModel):
+    """One leaf: digest of the item's bytes, leaf hash of its registration entry, its id."""
+
+    blob: str
+    entry: str
+    item: str
+
+
+def build_summary(manifest: Manifest) -> ManifestSummary:
+    """Describe a manifest in a list."""
+    shown = manifest.model_dump(include={"id", "name", "purpose", "size", "root"})
+    return ManifestSummary(**shown, sealed_at=format_moment(manifest.created_at))

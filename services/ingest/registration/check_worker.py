@@ -1,0 +1,185 @@
+"""A process that checks rows, so that a hostile image costs this process and nothing else; `check_pool` is its other end.
+
+Rules, in order:
+
+1. It reads a frame from its standard input and answers with one on its standard output. At the end of the input, which comes
+   with the end of the process that started it, however that one ends, it ends.
+2. Each row has its share of processor time, by the kernel's clock for this process and not by the wall's: a busy machine
+   fails no image. Over it, the kernel ends the process, in the middle of a decoder if need be.
+3. The bytes of the rows found good are durable before the answer.
+4. What it is told comes as pickles, from the one who started it. What it tells is JSON: had an image taken this process over,
+   it could still not make the other one run anything.
+"""
+
+import json
+import os
+import pickle
+import signal
+import struct
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from services.ingest.registration.embedded_owners import with_embedded_owners
+from services.ingest.registration.prepared import BlobFacts, PreparedItem, check_item
+from services.ingest.registration.schemas import PresumedOwner, Registration
+from services.ingest.signals.embedded_metadata import OwnerSuggestion
+from services.ingest.signals.signal import Signal
+from shared.blobs import BlobStore
+from shared.errors import InputError, UnavailableError
+from shared.vision.images import ImageLimits
+
+# Our own bound: a picture of 50 million pixels, the most that is accepted by default, takes under a second.
+CHECK_SECONDS = 2.0
+# The signal of a timer on processor time; nobody handles it, so it ends the process (POSIX.1-2017, setitimer).
+OVERTIME_SIGNAL = signal.SIGPROF
+# A frame is its length in 8 bytes, then that many bytes.
+_LENGTH = struct.Struct("<Q")
+
+# A row as the worker is given it: its record, its bytes, and the rights signals that came with them.
+UncheckedRow = tuple[Registration, bytes, tuple[Signal, ...]]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is told first: what an image may cost, in processor time too, and where the bytes go."""
+
+    limits: ImageLimits
+    blob_folder: Path
+    check_seconds: float = CHECK_SECONDS
+
+
+def write_frame(stream: BinaryIO, data: bytes) -> None:
+    """Send one frame."""
+    stream.write(_LENGTH.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    """Receive one frame; None where the stream has ended."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    data = stream.read(length)
+    return data if len(data) == length else None
+
+
+def check_rows(
+    rows: Sequence[UncheckedRow],
+    limits: ImageLimits,
+    blobs: BlobStore,
+    each: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> list[PreparedItem | InputError]:
+    """Check rows one by one and store the bytes of the good ones, durable on return.
+
+    Args:
+        rows: what to check.
+        limits: what an image may cost.
+        blobs: where the bytes go.
+        each: what each check runs in.
+
+    Raises:
+        OSError: the bytes cannot be stored.
+    """
+    checked: list[PreparedItem | InputError] = []
+    for row in rows:
+        with each():
+            checked.append(_check(row, limits))
+    blobs.save_many([data for (_, data, _), one in zip(rows, checked, strict=True) if isinstance(one, PreparedItem)])
+    return checked
+
+
+def _check(row: UncheckedRow, limits: ImageLimits) -> PreparedItem | InputError:
+    registration, data, signals = row
+    try:
+        return check_item(registration, data, limits, source_signals=signals)
+    except InputError as error:
+        return InputError(error.message, code=error.code)  # without the frames it was raised in, which hold the bytes
+
+
+def dump_answer(checked: Sequence[PreparedItem | InputError]) -> bytes:
+    """Write what became of rows as JSON; the records are left out, since the reader has them."""
+    return json.dumps([_dump(one) for one in checked]).encode()
+
+
+def _dump(one: PreparedItem | InputError) -> dict[str, Any]:
+    if isinstance(one, InputError):
+        return {"code": one.code, "message": one.message}
+    signals = [{**vars(signal), "observed_at": signal.observed_at.isoformat()} for signal in one.signals]
+    suggestions = [{**vars(suggestion), "owner": suggestion.owner.model_dump()} for suggestion in one.suggestions]
+    return {
+        "blob": vars(one.blob),
+        "record": one.record_sha256,
+        "licence": one.licence,
+        "signals": signals,
+        "suggestions": suggestions,
+    }
+
+
+def load_answer(data: bytes, registrations: Sequence[Registration]) -> list[PreparedItem | InputError]:
+    """Read an answer to rows of these records.
+
+    Raises:
+        UnavailableError: the worker could not store the bytes.
+    """
+    answer = json.loads(data)
+    if isinstance(answer, dict):
+        raise UnavailableError(f"bytes cannot be stored: {answer['failed']}", code="storage_failed")
+    return [_load(one, registration) for one, registration in zip(answer, registrations, strict=True)]
+
+
+def _load(one: dict[str, Any], registration: Registration) -> PreparedItem | InputError:
+    if "code" in one:
+        return InputError(one["message"], code=one["code"])
+    signals = tuple(
+        Signal(**{**signal, "observed_at": datetime.fromisoformat(signal["observed_at"])}) for signal in one["signals"]
+    )
+    suggestions = tuple(
+        OwnerSuggestion(**{**suggestion, "owner": PresumedOwner(**suggestion["owner"])}) for suggestion in one["suggestions"]
+    )
+    kept = with_embedded_owners(registration, suggestions)
+    return PreparedItem(kept, BlobFacts(**one["blob"]), one["record"], one["licence"], signals, suggestions)
+
+
+@contextmanager
+def _time_limit(limit_seconds: float) -> Iterator[None]:
+    signal.setitimer(signal.ITIMER_PROF, limit_seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _answer(rows: Sequence[UncheckedRow], setup: Setup, blobs: BlobStore) -> bytes:
+    try:
+        each = partial(_time_limit, setup.check_seconds)
+        return dump_answer(check_rows(rows, setup.limits, blobs, each))
+    except OSError as error:
+        return json.dumps({"failed": str(error)}).encode()
+
+
+def main() -> None:
+    """Serve one parent until it closes the pipe; the first frame is the `Setup`."""
+    # Ctrl-C reaches every process of a terminal; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # Whatever a library prints shall not stand between two frames.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    first = read_frame(questions)
+    if first is None:
+        return
+    setup: Setup = pickle.loads(first)  # noqa: S301 - rule 4
+    blobs = BlobStore(setup.blob_folder)
+    while (frame := read_frame(questions)) is not None:
+        write_frame(answers, _answer(pickle.loads(frame), setup, blobs))  # noqa: S301 - rule 4
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Rights signals over REST: what was seen of an item, and what is seen later."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+
+from services.ingest.signals.later import build_recorded, record_once
+from services.ingest.signals.schemas import ItemSignals, SignalObservation, SignalRecorded, build_item_signals
+from shared.conditional import ConditionalRoute
+from shared.problems import PROBLEM_RESPONSES
+from shared.workspace import Workspace
+
+router = APIRouter(prefix="/v1/items", tags=["signals"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
+
+
+@router.get("/{item_id}/signals", summary="List an item's rights signals")
+def get_signals(request: Request, item_id: str) -> ItemSignals:
+    """Answer with every signal seen of an item, what they say together, and which manifests and models hold it already."""
+    workspace: Workspace = request.app.state.workspace
+    with workspace.reading() as session:
+        return build_item_signals(session, item_id)
+
+
+@router.post("/{item_id}/signals", status_code=201, summary="Record a rights signal that was seen later")
+def create_signal(
+    request: Request,
+    item_id: str,
+    body: SignalObservation,
+    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)] = None,
+) -> SignalRecorded:
+    """Log what was seen and judge the item anew: the most restrictive signal wins, and an error is unknown.
+
+    The verdict is read from the bytes where they are given and their kind is known; otherwise it has to be stated. A denial
+    keeps the item out of every manifest sealed from now on; the answer names those, and the models, that hold it already.
+    """
+    workspace: Workspace = request.app.state.workspace
+    return build_recorded(workspace, item_id, record_once(workspace, item_id, body, idempotency_key))

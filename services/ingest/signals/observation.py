@@ -1,0 +1,175 @@
+"""A rights signal seen after an item's acquisition: read by our own reader, or stated by whoever saw it.
+
+Rules, in order:
+
+1. Where the bytes are given and there is a reader for their kind, the reader's verdict counts, and none may be stated.
+2. Otherwise the caller states the verdict, and the record says so (`basis` is `stated`).
+3. Each observation is an entry `signal.observed`. The item's verdict is the most restrictive of all that it ever had: a later
+   allowance takes no earlier denial back.
+4. A denial keeps the item out of every later manifest; those that hold it already, and their models, are named in the answer.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+
+from sqlmodel import Session
+
+from services.ingest.registration.schemas import format_moment
+from services.ingest.signals.c2pa import read_c2pa
+from services.ingest.signals.content_usage import read_content_signal, read_content_usage_header, read_content_usage_rules
+from services.ingest.signals.robots_txt import read_robots_txt
+from services.ingest.signals.rsl import read_rsl
+from services.ingest.signals.signal import Signal, Verdict, bounded
+from services.ingest.signals.tdmrep import read_tdmrep_file, read_tdmrep_headers, read_tdmrep_meta
+from services.ingest.signals.verdict import most_restrictive
+from services.ingest.signals.x_robots_tag import read_robots_meta, read_x_robots_tag
+from services.ingest.signals.xmp_plus import read_xmp_plus
+from shared.canonical import sha256_hex
+from shared.clock import utc_now
+from shared.errors import InputError
+from shared.ledger.entries import build_entry
+from shared.ledger.log import Log
+from shared.records.items import Item, ItemEntry, SignalRecord, load_signals, lock_item
+
+READ, STATED = "read", "stated"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen: bytes or their digest, where and when, and the verdict where none can be read.
+
+    Args:
+        kind: of the statement; those that have a reader are the keys of `READERS`.
+        observed_at: when it was seen.
+        raw: the bytes that carry it: an image, a page, a robots.txt, or header fields one a line.
+        raw_sha256: their digest, where the bytes are not at hand.
+        url: of what the statement is about; needed for what speaks of paths.
+        user_agent: of whoever fetched it.
+        stated: the verdict, where there is no reader or there are no bytes.
+        statement: what was read in it, likewise.
+        trust_anchors_pem: certificates that C2PA signers must chain to in order to count as trusted.
+    """
+
+    kind: str
+    observed_at: datetime
+    raw: bytes | None = None
+    raw_sha256: str | None = None
+    url: str | None = None
+    user_agent: str = ""
+    stated: Verdict | None = None
+    statement: str | None = None
+    trust_anchors_pem: str | None = None
+
+
+def _fields(raw: bytes) -> list[tuple[str, str]]:
+    # RFC 9112 section 5: one field a line, name and value with a colon between them; Latin-1 takes every byte.
+    lines = raw.decode("latin-1").splitlines()
+    return [(name.strip(), value.strip()) for name, colon, value in (line.partition(":") for line in lines) if colon]
+
+
+def _place(seen: Observation) -> str:
+    if seen.url is None:
+        raise InputError(f"expected the URL that a signal of kind {seen.kind} is about, got none", code="signal_url_missing")
+    return seen.url
+
+
+READERS: Mapping[str, Callable[[bytes, Observation], Signal | None]] = {
+    "c2pa-training-mining": lambda raw, seen: read_c2pa(raw, seen.trust_anchors_pem),
+    "xmp-plus-data-mining": lambda raw, _seen: read_xmp_plus(raw),
+    "tdmrep-file": lambda raw, seen: read_tdmrep_file(raw, _place(seen)),
+    "tdmrep-header": lambda raw, _seen: read_tdmrep_headers(_fields(raw)),
+    "tdmrep-meta": lambda raw, _seen: read_tdmrep_meta(raw),
+    "x-robots-tag": lambda raw, seen: read_x_robots_tag(_fields(raw), seen.user_agent),
+    "robots-meta": lambda raw, seen: read_robots_meta(raw, seen.user_agent),
+    "robots-txt": lambda raw, seen: read_robots_txt(raw, _place(seen), seen.user_agent),
+    "content-usage-header": lambda raw, _seen: read_content_usage_header(_fields(raw)),
+    "content-usage-robots": lambda raw, seen: read_content_usage_rules(raw, _place(seen), seen.user_agent),
+    "content-signal": lambda raw, seen: read_content_signal(raw, _place(seen), seen.user_agent),
+    "rsl-license": lambda raw, _seen: read_rsl(raw),
+}
+
+
+@dataclass(frozen=True)
+class JudgedSignal:
+    """A statement with its verdict, ready to be recorded."""
+
+    kind: str
+    verdict: Verdict
+    raw_sha256: str
+    detail: dict[str, Any]
+    observed_at: datetime
+
+
+def judge_observation(seen: Observation) -> JudgedSignal:
+    """Find the verdict of what was seen.
+
+    Raises:
+        InputError: a verdict is stated that can be read, or none is stated that cannot; the bytes make no statement of the
+            kind; the URL that it takes is missing.
+    """
+    reader = READERS.get(seen.kind)
+    if seen.raw is not None and reader is not None:
+        return _read(reader(seen.raw, seen), seen)
+    if seen.stated is None:
+        raise InputError(
+            f"expected a stated verdict: {seen.kind!r} can be read from its bytes only, and by a reader of that kind",
+            code="signal_verdict_missing",
+        )
+    digest = seen.raw_sha256 if seen.raw is None else sha256_hex(seen.raw)
+    if digest is None:
+        raise InputError("expected the bytes of the statement or their SHA-256, got neither", code="signal_raw_missing")
+    detail = bounded({"basis": STATED, "statement": seen.statement})
+    return JudgedSignal(seen.kind, seen.stated, digest, detail, seen.observed_at)
+
+
+def _read(found: Signal | None, seen: Observation) -> JudgedSignal:
+    if seen.stated is not None:
+        raise InputError(f"a verdict on {seen.kind} is read from its bytes; expected none stated", code="signal_verdict_read")
+    if found is None:
+        raise InputError(f"expected a statement of kind {seen.kind} in the bytes, got none", code="signal_not_found")
+    stamped = replace(found, observed_at=seen.observed_at)
+    return JudgedSignal(stamped.kind, stamped.verdict, stamped.raw_sha256, stamped.detail, stamped.observed_at)
+
+
+def basis_of(signal: SignalRecord) -> str:
+    """Say whether a recorded verdict was read by a reader of ours or stated by a caller."""
+    return STATED if signal.detail.get("basis") == STATED else READ
+
+
+def record_signal(session: Session, item: Item, signal: JudgedSignal) -> SignalRecord:
+    """Record a later signal of an item, log it, and judge the item anew, in the caller's transaction.
+
+    Args:
+        session: an open transaction; nothing is committed here.
+        item: as `lock_item` gave it.
+        signal: what was seen.
+    """
+    body = {
+        "kind": signal.kind,
+        "verdict": signal.verdict,
+        "raw_sha256": signal.raw_sha256,
+        "detail": signal.detail,
+        "observed_at": format_moment(signal.observed_at),
+    }
+    [entry_id] = Log.append(session, [build_entry("signal.observed", at=utc_now(), subject={"item": item.id}, body=body)])
+    record = SignalRecord(entry_id=entry_id, item_id=item.id, **vars(signal))
+    session.add_all([record, ItemEntry(entry_id=entry_id, item_id=item.id)])
+    session.flush()
+    item.rights_verdict = most_restrictive(cast("Verdict", one.verdict) for one in load_signals(session, item.id))
+    session.add(item)
+    session.flush()
+    return record
+
+
+def observe(session: Session, item_id: str, seen: Observation) -> SignalRecord:
+    """Judge and record what was seen of an item, in the caller's transaction; a URL not given is the item's source.
+
+    Raises:
+        NotFoundError: no such item.
+        InputError: as `judge_observation`.
+    """
+    item = lock_item(session, item_id)
+    signal = judge_observation(replace(seen, url=seen.url or item.source_url))
+    return record_signal(session, item, signal)

@@ -1,0 +1,65 @@
+"""JSON Lines: a file of registrations, a line a row, as `POST /v1/items/batch` takes them.
+
+Rules, in order:
+
+1. A line is what `registration.jsonl` says: the fields of a registration, with `image` in base64 or `sha256`.
+2. Data set, acquirer and licence of the run stand in for those that a line does not give. A line of another data set is
+   refused: a run's status file is that of one.
+3. The file is read as it comes, a line at a time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from services.ingest.registration.jsonl import Line, max_line_bytes, parse_line, read_lines
+from services.ingest.sources.rows import BadRow, HeldRow, Row, SourceOptions
+from shared.errors import InputError
+
+# Read at once.
+CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class JsonLines:
+    """A source of this kind: one file."""
+
+    path: Path
+    options: SourceOptions
+    kind = "jsonl"
+
+    def files(self) -> list[Path]:
+        """The file that decides which rows there are, and in which order."""
+        return [self.path]
+
+    def count(self) -> int:
+        """Count the lines that are not empty."""
+        return sum(1 for _ in self._lines())
+
+    def rows(self, skip: int = 0) -> Iterator[Row | HeldRow | BadRow]:
+        """Yield the rows, but for the first `skip`, which are read and not parsed."""
+        given = {"dataset": self.options.dataset, "acquirer": self.options.acquirer, "licence": self.options.licence}
+        defaults = {name: value for name, value in given.items() if value is not None}
+        for line in islice(self._lines(), skip, None):
+            row = parse_line(line, max_line_bytes(self.options.max_bytes), defaults)
+            yield row if isinstance(row, BadRow) else self._of_this_data_set(row)
+
+    def _of_this_data_set(self, row: Row | HeldRow) -> Row | HeldRow | BadRow:
+        if row.registration.dataset == self.options.dataset:
+            return row
+        message = f"expected a row of data set {self.options.dataset!r}, got one of {row.registration.dataset!r}"
+        return BadRow(row.key, InputError(message, code="dataset_differs"))
+
+    def _lines(self) -> Iterator[Line]:
+        for line in read_lines(self._chunks(), max_line_bytes(self.options.max_bytes)):
+            if isinstance(line, Line) and line.data.strip():
+                yield line
+
+    def _chunks(self) -> Iterator[bytes]:
+        try:
+            with self.path.open("rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    yield chunk
+        except OSError as error:
+            raise InputError(f"{self.path.name} cannot be read: {error.strerror}", code="source_damaged") from error

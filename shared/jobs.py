@@ -1,0 +1,202 @@
+"""The worker: a thread that runs queued jobs one after another, beside whatever else the process does.
+
+Rules, in order:
+
+1. A job is what its runner does when it is called once or several times: each step is recorded by itself, and a runner that is
+   called again goes on behind the steps that are on record. So a process may be killed at any point.
+2. While a job runs, its lease is renewed from a thread of its own; a job whose process is gone is due again when it runs out.
+3. A worker that is told to stop gives its job back at the next step. A job that is claimed again and again without getting on
+   has failed, as has one whose runner raised.
+4. No transaction is open while a runner waits for the world, so that no request waits for a job.
+
+docs/adr/0007-jobs-in-our-own-table.md says why this is no framework.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.clock import utc_now
+from shared.errors import SleeveError, UnavailableError
+from shared.ids import new_id
+from shared.records.jobs import Job, claim_job, has_due_job, write_job
+from shared.workspace import Workspace
+
+# A killed job goes on within this time; with the look below, within the ten seconds that a restart may take.
+LEASE = timedelta(seconds=6)
+# Three chances before the lease runs out.
+RENEW_SECONDS = 2.0
+# How often a worker without a job looks for one; one read of an indexed column.
+LOOK_SECONDS = 0.5
+# How long a server that ends waits for the step in hand.
+STOP_SECONDS = 5.0
+# A job that ended its process or lost its database so often without a step in between will do so again.
+MAX_ATTEMPTS = 5
+
+log = structlog.get_logger()
+
+
+class JobStoppedError(SleeveError):
+    """The worker is to stop, or another one has the job; not a failure of the job."""
+
+    code = "job_stopped"
+
+
+class JobRun:
+    """A job in a worker's hands; used as a context, in which the lease is renewed.
+
+    Args:
+        workspace: where the job is on record.
+        job: as claimed.
+        stopping: set when the worker is to stop.
+    """
+
+    def __init__(self, workspace: Workspace, job: Job, stopping: threading.Event) -> None:
+        self.job = job
+        self._workspace = workspace
+        self._worker = job.worker or ""
+        self._stopping = stopping
+        self._ended = threading.Event()
+        self._renewer = threading.Thread(target=self._renew, name="job-lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._renewer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._ended.set()
+        self._renewer.join()
+
+    def save_progress(self, done: int, total: int, counts: Mapping[str, int]) -> None:
+        """Put on record how far the job is.
+
+        Args:
+            done: steps that are on record.
+            total: steps of the whole job.
+            counts: how many of them came to what.
+
+        Raises:
+            JobStoppedError: the worker is to stop, or has lost the job; the runner is to let this pass.
+        """
+        if not self.write(done=done, total=total, counts=dict(counts), attempts=0) or self._stopping.is_set():
+            raise JobStoppedError(f"job {self.job.id} was stopped after {done:,} of {total:,} steps")
+
+    def write(self, **changed: Any) -> bool:
+        """Change the job's columns; say whether it is still this worker's."""
+        with self._workspace.writing() as session:
+            return write_job(session, self.job.id, self._worker, **changed)
+
+    def _renew(self) -> None:
+        while not self._ended.wait(RENEW_SECONDS):
+            try:
+                self.write(lease_until=utc_now() + LEASE)
+            except (SQLAlchemyError, SleeveError) as error:
+                log.warning("job_lease_not_renewed", job=self.job.id, error=type(error).__name__)
+
+
+JobRunner = Callable[[Workspace, JobRun], None]
+
+
+class JobWorker:
+    """Runs the jobs of some kinds, one at a time.
+
+    Args:
+        workspace: whose jobs.
+        runners: what runs each kind.
+    """
+
+    def __init__(self, workspace: Workspace, runners: Mapping[str, JobRunner]) -> None:
+        self._workspace = workspace
+        self._runners = dict(runners)
+        self._name = new_id()
+        self._stopping = threading.Event()
+        # A daemon: a process that is told to end does not wait for a fetch that hangs.
+        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begin to run jobs, in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give back the job in hand and end; what takes longer than `STOP_SECONDS` is given up, and its lease runs out."""
+        self._stopping.set()
+        self._thread.join(STOP_SECONDS)
+
+    def run_next(self) -> bool:
+        """Run the oldest job that is due; say whether there was one.
+
+        Raises:
+            UnavailableError: the database is down.
+        """
+        job = self._claim()
+        if job is None:
+            return False
+        with JobRun(self._workspace, job, self._stopping) as run:
+            run.write(**self._run(run))
+        return True
+
+    def _claim(self) -> Job | None:
+        with self._workspace.reading() as session:
+            if not has_due_job(session, list(self._runners)):
+                return None
+        with self._workspace.writing() as session:
+            return claim_job(session, self._name, list(self._runners), LEASE)
+
+    def _run(self, run: JobRun) -> dict[str, Any]:
+        """Run a job and return what is to be put on record of it.
+
+        Raises:
+            UnavailableError: the database is down.
+        """
+        if run.job.attempts > MAX_ATTEMPTS:
+            return _failed("job_gave_up", f"claimed {MAX_ATTEMPTS} times without a step done")
+        try:
+            self._runners[run.job.kind](self._workspace, run)
+        except JobStoppedError:
+            return {"state": "queued", "worker": None, "lease_until": None}
+        except UnavailableError:
+            raise  # nothing is wrong with the job: it is due again when its lease has run out
+        except SleeveError as error:
+            return _failed(error.code, error.message)
+        except Exception as error:  # A defect of one job must not end the worker of all; it is on record and in the log.
+            log.exception("job_failed", job=run.job.id, kind=run.job.kind)
+            return _failed("job_defect", f"{type(error).__name__} while running the job")
+        return {"state": "done", "worker": None, "lease_until": None, "finished_at": utc_now()}
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if self.run_next():
+                    continue
+            except (SQLAlchemyError, SleeveError) as error:
+                # The database may come back; the job in hand, if there was one, is due again when its lease has run out.
+                log.warning("job_worker_waits", error=type(error).__name__)
+            self._stopping.wait(LOOK_SECONDS)
+
+
+@contextmanager
+def running_worker(workspace: Workspace, runners: Mapping[str, JobRunner]) -> Iterator[None]:
+    """Run a worker until the block ends."""
+    worker = JobWorker(workspace, runners)
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+
+
+def _failed(code: str, message: str) -> dict[str, Any]:
+    return {
+        "state": "failed",
+        "worker": None,
+        "lease_until": None,
+        "finished_at": utc_now(),
+        "error_code": code,
+        "error_message": message,
+    }

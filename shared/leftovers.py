@@ -1,0 +1,82 @@
+"""Unfinished files that killed writers left behind, found and removed.
+
+Rules, in order:
+
+1. Only files with the exact form of name that `shared.files` gives are looked at; links are not followed.
+2. One whose writer lives on this machine stays, however old: its name has the process's id. A number that was given to another
+   process since keeps it until that one ends, too.
+3. One that is younger than the given age stays: its writer may live on another machine, or in another container.
+4. A file removed here is at worst one whose writer then fails to rename it and reports an error; nothing that was
+   acknowledged is ever under such a name.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.files import TEMPORARY_PREFIX
+
+# A batch is written and renamed within seconds; even a stalled network disk is done within this.
+SAFE_AGE_SECONDS = 3600.0
+
+# What `shared.files` makes, and made before names had process ids.
+_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}(?:(?P<process>[1-9]\d*)-)?[0-9a-f]{{16}}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What was removed, and how many files were left to writers that may live."""
+
+    removed: int
+    removed_bytes: int
+    kept: int
+
+
+def remove_leftovers(folder: Path, older_than_seconds: float = SAFE_AGE_SECONDS) -> Leftovers:
+    """Remove the unfinished files below a folder whose writers are gone.
+
+    Args:
+        folder: looked through with all folders in it; one that is not there holds nothing.
+        older_than_seconds: since a file was last written to.
+
+    Raises:
+        OSError: a folder cannot be read, or a file not be removed.
+    """
+    removed = removed_bytes = kept = 0
+    for entry, process_id in _find(str(folder)):
+        try:
+            facts = entry.stat(follow_symlinks=False)
+            if time.time() - facts.st_mtime < older_than_seconds or (process_id is not None and _is_alive(process_id)):
+                kept += 1
+                continue
+            Path(entry.path).unlink()
+        except FileNotFoundError:
+            continue  # its writer has just finished it, or somebody else tidies as well
+        removed, removed_bytes = removed + 1, removed_bytes + facts.st_size
+    return Leftovers(removed, removed_bytes, kept)
+
+
+def _find(folder: str) -> Iterator[tuple[os.DirEntry[str], int | None]]:
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _find(entry.path)
+            elif (found := _NAME.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False):
+                yield entry, int(found["process"]) if found["process"] else None
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True

@@ -1,0 +1,69 @@
+"""A PostgreSQL cluster of the tests' own, in a temporary folder, stopped and removed at the end."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+
+def find_postgres() -> Path | None:
+    """The folder of the newest installed server binaries; None where there are none."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+@contextmanager
+def running_cluster(binaries: Path) -> Iterator[str]:
+    """Start a fresh cluster; yield the URL of its maintenance database."""
+    # Not under pytest's own folder, which only root may enter.
+    folder = Path(tempfile.mkdtemp(prefix="sleeve-pg-"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    port = free_port()
+    _run([f"{binaries}/initdb", "-D", f"{folder}/data", "-A", "trust", "-U", "postgres"])
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    control = [f"{binaries}/pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log"]
+    _run([*control, "-w", "-o", options, "start"])
+    try:
+        yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        _run([*control, "-m", "immediate", "stop"])
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def new_database(cluster: str) -> Iterator[str]:
+    """Make an empty database in a cluster; yield its URL, and drop it at the end."""
+    name = f"sleeve_{uuid.uuid4().hex}"
+    maintenance = create_engine(cluster, isolation_level="AUTOCOMMIT")
+    with maintenance.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield cluster.rsplit("/", 1)[0] + f"/{name}"
+    finally:
+        with maintenance.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        maintenance.dispose()
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _run(command: list[str]) -> None:
+    # initdb refuses to run as root.
+    whole = ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command
+    subprocess.run(whole, check=True, stdout=subprocess.DEVNULL, cwd="/")
