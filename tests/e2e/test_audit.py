@@ -118,8 +118,8 @@ def test_copies_are_found_each_with_its_item(audited_workspace: Workspace, tmp_p
     assert [one["item"] for one in content["generations"]] == ids
     assert content["distinct_items_copied"] == sorted(ids)
     rules = {rule["name"]: rule for rule in content["rules"]}
-    assert list(rules) == ["ssim", "l2-ratio", "carlini-adaptive", "tiled-l2", "pdq"]
-    for name in ("ssim", "l2-ratio", "tiled-l2"):
+    assert list(rules) == ["ssim", "fused", "l2-ratio", "carlini-adaptive", "tiled-l2", "pdq"]
+    for name in ("ssim", "fused", "l2-ratio", "tiled-l2"):
         assert (rules[name]["generations"]["hits"], rules[name]["distinct_items"]) == (SLICE, SLICE), name
         assert rules[name]["control"]["hits"] == 0, name
     # A slice this small has no fifty neighbours: the rule says so and fires for none.

@@ -26,7 +26,7 @@ from tests.long.quality_transforms import TRANSFORMS, transform_views
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 RATES = (0.01, 0.001)
-POSITIVES = 250
+POSITIVES = 300
 REPLAYS, REPLAY_SLICE = 150, 256
 # "combined" stacks three transforms and is shown beside the mean, not in it; replays are no transform.
 BESIDE = ("combined", "replay")

@@ -162,7 +162,8 @@ class Descriptor:
 
     def save(self, path: Path) -> None:
         """Write the map as safetensors."""
-        save_file({"mean": self.mean, "projection": self.projection}, path)
+        # safetensors writes memory as it lies: an array in another order would come back scrambled.
+        save_file({"mean": np.ascontiguousarray(self.mean), "projection": np.ascontiguousarray(self.projection)}, path)
 
 
 def load_descriptor(path: Path = SHIPPED) -> Descriptor:

@@ -145,7 +145,7 @@ def _uncovered(content: Floats, loss: Floats) -> Floats:
     for height, width in _COVERS:
         covered = corners[..., height:, width:] - corners[..., :-height, width:]
         covered = covered - corners[..., height:, :-width] + corners[..., :-height, :-width]
-        flat = covered.reshape(*covered.shape[:3], -1)
+        flat = covered.reshape(*covered.shape[:3], covered.shape[3] * covered.shape[4])
         at = flat[0].argmax(axis=-1)
         found = np.take_along_axis(flat, np.broadcast_to(at[None, ..., None], (2, *at.shape, 1)), axis=-1)[..., 0]
         worst = np.where(found[0] > worst[0], found, worst)

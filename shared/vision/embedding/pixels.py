@@ -8,7 +8,7 @@ in both counts as alike. The inner product of two vectors adds up the same three
 3. colour: mean red, green and blue, n/2 × n/2.
 
 The picture is the centred square, as in the canonical view. Every picture has a direction, a picture of one colour too: it
-is flat everywhere. Measured against nine other designs in docs/results/recall.md; chosen in docs/adr/0008.
+is flat everywhere. Measured beside other designs in docs/results/recall.md; chosen in docs/adr/0008.
 
 Source of the terms: Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity".
 """
@@ -30,7 +30,8 @@ WINDOW_PX = 5
 # Half of SSIM's constant (K2 · peak)², K2 0.03 (Wang et al. 2004): with the two spreads equal, the product of structures
 # plus the product of flatness is then exactly SSIM's second factor.
 STABLE = (0.03 * 255) ** 2 / 2
-# Weight of colour against structure and flatness (each 1). Of 0.5 to 2, 0.7 found most; 2 lost a tenth of the best at k = 10.
+# Weight of colour against structure and flatness (each 1). Of 0.7, 1 and 2, 0.7 found most; 2 lost up to a
+# tenth of the best matches at k = 10.
 COLOUR_WEIGHT = 0.7
 # Luma of RGB: ITU-R BT.601.
 LUMA = np.array([0.299, 0.587, 0.114])

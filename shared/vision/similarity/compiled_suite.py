@@ -134,7 +134,7 @@ def _luminance(image: NDArray[np.uint8], plane: Floats) -> None:
 
 @compiled
 def _congruency(response: NDArray[np.complex128], thresholds: Floats, congruency: Floats) -> None:
-    """Fill phase congruency (H, W) from the responses of one image, (orientations, scales, H, W), and their noise thresholds."""
+    """Fill phase congruency (H, W) from one image's responses, (orientations, scales, H, W), and their noise thresholds."""
     orientations, scales, height, width = response.shape
     amplitude, energies = np.zeros((height, width)), np.zeros((height, width))
     for o in range(orientations):
