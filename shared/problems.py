@@ -50,6 +50,7 @@ def _response(title: str) -> dict[str, Any]:
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: _response("Not found"),
     409: _response("Conflict"),
+    413: _response("The request is larger than this server takes"),
     422: _response("Unusable input"),
     503: _response("A dependency is unavailable"),
 }

@@ -13,9 +13,10 @@ from typing import Any
 from sqlmodel import Session
 
 from services.audit.audit_content import build_audit
-from services.audit.comparison import Comparison, compare, match_against
+from services.audit.comparison import Comparison, compare, embed_views, match_against
 from services.audit.controls import CalibratedModel, calibrate_model
 from services.audit.sampling import load_samples
+from services.audit.statistics.summary import build_statistics
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import timestamp, utc_now
 from shared.errors import ConflictError
@@ -66,6 +67,14 @@ def audit_model(
     matched = match_against(calibrated.corpus, samples.images, embedder, neighbours)
     comparison = compare(calibrated.corpus, matched, calibrated.control_matched, calibrated.scores, rate)
     content = build_audit(calibrated, samples, comparison, rate)
+    content["statistics"] = build_statistics(
+        calibrated.corpus,
+        embed_views(calibrated.corpus.side.views, embedder),
+        matched,
+        calibrated.control_matched,
+        comparison,
+        content["model"]["updates_per_image"],
+    )
     with workspace.reading() as session:
         content["owners"] = _named_owners(session, comparison)
     return _keep(workspace, calibrated, comparison, content), content

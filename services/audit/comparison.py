@@ -42,8 +42,10 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Matched:
-    """Pictures with their best matches, and what the rules look at."""
+    """Pictures, uint8 (G, C, H, W), with their embeddings and best matches, and what the rules look at."""
 
+    pictures: Pixels
+    vectors: NDArray[np.float32]
     matches: BestMatches
     evidence: Evidence
 
@@ -72,7 +74,8 @@ class Comparison:
 def match_against(corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbours: int) -> Matched:
     """Send pictures, uint8 (G, C, H, W), through embed → shortlist → best SSIM → suite, and through the copy detector."""
     copies = corpus.detector.detect(np.stack([build_view(image, COPY_RECIPE) for image in _images(pictures)]))
-    shortlists, cosines = exact_neighbours(embedder.embed(_images(pictures)), corpus.vectors, neighbours)
+    vectors = embed_views(pictures, embedder)
+    shortlists, cosines = exact_neighbours(vectors, corpus.vectors, neighbours)
     matches = find_best_matches(pictures, np.asarray(corpus.side.views), shortlists)
     evidence = Evidence(
         training=corpus.side,
@@ -84,7 +87,12 @@ def match_against(corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbou
         hashes=hash_views(pictures),
         copies=CopyScores(copies.scores, copies.items),
     )
-    return Matched(matches, evidence)
+    return Matched(pictures, vectors, matches, evidence)
+
+
+def embed_views(views: Pixels, embedder: Embedder) -> NDArray[np.float32]:
+    """Embed views, uint8 (N, C, H, W); returns float32 (N, D)."""
+    return embedder.embed(_images(views))
 
 
 def build_control_scores(matched: Matched, pipeline: dict[str, Any]) -> ControlScores:

@@ -134,6 +134,12 @@ def test_copies_are_found_each_with_its_item(audited_workspace: Workspace, tmp_p
     assert pairs["ssim", "tiled-l2"]["both"] == SLICE
     assert pairs["ssim", "carlini-adaptive"]["share"] is None
     assert content["duplicates"]["clusters"] == SLICE
+    statistics = content["statistics"]
+    assert statistics["shortlist_recall"]["value"] == 1.0
+    assert statistics["authentic"]["hits"] == 0
+    assert statistics["quality"]["distance"] > 0
+    assert {item: kind["kind"] for item, kind in statistics["kinds"].items()} == dict.fromkeys(ids, "overfitting")
+    assert [level["generations"]["hits"] for level in statistics["sweep"]][:2] == [SLICE, SLICE]
 
 
 def test_samples_of_another_model_are_refused(audited_workspace: Workspace, tmp_path: Path) -> None:

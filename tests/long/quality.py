@@ -26,8 +26,8 @@ from tests.long.quality_transforms import TRANSFORMS, transform_views
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 RATES = (0.01, 0.001)
-POSITIVES = 300
-REPLAYS, REPLAY_SLICE = 150, 256
+POSITIVES = 1000
+REPLAYS, REPLAY_SLICE = 300, 256
 # "combined" stacks three transforms and is shown beside the mean, not in it; replays are no transform.
 BESIDE = ("combined", "replay")
 RESAMPLES = 300

@@ -4,7 +4,7 @@ Rules, in order:
 
 1. Each transform works on the view that a generator of 64 px would put out, and gives such a view.
 2. What is random about it is drawn from a generator seeded by the transform's name and the picture's number.
-3. No transform is known to the detector: it indexes other crops and angles than these.
+3. The detector indexes other crops than these, and its weights were fitted on other operations (docs/methods/quality.md).
 """
 
 import hashlib

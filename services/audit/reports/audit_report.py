@@ -10,6 +10,7 @@ Rules, in order (standards of evidence):
 Source: Carlini 2025 (note to lawyers) and Cooper and Grimmelmann 2024 for what a figure may be taken to show.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ def _section(workspace: Workspace, audit: Audit, content: dict[str, Any], folder
         "upper_bound": upper_bound(content["copies"]["hits"], content["copies"]["trials"]),
         "by_chance": content["attained_rate"] * content["copies"]["trials"],
         "sweep": _sweep(content),
+        "kinds": Counter(sorted(one["kind"] for one in content["statistics"]["kinds"].values())),
     }
 
 

@@ -178,7 +178,11 @@ def main() -> None:
     setup: Setup = pickle.loads(first)  # noqa: S301 - rule 4
     blobs = BlobStore(setup.blob_folder)
     while (frame := read_frame(questions)) is not None:
-        write_frame(answers, _answer(pickle.loads(frame), setup, blobs))  # noqa: S301 - rule 4
+        answer = _answer(pickle.loads(frame), setup, blobs)  # noqa: S301 - rule 4
+        try:
+            write_frame(answers, answer)
+        except BrokenPipeError:
+            os._exit(0)  # rule 1: nobody is left to answer, and closing the pipe would only say so again
 
 
 if __name__ == "__main__":

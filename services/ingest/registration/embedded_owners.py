@@ -4,7 +4,8 @@ Rules, in order:
 
 1. What the record says stays as it is and first. Nobody is replaced, and no confidence is changed.
 2. Whom the metadata names and the record does not, in whatever role, is a further presumed owner: basis "embedded metadata",
-   with the confidence of the field, which is below that of a data set's column. The same name is added once, by its best field.
+   with the confidence of the field, which is below that of a data set's column. The same name is added once, by its best
+   field.
 3. The look into the metadata is a search for the owner, and is put on record where it found a name, also one that the record
    has already. Its result says in which fields and names nobody, since results are in the log.
 4. What makes two registrations the same is what was registered: additions are no part of it.
@@ -65,5 +66,5 @@ def _search(suggestions: Sequence[OwnerSuggestion], added: int) -> DiligenceSear
     return DiligenceSearch(
         source=EMBEDDED_BASIS,
         searched_at=now,
-        result=f"named in {fields}; {added} presumed owners beyond those of the record" if added else f"record agrees: {fields}",
+        result=f"named in {fields}; {added} beyond those of the record" if added else f"record agrees: {fields}",
     )

@@ -46,9 +46,7 @@ MAX_DECOMPRESSED_MB = 16
 _PROVENANCE = "{http://purl.org/dc/terms/}provenance"
 
 
-def read_c2pa(
-    data: bytes, trust_anchors_pem: str | None = None, metadata: EmbeddedMetadata | None = None
-) -> Signal | None:
+def read_c2pa(data: bytes, trust_anchors_pem: str | None = None, metadata: EmbeddedMetadata | None = None) -> Signal | None:
     """Read the training and data mining assertions of an image file.
 
     Args:

@@ -186,7 +186,9 @@ class CopyDetector:
 
     def save(self, path: Path) -> None:
         """Write the points, with the digests of what they were made of, as safetensors."""
-        save_file({"points": np.ascontiguousarray(self.points)}, path, metadata=self.digests | {"indexed_views": str(INDEXED_VIEWS)})
+        save_file(
+            {"points": np.ascontiguousarray(self.points)}, path, metadata=self.digests | {"indexed_views": str(INDEXED_VIEWS)}
+        )
 
     @classmethod
     def load(cls, path: Path, views: Pixels, descriptor: Descriptor | None = None, fusion: Fusion | None = None) -> Self:

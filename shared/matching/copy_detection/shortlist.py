@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from shared.index.exact import exact_neighbours
 
-# Pairs that are aligned for a generation. The right item was among the first 20 for 99 % of crops of a quarter, the hardest
-# kind of copy to find (docs/results/quality.md); twice as many would cost twice the time of the second stage.
+# Pairs that are aligned for a generation. The right item is among the first 20 for 97 % of the copies that are hardest to
+# find, crops that lost a quarter of each side, and among 40 for 99 % (docs/methods/quality.md), at twice the time.
 CANDIDATES = 20
 # Points asked of an index for each of the two: with six views an item, enough that 20 items come together.
 POINTS = 80

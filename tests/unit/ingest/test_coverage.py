@@ -16,6 +16,10 @@ def test_every_count_is_of_active_items_that_have_the_thing(any_workspace: Works
         load_item(session, gone.id).state = "withdrawn"
     with any_workspace.reading() as session:
         others, works = measure_coverage(session)
-    assert works == Coverage("works", items=2, owner=1, acquirer=2, diligence=1, archival_link=1, archival_verified=1, denied=0)
+    assert works == Coverage(
+        "works", items=2, owner=1, acquirer=2, diligence=1, archival_link=1, archival_verified=1, denied=0
+    )
     assert works.share(works.owner) == 0.5
-    assert others == Coverage("others", items=1, owner=0, acquirer=1, diligence=1, archival_link=1, archival_verified=0, denied=0)
+    assert others == Coverage(
+        "others", items=1, owner=0, acquirer=1, diligence=1, archival_link=1, archival_verified=0, denied=0
+    )

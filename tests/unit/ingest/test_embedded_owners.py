@@ -46,7 +46,7 @@ def test_an_item_without_an_owner_gets_those_of_the_image(any_workspace: Workspa
         (EMBEDDED_BASIS, 0.4),
     ]
     assert entry.body["diligence"][0]["result"] == (
-        "named in XMP dc:creator, XMP dc:rights; 2 presumed owners beyond those of the record"
+        "named in XMP dc:creator, XMP dc:rights; 2 beyond those of the record"
     )
     assert {"owners.0.name", "owners.1.name"} <= entry.commitments.keys()
     assert b"Lovelace" not in entry.canonical_bytes()
@@ -62,7 +62,7 @@ def test_the_owner_of_the_record_stays_first_and_a_differing_one_is_added(worksp
         searches = session.exec(select(Diligence).order_by(Diligence.position)).all()  # type: ignore[arg-type]
     assert [search.result for search in searches] == [
         "creator named",
-        "named in XMP dc:creator; 1 presumed owners beyond those of the record",
+        "named in XMP dc:creator; 1 beyond those of the record",
     ]
 
 
