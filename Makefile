@@ -5,7 +5,7 @@ RUN := .venv/.installed
 TEST := .venv/.installed-test
 SOURCES := services shared deploy tests
 
-.PHONY: demo test lint types unit bench serve openapi constraints clean
+.PHONY: demo test lint types unit bench bench-quality kills serve openapi constraints clean
 
 demo: $(RUN)
 	$(BIN)/sleeve demo
@@ -24,6 +24,12 @@ types: $(TEST)
 
 bench: $(TEST)
 	$(BIN)/python -m tests.bench.run
+
+bench-quality: $(TEST)
+	$(BIN)/python -m tests.long.quality
+
+kills: $(TEST)
+	for d in sqlite postgresql; do for w in rest bulk; do $(BIN)/python -m tests.long.kills --database $$d --way $$w || exit 1; done; done
 
 serve: $(RUN)
 	$(BIN)/sleeve serve

@@ -17,5 +17,6 @@ def configure_logging(*, verbose: bool = False) -> None:
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up for each event: standard error may be another stream by then, as it is between two tests.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )

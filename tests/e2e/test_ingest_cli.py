@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.console import console
 from shared.errors import SleeveError
 from shared.workspace import Workspace
 from tests.factories import png, register
@@ -20,7 +21,7 @@ class Sleeve:
     """The command line in this process, over one home."""
 
     def __init__(self, home: Path) -> None:
-        self.runner = CliRunner(env={"SLEEVE_HOME": str(home), "COLUMNS": "250"})
+        self.runner = CliRunner(env={"SLEEVE_HOME": str(home)})
 
     def text(self, *arguments: str | Path) -> str:
         result = self.runner.invoke(app, [str(one) for one in arguments], catch_exceptions=True)
@@ -40,7 +41,9 @@ class Sleeve:
 
 
 @pytest.fixture
-def sleeve(workspace: Workspace) -> Sleeve:
+def sleeve(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Sleeve:
+    # The console measures its width when it is made, which may be long before this test.
+    monkeypatch.setattr(console, "width", 250)
     return Sleeve(workspace.home)
 
 
