@@ -46,6 +46,7 @@ clean:
 $(RUN): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m shared.matching.compile_ahead
 	touch $@
 
 $(TEST): $(RUN)

@@ -1,7 +1,7 @@
 """The `sleeve` command: one entry to every service.
 
-An expected failure is one line on standard error and exit status 1. Modules that bring torch are
-imported by the commands that need them, so that verifying a receipt starts at once.
+An expected failure is one line on standard error and exit status 1. What a command alone
+needs it imports itself, here and beside each service, so that help and verifying a receipt start at once.
 """
 
 from pathlib import Path
@@ -16,8 +16,6 @@ from services.ingest import cli as ingest_cli
 from services.output_gate import cli as gate_cli
 from shared.code_version import code_version
 from shared.errors import SleeveError
-from shared.logging import configure_logging
-from shared.settings import load_settings
 
 app = typer.Typer(
     help="Sleeve: provenance of training images, memorisation audits, and a gate for generations, proved by one log.",
@@ -46,6 +44,8 @@ def sleeve(
     verbose: Annotated[bool, typer.Option(help="Log what happens to standard error.")] = False,
 ) -> None:
     """Sleeve: provenance of training images, memorisation audits, and a gate for generations, proved by one log."""
+    from shared.logging import configure_logging
+
     configure_logging(verbose=verbose)
 
 
@@ -56,7 +56,10 @@ def serve(
 ) -> None:
     """Run the three services in one process on loopback; the API is described at /docs."""
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
+    from shared.settings import load_settings
+
     settings = load_settings(**given)
+    # Only now what brings torch: settings that cannot be accepted are answered at once.
     from services.serve import build_server
 
     server = build_server(settings)

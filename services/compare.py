@@ -7,14 +7,11 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.table import Table
 
 from services.console import console
 from shared.errors import InputError
-from shared.settings import load_settings
-from shared.vision.images import decode_image, image_limits
 
 SUITE = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
@@ -55,6 +52,11 @@ def measure_files(first: Path, second: Path) -> dict[str, Any]:
     Raises:
         InputError: a file is no acceptable image, or the sizes differ.
     """
+    import numpy as np
+
+    from shared.settings import load_settings
+    from shared.vision.images import decode_image, image_limits
+
     images = [np.asarray(decode_image(_read(path), image_limits(load_settings())).pixels) for path in (first, second)]
     if images[0].shape != images[1].shape:
         sizes = [f"{image.shape[1]}×{image.shape[0]}" for image in images]

@@ -13,10 +13,6 @@ import typer
 from services.console import console
 from shared.canonical import sha256_hex
 from shared.errors import InputError
-from shared.ledger.checkpoint import verify_checkpoint
-from shared.ledger.verify import verify_growth, verify_log, verify_receipt
-from shared.records.membership import verify_membership
-from shared.settings import load_settings
 
 app = typer.Typer(
     help="Verify receipts, membership proofs, checkpoints and whole logs.",
@@ -37,7 +33,7 @@ def load_vkey(key: str | None) -> str:
     """
     if key is not None and "+" in key and not Path(key).exists():
         return key.strip()
-    path = Path(key) if key is not None else load_settings().home / "log.vkey"
+    path = Path(key) if key is not None else load_home() / "log.vkey"
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -75,6 +71,8 @@ def receipt(
     show: Annotated[bool, typer.Option(help="Print the whole entry.")] = False,
 ) -> None:
     """Verify, offline, that a receipt's entry is in the log that the key stands for."""
+    from shared.ledger.verify import verify_receipt
+
     verified = verify_receipt(load_text(file, "receipt"), load_vkey(key))
     console.print(
         f"valid: entry {verified.index:,} of {verified.size:,} in {verified.origin}, "
@@ -93,6 +91,8 @@ def membership(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was verified as JSON.")] = False,
 ) -> None:
     """Verify, offline, that an image is in a sealed manifest, or that it is not; the line says which."""
+    from shared.records.membership import verify_membership
+
     sha256 = sha256_hex(load_bytes(image, "image")) if image is not None else None
     found = verify_membership(load_text(file, "membership proof"), load_vkey(key), sha256=sha256)
     if as_json:
@@ -111,6 +111,8 @@ def log(
     key: Key = None,
 ) -> None:
     """Recompute a whole log from its entries and compare it with its tiles and signed checkpoint."""
+    from shared.ledger.verify import verify_log
+
     report = verify_log(source or default_log(), load_vkey(key))
     console.print(f"valid: {report.size:,} entries in {report.origin}, root {report.root.hex()}", soft_wrap=True)
 
@@ -126,6 +128,9 @@ def consistency(
     key: Key = None,
 ) -> None:
     """Verify that the log only grew from one checkpoint to another: nothing removed, nothing changed, no fork."""
+    from shared.ledger.checkpoint import verify_checkpoint
+    from shared.ledger.verify import verify_growth
+
     vkey = load_vkey(key)
     older, newer = (verify_checkpoint(load_text(file, "checkpoint"), vkey) for file in (old, new))
     verify_growth(older, newer, source or default_log())
@@ -136,4 +141,11 @@ def consistency(
 
 def default_log() -> Path:
     """Return the folder of this home's own log."""
-    return load_settings().home / "log"
+    return load_home() / "log"
+
+
+def load_home() -> Path:
+    """Return the home folder of the settings, which a verifier who names key and log needs none of."""
+    from shared.settings import load_settings
+
+    return load_settings().home

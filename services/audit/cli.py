@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
+from services.command_workspace import open_home
 from services.console import console, step_progress
-from shared.settings import load_settings
-from shared.workspace import open_workspace
 
 app = typer.Typer(help="Train on sealed manifests and measure what a model memorised.", no_args_is_help=True)
 
@@ -27,7 +26,7 @@ def seal(
     from services.audit.slices import draw_slice
     from shared.records.manifests import seal_manifest
 
-    workspace = open_workspace(load_settings())
+    workspace = open_home()
     with workspace.writing() as session:
         drawn = draw_slice(session, dataset, size, seed)
         sealed = [seal_manifest(session, name, "train", drawn.training)]
@@ -55,7 +54,7 @@ def train(
     changed = {"resolution": resolution, "channels": channels, "max_train_steps": max_train_steps, "seed": seed}
     config = TrainingConfig.model_validate(DEMO_CONFIG.model_dump() | changed)
     with step_progress(f"training {name}", max_train_steps) as move:
-        model = train_model(open_workspace(load_settings()), name, manifest, config, move)
+        model = train_model(open_home(), name, manifest, config, move)
     console.print(f"{model.name}: weights {model.weights_sha256}", soft_wrap=True)
 
 
@@ -70,7 +69,7 @@ def sample(
     from services.audit.samples import sample_model
 
     with step_progress(f"sampling {model}", count) as move:
-        folder = sample_model(open_workspace(load_settings()), model, count, seed, steps, move)
+        folder = sample_model(open_home(), model, count, seed, steps, move)
     console.print(f"{count:,} images in {folder}", soft_wrap=True)
 
 
@@ -91,7 +90,7 @@ def run(
     from services.audit.samples import sample_model
     from shared.vision.embedding import open_embedder
 
-    workspace = open_workspace(load_settings())
+    workspace = open_home()
     with step_progress(f"sampling {model}", count) as move:
         samples = sample_model(workspace, model, count, seed, steps, move)
     embedder = open_embedder(workspace.settings.embedder)

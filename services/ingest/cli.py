@@ -5,28 +5,26 @@ from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from services.command_workspace import open_home
 from services.console import console, progress
 from services.ingest.archive import cli as archive_cli
 from services.ingest.command_input import EXIT_STATUS, AsJson
-from services.ingest.coverage import Coverage, measure_coverage, total_coverage
 from services.ingest.diligence import cli as diligence_cli
 from services.ingest.lifecycle import cli as items_cli
-from services.ingest.lifecycle.erasure import erase_party
 from services.ingest.manifests import cli as manifests_cli
 from services.ingest.search.cli import fingerprint, search
 from services.ingest.signals import cli as signals_cli
-from services.ingest.sources.rows import SourceOptions
-from services.ingest.sources.run import RunResult, add_source
-from services.ingest.sources.source import open_source
-from shared.fetching.fetcher import build_fetcher
 from shared.leftovers import SAFE_AGE_SECONDS, remove_leftovers
-from shared.settings import load_settings
-from shared.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from services.ingest.coverage import Coverage
+    from services.ingest.sources.run import RunResult
+    from shared.workspace import Workspace
 
 app = typer.Typer(help="Record training images with their provenance.", epilog=EXIT_STATUS, no_args_is_help=True)
 app.add_typer(items_cli.app, name="items")
@@ -79,7 +77,12 @@ def add(
     ] = False,
 ) -> None:
     """Register every image of a source. Run it again after an interruption: nothing is registered twice."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.sources.rows import SourceOptions
+    from services.ingest.sources.run import add_source
+    from services.ingest.sources.source import open_source
+    from shared.fetching.fetcher import build_fetcher
+
+    workspace = open_home()
     make_fetcher = partial(build_fetcher, workspace.settings)
     named = dataset or default_name(path)
     options = SourceOptions(named, acquirer, workspace.limits.max_bytes, licence, make_fetcher, read_pages)
@@ -104,7 +107,7 @@ def default_name(path: Path) -> str:
     return whole.stem if whole.suffix in {".tar", ".parquet", ".csv", ".jsonl", ".ndjson"} else whole.name
 
 
-def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
+def show_result(workspace: "Workspace", dataset: str, result: "RunResult") -> None:
     """Print what a run did, and the first of the rows that it refused."""
     rows, checkpoint = result.rows, workspace.log.checkpoint()
     if done := sum(result.earlier.values()):
@@ -126,7 +129,9 @@ def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show how far the input duty is fulfilled, data set by data set and in total."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.coverage import measure_coverage, total_coverage
+
+    workspace = open_home()
     with workspace.reading() as session:
         found = measure_coverage(session)
     total = total_coverage(found)
@@ -142,9 +147,10 @@ def status(as_json: AsJson = False) -> None:
     console.print("Shares are of active items. A search counts until it expires; a denied item is in no later manifest.")
 
 
-def build_coverage_row(one: Coverage) -> list[str]:
+def build_coverage_row(one: "Coverage") -> list[str]:
     """Say how far one data set is; nothing short of all is shown as 100 %.
 
+    >>> from services.ingest.coverage import Coverage
     >>> build_coverage_row(Coverage("a", 1000, 999, 1000, 1, 0, 0, 0))[2:5]
     ['99.9%', '100%', '0.1%']
     """
@@ -152,7 +158,7 @@ def build_coverage_row(one: Coverage) -> list[str]:
     return [one.dataset, f"{one.items:,}", *(format_share(one, count) for count in counts)]
 
 
-def format_share(one: Coverage, count: int) -> str:
+def format_share(one: "Coverage", count: int) -> str:
     """Write a share: whole per cents only for none and all."""
     if count in {0, one.items}:
         return f"{one.share(count):.0%}"
@@ -165,7 +171,9 @@ def erase(
     reason: Annotated[str, typer.Option(help="Why, in words that name nobody; it goes into the log.")],
 ) -> None:
     """Erase a person's name from the records. It cannot be undone; every proof stays valid."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.lifecycle.erasure import erase_party
+
+    workspace = open_home()
     with workspace.writing() as session:
         deleted = erase_party(session, party, reason)
     workspace.log.integrate()
@@ -179,6 +187,8 @@ def tidy(
     ] = SAFE_AGE_SECONDS / 3600,
 ) -> None:
     """Remove the unfinished files that killed processes left in the home folder. Nothing that was recorded is touched."""
+    from shared.settings import load_settings
+
     found = remove_leftovers(load_settings().home, older_than_hours * 3600)
     console.print(
         f"{found.removed:,} unfinished files removed, {found.removed_bytes:,} bytes; "

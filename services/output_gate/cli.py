@@ -1,19 +1,19 @@
 """`sleeve gate`: checks from the command line."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from services.command_workspace import open_home
 from services.console import console
-from services.output_gate.checks.schemas import CheckAnswer
 from shared.errors import InputError
 from shared.files import save_atomically
-from shared.records.models import load_model_record
-from shared.settings import load_settings
-from shared.vision.images import decode_image
-from shared.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from services.output_gate.checks.schemas import CheckAnswer
+    from shared.workspace import Workspace
 
 app = typer.Typer(help="Decide whether a generation may be released.", no_args_is_help=True)
 
@@ -34,7 +34,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Check one image. Exit status 0 clear, 3 flag, 4 undecided."""
-    workspace = open_workspace(load_settings())
+    workspace = open_home()
     data = _read_checked(workspace, file, model)
     # Only now what brings torch: bad input is answered at once.
     from services.output_gate.checks.service import build_answer, check_generation
@@ -51,7 +51,10 @@ def check(
     raise typer.Exit(EXIT_STATUS[answer.decision])
 
 
-def _read_checked(workspace: Workspace, file: Path, model: str) -> bytes:
+def _read_checked(workspace: "Workspace", file: Path, model: str) -> bytes:
+    from shared.records.models import load_model_record
+    from shared.vision.images import decode_image
+
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -62,7 +65,7 @@ def _read_checked(workspace: Workspace, file: Path, model: str) -> bytes:
     return data
 
 
-def show_answer(answer: CheckAnswer) -> None:
+def show_answer(answer: "CheckAnswer") -> None:
     """Print an answer as a table."""
     table = Table(show_header=False, title=f"check {answer.id}")
     table.add_row("decision", f"{answer.decision} ({answer.reason})")

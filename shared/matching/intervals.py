@@ -6,8 +6,6 @@ by scipy. For zero hits the one-sided upper bound is stated as well.
 
 from dataclasses import dataclass
 
-from scipy.stats import beta, binomtest
-
 from shared.errors import InputError
 
 
@@ -42,6 +40,8 @@ def build_rate(hits: int, trials: int, confidence: float = 0.95) -> Rate:
     """
     if trials < 1 or not 0 <= hits <= trials:
         raise InputError(f"expected 0 ≤ hits ≤ trials and at least one trial, got {hits} of {trials}")
+    from scipy.stats import binomtest  # takes a second to import, which no check of the gate needs
+
     interval = binomtest(hits, trials).proportion_ci(confidence_level=confidence, method="wilson")
     return Rate(hits, trials, float(interval.low), float(interval.high))
 
@@ -57,4 +57,6 @@ def upper_bound(hits: int, trials: int, confidence: float = 0.95) -> float:
     """
     if trials < 1 or not 0 <= hits <= trials:
         raise InputError(f"expected 0 ≤ hits ≤ trials and at least one trial, got {hits} of {trials}")
+    from scipy.stats import beta  # as above
+
     return 1.0 if hits == trials else float(beta.ppf(confidence, hits + 1, trials - hits))

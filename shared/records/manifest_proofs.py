@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.errors import VerificationError
 from shared.ledger.merkle import build_inclusion_proof, root_of, verify_inclusion
-from shared.records.manifests import Leaf
+from shared.records.leaves import Leaf
 
 
 class ProvenLeaf(BaseModel):

@@ -12,23 +12,22 @@ So the root ties a model to the exact bytes and to the exact registrations, and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import BigInteger, ColumnElement, DateTime
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from shared.canonical import canonical_json
 from shared.clock import timestamp, utc_now
 from shared.errors import ConflictError, InputError, NotFoundError
 from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
-from shared.ledger.merkle import leaf_hash, root_of
+from shared.ledger.merkle import root_of
 from shared.ledger.tables import LogEntry
 from shared.names import check_name
 from shared.records.items import Item, may_train
+from shared.records.leaves import Leaf
 
 Purpose = Literal["train", "control"]
 
@@ -58,23 +57,6 @@ class ManifestItem(SQLModel, table=True):
     manifest_id: str = Field(foreign_key="manifest.id", primary_key=True, max_length=36)
     position: int = Field(primary_key=True)
     item_id: str = Field(foreign_key="item.id", index=True, max_length=36)
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """One leaf of a manifest: the digest of an item's bytes, the leaf hash of its registration entry, its id."""
-
-    blob: str
-    entry: str
-    item: str
-
-    def canonical_bytes(self) -> bytes:
-        """Return what is hashed: canonical JSON of the three."""
-        return canonical_json({"blob": self.blob, "entry": self.entry, "item": self.item})
-
-    def hash(self) -> bytes:
-        """Return the leaf's hash in the manifest's tree."""
-        return leaf_hash(self.canonical_bytes())
 
 
 def build_root(leaves: Sequence[Leaf]) -> str:

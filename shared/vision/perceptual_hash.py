@@ -20,11 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.errors import InputError
+from shared.vision.pdq_thresholds import MIN_QUALITY
 
-# pdq/README.md, "Matching": hashes up to this distance are taken for the same picture …
-MATCH_DISTANCE = 31
-# … and hashes of quality 49 or less are best discarded.
-MIN_QUALITY = 50
 # pdq/cpp/io/pdqio.cpp, DOWNSAMPLE_DIMS.
 REFERENCE_SIDE_PX = 512
 # The reference picks 64 × 64 pixels, after a filter whose window is one pixel wide up to 128 px (pdq/cpp/downscaling): below,

@@ -35,9 +35,8 @@ from shared.records.fingerprints import Fingerprint
 from shared.records.items import Item, ItemOwner
 from shared.settings import Settings
 from shared.vision.images import decode_image
+from shared.vision.pdq_thresholds import MATCH_DISTANCE, MIN_QUALITY
 from shared.vision.perceptual_hash import (
-    MATCH_DISTANCE,
-    MIN_QUALITY,
     PackedHashes,
     find_near,
     hash_image,

@@ -1,6 +1,8 @@
 """The directions of dependency that docs/architecture.md states, held against the imports."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,9 @@ SERVICES = ("ingest", "audit", "output_gate")
 TORCH = {"torch", "torchvision", "diffusers", "open_clip", "accelerate"}
 # Modules of shared/ that bring torch; ingest may not reach them.
 TORCH_MODULES = ("shared.vision.similarity", "shared.vision.embedding", "shared.matching")
+
+# What the command line brings only with the commands that need it: without, it starts in a fraction of a second.
+HEAVY = {"torch", "numpy", "sqlalchemy", "httpx", "c2pa", "scipy", "fastapi"}
 
 
 def modules(folder: str) -> list[Path]:
@@ -56,6 +61,15 @@ def test_the_ledger_stands_alone() -> None:
 def test_ingest_brings_no_torch() -> None:
     for path in modules("services/ingest"):
         assert not [name for name in imports(path) if name.split(".")[0] in TORCH or name.startswith(TORCH_MODULES)], path
+
+
+@pytest.mark.parametrize("start", ["services.cli", "services.cli, shared.records.membership"])
+def test_the_command_line_starts_light(start: str) -> None:
+    # A process of its own: this one has long imported everything.
+    script = f"import sys, {start}; print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "services.ingest.cli" in printed.split()
+    assert not HEAVY & set(printed.split())
 
 
 def test_no_assert_on_input() -> None:

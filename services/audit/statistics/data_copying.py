@@ -45,9 +45,9 @@ class DataCopying:
     """
 
     statistic: float | None
-    cells: tuple[float | None, ...]
-    weights: tuple[float, ...]
-    counted: tuple[bool, ...]
+    cells: list[float | None]
+    weights: list[float]
+    counted: list[bool]
 
 
 def three_sample_test(training: Features, held_out: Features, generations: Features, *, seed: int = 0) -> DataCopying:
@@ -66,10 +66,10 @@ def three_sample_test(training: Features, held_out: Features, generations: Featu
     training, held_out, generations = _project(training, held_out, generations)
     labels = _cells(training, held_out, generations, seed)
     count = int(labels[0].max()) + 1
-    cells = tuple(
+    cells = [
         _z_in_cell(*(sample[label == at] for sample, label in zip((training, held_out, generations), labels, strict=True)))
         for at in range(count)
-    )
+    ]
     share_of_generations = np.bincount(labels[2], minlength=count) / len(generations)
     weights = np.bincount(labels[1], minlength=count) / len(held_out)
     counted = share_of_generations > GENERATIONS_A_CELL / len(generations)
@@ -77,7 +77,7 @@ def three_sample_test(training: Features, held_out: Features, generations: Featu
     if counted.any():
         z = np.array([0.0 if one is None else one for one in cells])
         statistic = float(weights[counted] @ z[counted] / weights[counted].sum())
-    return DataCopying(statistic, cells, tuple(weights.tolist()), tuple(counted.tolist()))
+    return DataCopying(statistic, cells, weights.tolist(), counted.tolist())
 
 
 def standardised_u(generated: NDArray[np.float64], held_out: NDArray[np.float64]) -> float:

@@ -5,25 +5,26 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from services.command_workspace import open_home
 from services.console import console, progress
-from services.ingest.archive.jobs import JobScope, OnItem, capture_items, check_links, count_items
 from services.ingest.archive.robust_link import ArchivalState
-from services.ingest.archive.snapshots import KEPT, build_snapshot_taker
-from services.ingest.archive.states import count_states
 from services.ingest.command_input import EXIT_STATUS, AsJson, show_json
-from shared.fetching.fetcher import Fetcher, build_fetcher
-from shared.records.archival import DueBy
-from shared.settings import load_settings
-from shared.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from services.ingest.archive.jobs import JobScope, OnItem
+    from shared.fetching.fetcher import Fetcher
+    from shared.records.archival import DueBy
+    from shared.workspace import Workspace
+
+    Job = Callable[[Workspace, JobScope, Fetcher, OnItem], Counter[ArchivalState]]
 
 app = typer.Typer(help="Check archival links, and keep what the originals answer.", epilog=EXIT_STATUS, no_args_is_help=True)
 
-Job = Callable[[Workspace, JobScope, Fetcher, OnItem], Counter[ArchivalState]]
 Dataset = Annotated[str | None, typer.Option(help="Items of this data set only.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="How many items at most.")]
 Days = Annotated[
@@ -38,6 +39,8 @@ Wayback = Annotated[
 @app.command()
 def verify(dataset: Dataset = None, limit: Limit = None, days: Days = 1, as_json: AsJson = False) -> None:
     """Fetch originals and snapshots and compare their bytes with those acquired. Run it again after an interruption."""
+    from services.ingest.archive.jobs import JobScope, check_links
+
     scope = JobScope(dataset, limit, timedelta(days=days))
     show_counts(run_job(check_links, "archival_checked_at", "checking links", scope, quiet=as_json), as_json=as_json)
 
@@ -47,6 +50,10 @@ def capture(
     dataset: Dataset = None, limit: Limit = None, days: Days = 1, *, wayback: Wayback = False, as_json: AsJson = False
 ) -> None:
     """Keep what the originals answer in WARC files, and check the links by it. Run it again after an interruption."""
+    from services.ingest.archive.jobs import JobScope, capture_items
+    from services.ingest.archive.snapshots import build_snapshot_taker
+    from shared.settings import load_settings
+
     snapshots = build_snapshot_taker(load_settings()) if wayback else None
     job = partial(capture_items, snapshots=snapshots)
     scope = JobScope(dataset, limit, timedelta(days=days))
@@ -57,7 +64,9 @@ def capture(
 @app.command()
 def states(dataset: Dataset = None, as_json: AsJson = False) -> None:
     """Count the archival links of active items by what their last check found."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.archive.states import count_states
+
+    workspace = open_home()
     with workspace.reading() as session:
         found = count_states(session, dataset)
     if as_json:
@@ -69,9 +78,12 @@ def states(dataset: Dataset = None, as_json: AsJson = False) -> None:
     console.print(table)
 
 
-def run_job(job: Job, by: DueBy, label: str, scope: JobScope, *, quiet: bool) -> Counter[ArchivalState]:
+def run_job(job: "Job", by: "DueBy", label: str, scope: "JobScope", *, quiet: bool) -> Counter[ArchivalState]:
     """Run a job over the workspace of the settings, with a bar unless it is to be quiet."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.archive.jobs import count_items
+    from shared.fetching.fetcher import build_fetcher
+
+    workspace = open_home()
     fetcher = build_fetcher(workspace.settings)
     if quiet:
         return job(workspace, scope, fetcher, lambda _check: None)
@@ -109,5 +121,7 @@ def format_snapshots(counts: Counter[str]) -> str:
     >>> format_snapshots(Counter())
     '0 snapshots kept'
     """
+    from services.ingest.archive.snapshots import KEPT
+
     failed = ", ".join(f"{count:,} {code}" for code, count in sorted(counts.items()) if code != KEPT)
     return f"{counts[KEPT]:,} snapshots kept" + (f"; not kept: {failed}" if failed else "")

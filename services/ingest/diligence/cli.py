@@ -6,13 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from services.command_workspace import open_home
 from services.console import console
 from services.ingest.command_input import EXIT_STATUS, AsJson, build_request, read_lines, show_json
-from services.ingest.diligence.answers import build_item_diligence, build_search_answer
-from services.ingest.diligence.schemas import OwnerSearchOfMany
-from services.ingest.diligence.service import record_search
-from shared.settings import load_settings
-from shared.workspace import open_workspace
 
 app = typer.Typer(help="Record searches for the owners of items.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -35,6 +31,10 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Record one search for the owner of one or many items: an entry each, all of them or none."""
+    from services.ingest.diligence.answers import build_search_answer
+    from services.ingest.diligence.schemas import OwnerSearchOfMany
+    from services.ingest.diligence.service import record_search
+
     fields = {
         "items": [*(item or []), *(read_lines(items_file) if items_file else [])],
         "sources": source,
@@ -48,7 +48,7 @@ def add(
         "expires_at": expires_at,
     }
     request = build_request(OwnerSearchOfMany, fields)
-    workspace = open_workspace(load_settings())
+    workspace = open_home()
     with workspace.writing() as session:
         search_id = record_search(session, request.items, request)
     answer = build_search_answer(workspace, search_id)
@@ -61,7 +61,9 @@ def add(
 @app.command("list")
 def list_searches(item: Annotated[str, typer.Argument(help="Id of the item.")], as_json: AsJson = False) -> None:
     """List the searches for an item's owner, those stated at its registration first."""
-    found = build_item_diligence(open_workspace(load_settings()), item)
+    from services.ingest.diligence.answers import build_item_diligence
+
+    found = build_item_diligence(open_home(), item)
     if as_json:
         show_json(found)
         return

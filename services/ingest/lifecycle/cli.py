@@ -2,25 +2,22 @@
 
 import json
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel
 from rich.table import Table
-from sqlmodel import Session
 
+from services.command_workspace import open_home
 from services.console import console
 from services.ingest.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
-from services.ingest.lifecycle.history import build_history
-from services.ingest.lifecycle.pages import page_of_items
-from services.ingest.lifecycle.schemas import Amendment, Withdrawal
-from services.ingest.lifecycle.service import amend_item, withdraw_item
-from services.ingest.registration.answers import build_item_answer
-from services.ingest.registration.schemas import ItemAnswer
 from shared.errors import InputError
-from shared.records.items import Item, load_item
-from shared.settings import load_settings
-from shared.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+    from services.ingest.registration.schemas import ItemAnswer
+    from shared.records.items import Item
 
 app = typer.Typer(help="Show items, amend their records, withdraw them.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -40,7 +37,9 @@ def list_items(
     as_json: AsJson = False,
 ) -> None:
     """List items, oldest first."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.lifecycle.pages import page_of_items
+
+    workspace = open_home()
     page = page_of_items(workspace, cursor, limit, dataset=dataset, licence=licence, blob_sha256=sha256, state=state)
     if as_json:
         show_json(page)
@@ -58,7 +57,10 @@ def list_items(
 @app.command()
 def show(item_id: ItemId, as_json: AsJson = False) -> None:
     """Show one item's record."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.registration.answers import build_item_answer
+    from shared.records.items import load_item
+
+    workspace = open_home()
     with workspace.reading() as session:
         show_item(build_item_answer(session, load_item(session, item_id)), as_json=as_json)
 
@@ -82,6 +84,9 @@ def amend(
     as_json: AsJson = False,
 ) -> None:
     """Change what is recorded of an item; the change is a new entry, and the log keeps what was there."""
+    from services.ingest.lifecycle.schemas import Amendment
+    from services.ingest.lifecycle.service import amend_item
+
     fields: dict[str, Any] = {"reason": reason, "title": title, "licence": licence, "licence_url": licence_url}
     fields |= {"snapshot_url": snapshot_url, "version_date": version_date, "owners": parse_owners(owner, none=no_owners)}
     change_item(item_id, build_request(Amendment, fields), amend_item, as_json=as_json)
@@ -90,13 +95,18 @@ def amend(
 @app.command()
 def withdraw(item_id: ItemId, reason: Reason, as_json: AsJson = False) -> None:
     """Withdraw an item: it stays on record, and no manifest that is sealed from now on can hold it."""
+    from services.ingest.lifecycle.schemas import Withdrawal
+    from services.ingest.lifecycle.service import withdraw_item
+
     change_item(item_id, build_request(Withdrawal, {"reason": reason}), withdraw_item, as_json=as_json)
 
 
 @app.command()
 def history(item_id: ItemId, as_json: AsJson = False) -> None:
     """Show everything that the log says of an item, oldest first; as JSON with receipts."""
-    found = build_history(open_workspace(load_settings()), item_id)
+    from services.ingest.lifecycle.history import build_history
+
+    found = build_history(open_home(), item_id)
     if as_json:
         show_json(found)
         return
@@ -123,9 +133,12 @@ def parse_owners(given: list[str] | None, *, none: bool) -> list[Any] | None:
         raise InputError(f"expected an owner as JSON, got {given}", code="invalid_request") from error
 
 
-def change_item(item_id: str, change: Change, make: Callable[[Session, str, Change], Item], *, as_json: bool) -> None:
+def change_item(item_id: str, change: Change, make: "Callable[[Session, str, Change], Item]", *, as_json: bool) -> None:
     """Make a change to an item, bring it under a checkpoint, and show the item."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.registration.answers import build_item_answer
+    from shared.records.items import load_item
+
+    workspace = open_home()
     with workspace.writing() as session:
         make(session, item_id, change)
     workspace.log.integrate()
@@ -133,7 +146,7 @@ def change_item(item_id: str, change: Change, make: Callable[[Session, str, Chan
         show_item(build_item_answer(session, load_item(session, item_id)), as_json=as_json)
 
 
-def show_item(item: ItemAnswer, *, as_json: bool) -> None:
+def show_item(item: "ItemAnswer", *, as_json: bool) -> None:
     """Print an item's record."""
     if as_json:
         show_json(item)

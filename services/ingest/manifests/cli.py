@@ -1,27 +1,20 @@
 """`sleeve ingest manifests`: seal sets of items, show them, and prove what is in them and what is not."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from services.command_workspace import open_home
 from services.console import console
 from services.ingest.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, read_bytes, read_lines, show_json
-from services.ingest.manifests.schemas import ManifestAnswer, SealRequest
-from services.ingest.manifests.service import (
-    build_manifest_answer,
-    build_membership_proof,
-    page_of_leaves,
-    page_of_manifests,
-    seal_once,
-)
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.files import save_atomically
-from shared.records.manifests import load_manifest
-from shared.settings import load_settings
-from shared.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from services.ingest.manifests.schemas import ManifestAnswer
 
 app = typer.Typer(help="Seal sets of items and prove what is in them.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -38,17 +31,22 @@ def seal(
     as_json: AsJson = False,
 ) -> None:
     """Seal items under one Merkle root and log it. Sealing the same items under the same name again changes nothing."""
+    from services.ingest.manifests.schemas import SealRequest
+    from services.ingest.manifests.service import build_manifest_answer, seal_once
+
     ids = [*(item or []), *(read_lines(items_file) if items_file else [])]
     fields = {"name": name, "purpose": purpose, "dataset": dataset, "items": ids or None}
     request = build_request(SealRequest, fields)
-    workspace = open_workspace(load_settings())
+    workspace = open_home()
     show_manifest(build_manifest_answer(workspace, seal_once(workspace, request)), as_json=as_json)
 
 
 @app.command("list")
 def list_manifests(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List manifests, oldest first."""
-    page = page_of_manifests(open_workspace(load_settings()), cursor, limit)
+    from services.ingest.manifests.service import page_of_manifests
+
+    page = page_of_manifests(open_home(), cursor, limit)
     if as_json:
         show_json(page)
         return
@@ -63,7 +61,10 @@ def list_manifests(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = F
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show a manifest's size and root; as JSON with the receipt of its sealing."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.manifests.service import build_manifest_answer
+    from shared.records.manifests import load_manifest
+
+    workspace = open_home()
     with workspace.reading() as session:
         manifest = load_manifest(session, name)
     show_manifest(build_manifest_answer(workspace, manifest), as_json=as_json)
@@ -72,7 +73,9 @@ def show(name: Name, as_json: AsJson = False) -> None:
 @app.command()
 def items(name: Name, limit: Limit = 100, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List the leaves of a manifest, in its own order."""
-    page = page_of_leaves(open_workspace(load_settings()), name, cursor, limit)
+    from services.ingest.manifests.service import page_of_leaves
+
+    page = page_of_leaves(open_home(), name, cursor, limit)
     if as_json:
         show_json(page)
         return
@@ -98,7 +101,9 @@ def prove(
     digest = sha256 if sha256 is not None else sha256_hex(read_bytes(image)) if image is not None else ""
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
         raise InputError(f"expected a SHA-256 of 64 lower-case hexadecimal digits, got {digest!r}", code="invalid_request")
-    proof = build_membership_proof(open_workspace(load_settings()), name, digest)
+    from services.ingest.manifests.service import build_membership_proof
+
+    proof = build_membership_proof(open_home(), name, digest)
     save_atomically(output, (proof.model_dump_json(indent=2) + "\n").encode())
     if as_json:
         show_json(proof)
@@ -107,7 +112,7 @@ def prove(
     console.print(f"{digest} {found}, {proof.proof.size:,} items; proof: {output}", soft_wrap=True)
 
 
-def show_manifest(manifest: ManifestAnswer, *, as_json: bool) -> None:
+def show_manifest(manifest: "ManifestAnswer", *, as_json: bool) -> None:
     """Print a manifest."""
     if as_json:
         show_json(manifest)

@@ -1,21 +1,19 @@
 """`sleeve ingest search` and `sleeve ingest fingerprint`: search by image, and what it searches in."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from services.command_workspace import open_home
 from services.console import console, progress
-from services.ingest.search.catch_up import catch_up, count_missing, forget
-from services.ingest.search.fingerprints import RECIPE
-from services.ingest.search.schemas import ItemMatch, SearchAnswer
-from services.ingest.search.service import MAX_DISTANCE, MAX_LIMIT, ImageSearch
+from services.ingest.search.bounds import MAX_DISTANCE, MAX_LIMIT
 from shared.errors import InputError
-from shared.records.fingerprints import load_failed_blobs
-from shared.settings import load_settings
-from shared.vision.perceptual_hash import MATCH_DISTANCE
-from shared.workspace import open_workspace
+from shared.vision.pdq_thresholds import MATCH_DISTANCE
+
+if TYPE_CHECKING:
+    from services.ingest.search.schemas import ItemMatch, SearchAnswer
 
 # Failed blobs shown in the terminal; the command says how many there are.
 SHOWN_FAILED = 20
@@ -30,7 +28,9 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Find the registered items that hold an image: the same bytes, the same pixels, or a near copy."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.search.service import ImageSearch
+
+    workspace = open_home()
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -42,7 +42,7 @@ def search(
     show_answer(answer)
 
 
-def show_answer(answer: SearchAnswer) -> None:
+def show_answer(answer: "SearchAnswer") -> None:
     """Print the matches as a table, and below it what the answer does not speak of."""
     if answer.matches:
         table = Table("match", "distance", "item", "title", "presumed owners", "licence", "state")
@@ -53,7 +53,7 @@ def show_answer(answer: SearchAnswer) -> None:
         console.print(line)
 
 
-def build_row(match: ItemMatch) -> tuple[str, ...]:
+def build_row(match: "ItemMatch") -> tuple[str, ...]:
     """Say of a match what fits into a row."""
     item = match.item
     owners = "; ".join(f"{owner.name} ({owner.role})" for owner in item.owners) or "none known"
@@ -61,7 +61,7 @@ def build_row(match: ItemMatch) -> tuple[str, ...]:
     return match.kind, distance, f"{item.dataset} / {item.source_key}", item.title or "", owners, item.licence, item.state
 
 
-def build_remarks(answer: SearchAnswer) -> list[str]:
+def build_remarks(answer: "SearchAnswer") -> list[str]:
     """Say what was searched, and what was not."""
     searched, perceptual = answer.searched, answer.perceptual
     found = f"{len(answer.matches)} matches" + (", and more beyond the limit" if answer.more else "")
@@ -88,7 +88,11 @@ def fingerprint(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the blobs again that failed.")] = False,
 ) -> None:
     """Make the fingerprints that search by image needs. A server does so by itself; several processes may at once."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.search.catch_up import catch_up, count_missing, forget
+    from services.ingest.search.fingerprints import RECIPE
+    from shared.records.fingerprints import load_failed_blobs
+
+    workspace = open_home()
     if rebuild or retry_failed:
         forget(workspace, only_failed=not rebuild)
     with progress() as bars:

@@ -16,7 +16,8 @@ from sqlmodel import Session
 
 from services.ingest.search.fingerprints import RECIPE
 from shared.records.fingerprints import StoredHash, load_hashes, measure_extent
-from shared.vision.perceptual_hash import MIN_QUALITY, WORDS, PackedHashes, pack_hashes
+from shared.vision.pdq_thresholds import MIN_QUALITY
+from shared.vision.perceptual_hash import WORDS, PackedHashes, pack_hashes
 
 # Rows read at a time: bounds the memory of what the driver returns.
 READ_ROWS = 50_000

@@ -32,16 +32,12 @@ from shared.canonical import sha256_hex
 from shared.records.fingerprints import count_blobs, find_blobs_of_pixels, load_blobs_of, load_items_of
 from shared.records.items import load_item
 from shared.vision.images import decode_image
-from shared.vision.perceptual_hash import MIN_QUALITY, find_near, pack_hashes
+from shared.vision.pdq_thresholds import MIN_QUALITY
+from shared.vision.perceptual_hash import find_near, pack_hashes
 from shared.workspace import Workspace
 
 # What a person waiting for an answer hardly notices; a backlog beyond it is the background's.
 CATCH_UP_SECONDS = 0.5
-
-# A hundred matches fill a page; more of them are a matter of a smaller distance.
-MAX_LIMIT = 200
-# Hashes of unrelated pictures differ in about half of their bits: a search beyond that is for anything at all.
-MAX_DISTANCE = 128
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,15 @@ _CONSTRAINT_FIELDS = ("constraint_info", "constraints_info")
 # C2PA 2.2, Validation states: a valid manifest's signer may be unknown; a trusted one's is not.
 _GOOD_STATES = frozenset({"Valid", "Trusted"})
 
+# What a signer's certificate must be issued for, any one of them; the library refuses others, and without a list of ours all
+# but the first, so that a denial under the C2PA programme's own certificates would be unknown.
+SIGNING_PURPOSES = (
+    "1.3.6.1.5.5.7.3.4",  # id-kp-emailProtection: C2PA 2.1, "Certificate Profiles"; RFC 5280 section 4.2.1.12
+    "1.3.6.1.5.5.7.3.36",  # id-kp-documentSigning: the same; RFC 9336
+    "1.3.6.1.4.1.62558.2.1",  # c2pa-kp-claimSigning: C2PA Certificate Policy
+    "1.3.6.1.4.1.311.76.59.1.9",  # Microsoft C2PA signing: accepted by the reference implementation, valid_eku_oids.cfg
+)
+
 # Our own bound on what a compressed manifest may unfold to; without thumbnails it is some kB.
 MAX_DECOMPRESSED_MB = 16
 # C2PA 2.2, External manifests: where a file says that its manifest is elsewhere.
@@ -92,7 +101,11 @@ def _find(data: bytes, media_type: str, trust_anchors_pem: str | None) -> Findin
 @lru_cache(maxsize=8)
 def _context(trust_anchors_pem: str | None, _process_id: int) -> c2pa.Context:
     # By process, since the library gives up a context's native half in a forked child.
+    trust = {"trust_config": "\n".join(SIGNING_PURPOSES)}
+    if trust_anchors_pem:
+        trust["user_anchors"] = trust_anchors_pem
     settings: dict[str, Any] = {
+        "trust": trust,
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
         "core": {
             "allowed_network_hosts": [],
@@ -100,8 +113,6 @@ def _context(trust_anchors_pem: str | None, _process_id: int) -> c2pa.Context:
             "max_decompressed_manifest_size_in_mb": MAX_DECOMPRESSED_MB,
         },
     }
-    if trust_anchors_pem:
-        settings["trust"] = {"user_anchors": trust_anchors_pem}
     return c2pa.Context.from_dict(settings)
 
 

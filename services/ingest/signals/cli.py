@@ -2,17 +2,17 @@
 
 import base64
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from services.command_workspace import open_home
 from services.console import console
 from services.ingest.command_input import EXIT_STATUS, AsJson, build_request, read_bytes, show_json
-from services.ingest.signals.later import build_recorded, record_once
-from services.ingest.signals.schemas import ItemSignals, SignalObservation, build_item_signals
-from shared.settings import load_settings
-from shared.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from services.ingest.signals.schemas import ItemSignals
 
 app = typer.Typer(help="Show rights signals, and record those seen later.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -22,7 +22,9 @@ ItemId = Annotated[str, typer.Argument(help="Id of the item.")]
 @app.command("list")
 def list_signals(item_id: ItemId, as_json: AsJson = False) -> None:
     """List what was seen of an item, what it says together, and what holds the item already."""
-    workspace = open_workspace(load_settings())
+    from services.ingest.signals.schemas import build_item_signals
+
+    workspace = open_home()
     with workspace.reading() as session:
         found = build_item_signals(session, item_id)
     show_json(found) if as_json else show_signals(found)
@@ -42,6 +44,9 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Record a signal that was seen later. The most restrictive one wins; a denial keeps the item out of later manifests."""
+    from services.ingest.signals.later import build_recorded, record_once
+    from services.ingest.signals.schemas import SignalObservation
+
     fields = {
         "kind": kind,
         "raw_base64": base64.b64encode(read_bytes(raw)).decode() if raw else None,
@@ -53,12 +58,12 @@ def add(
         "observed_at": observed_at,
     }
     request = build_request(SignalObservation, fields)
-    workspace = open_workspace(load_settings())
+    workspace = open_home()
     answer = build_recorded(workspace, item_id, record_once(workspace, item_id, request, None))
     show_json(answer) if as_json else show_signals(answer)
 
 
-def show_signals(found: ItemSignals) -> None:
+def show_signals(found: "ItemSignals") -> None:
     """Print an item's signals and what holds it."""
     table = Table("seen", "kind", "verdict", "basis", "SHA-256 of the bytes")
     for one in found.signals:

@@ -10,7 +10,8 @@ import numpy as np
 
 from shared.matching.rules.evidence import Evidence
 from shared.matching.rules.rule import NO_ITEM, Rule, Scores
-from shared.vision.perceptual_hash import BITS, MATCH_DISTANCE, MIN_QUALITY
+from shared.vision.pdq_thresholds import MATCH_DISTANCE, MIN_QUALITY
+from shared.vision.perceptual_hash import BITS
 
 
 def _score(evidence: Evidence) -> Scores:

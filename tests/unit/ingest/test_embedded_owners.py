@@ -45,9 +45,7 @@ def test_an_item_without_an_owner_gets_those_of_the_image(any_workspace: Workspa
         (EMBEDDED_BASIS, 0.6),
         (EMBEDDED_BASIS, 0.4),
     ]
-    assert entry.body["diligence"][0]["result"] == (
-        "named in XMP dc:creator, XMP dc:rights; 2 beyond those of the record"
-    )
+    assert entry.body["diligence"][0]["result"] == ("named in XMP dc:creator, XMP dc:rights; 2 beyond those of the record")
     assert {"owners.0.name", "owners.1.name"} <= entry.commitments.keys()
     assert b"Lovelace" not in entry.canonical_bytes()
 

@@ -13,7 +13,7 @@ from shared.canonical import sha256_hex
 from shared.errors import UnavailableError
 from shared.records.fingerprints import load_failed_blobs
 from shared.settings import Settings
-from shared.vision.perceptual_hash import MIN_QUALITY
+from shared.vision.pdq_thresholds import MIN_QUALITY
 from shared.workspace import Workspace, open_workspace
 from tests.factories import png, register
 from tests.unit.ingest.search.copies import fingerprint_rows, register_many

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.factories import encode, picture
 
+EMAIL_PROTECTION = ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 _CREATED = {
     "label": "c2pa.actions",
@@ -38,9 +39,14 @@ class Chain:
     key_pem: bytes
 
 
+def chain(of: str = "Test", purpose: str = EMAIL_PROTECTION) -> Chain:
+    """The chain of one certificate authority, the same one at every call; each name and purpose is another one."""
+    return _chain(of, purpose)
+
+
 @cache
-def chain(of: str = "Test") -> Chain:
-    """The chain of one certificate authority; each name is another one."""
+def _chain(of: str, purpose: str) -> Chain:
+    # Without defaults: `cache` tells an argument left out from the same one given, and there would be two authorities.
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root_name, signer_name = _name(f"{of} root"), _name(f"{of} signer")
     root = (
@@ -54,7 +60,7 @@ def chain(of: str = "Test") -> Chain:
         _certificate(signer_name, root_name, key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([x509.ObjectIdentifier(purpose)]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(root_key, hashes.SHA256())
@@ -102,11 +108,13 @@ def sign(
     ingredient: bytes | None = None,
     remote_url: str | None = None,
     by: str = "Test",
+    purpose: str = EMAIL_PROTECTION,
 ) -> bytes:
     """A picture signed with these assertions by a chain; with an ingredient, or with its manifest elsewhere."""
     manifest = {"claim_generator_info": [{"name": "test"}], "title": "A work", "assertions": [_CREATED, *assertions]}
     quiet = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_after_sign": False}}
-    info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain(by).signer_pem, chain(by).key_pem, None)
+    credential = chain(by, purpose)
+    info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, credential.signer_pem, credential.key_pem, None)
     signed = io.BytesIO()
     source = io.BytesIO(encode(picture(1), kind) if data is None else data)
     with (

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from services.ingest.signals.c2pa import judge_manifest_store, read_c2pa
+from services.ingest.signals.c2pa import SIGNING_PURPOSES, judge_manifest_store, read_c2pa
 from services.ingest.signals.signal import Signal
 from shared.canonical import canonical_json
 from tests.factories import encode, picture, png
@@ -37,6 +37,23 @@ def test_an_unknown_signer_is_recorded_as_such() -> None:
     assert trusted.detail["validation_state"] == "Trusted"
     assert untrusted.verdict == trusted.verdict == "allow"
     assert untrusted.raw_sha256 == trusted.raw_sha256
+
+
+def test_another_authority_of_the_same_name_is_not_trusted() -> None:
+    data = sign(training_mining({"ai_generative_training": "allowed"}))
+    impostor = chain("Test", SIGNING_PURPOSES[-1]).root_pem
+    assert impostor != chain().root_pem
+    assert read(data, impostor).detail["signer_trusted"] is False
+    assert read(data, impostor + chain().root_pem).detail["signer_trusted"] is True
+
+
+@pytest.mark.parametrize("purpose", SIGNING_PURPOSES)
+def test_a_certificate_for_any_accepted_purpose_signs(purpose: str) -> None:
+    data = sign(training_mining({"ai_generative_training": "notAllowed"}), purpose=purpose)
+    untrusted, trusted = read(data), read(data, chain("Test", purpose).root_pem)
+    assert untrusted.verdict == trusted.verdict == "deny"
+    assert untrusted.detail["validation_state"] == "Valid"
+    assert trusted.detail["validation_state"] == "Trusted"
 
 
 @pytest.mark.parametrize(

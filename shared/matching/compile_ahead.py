@@ -1,0 +1,33 @@
+"""Compile every loop of the matching engine ahead of its first use: `python -m shared.matching.compile_ahead`.
+
+The compiled code is kept beside the sources (or in `NUMBA_CACHE_DIR`), so that this costs half a minute once, at
+installation, and the first check of a server none. Nothing depends on it: what is not compiled yet is compiled when it is
+called.
+"""
+
+import numpy as np
+
+from shared.matching.best_ssim import best_ssim, pairwise_ssim
+from shared.matching.copy_detection import CopyDetector
+from shared.matching.exhaustive import find_exhaustive_best
+from shared.matching.tile_distances import tile_distances
+from shared.vision.similarity.suite import measure
+
+
+def compile_loops() -> None:
+    """Call each compiled function once, on pictures of noise, grey and colour."""
+    random = np.random.default_rng(0)
+    for shape in ((1, 24, 24), (3, 64, 64)):
+        views = random.integers(0, 256, (4, *shape), dtype=np.uint8)
+        shortlists = np.tile(np.arange(4, dtype=np.int64), (4, 1))
+        measure(views[:1], views[1:2])
+        measure(views, views[::-1])
+        best_ssim(views, views, shortlists)
+        pairwise_ssim(views, views, shortlists)
+        find_exhaustive_best(views, views)
+        tile_distances(views, views, shortlists)
+    CopyDetector.build(views).detect(views)
+
+
+if __name__ == "__main__":
+    compile_loops()

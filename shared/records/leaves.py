@@ -1,0 +1,23 @@
+"""Leaves of manifests, apart from the tables: whoever verifies a proof about a manifest needs no database."""
+
+from dataclasses import dataclass
+
+from shared.canonical import canonical_json
+from shared.ledger.merkle import leaf_hash
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One leaf of a manifest: the digest of an item's bytes, the leaf hash of its registration entry, its id."""
+
+    blob: str
+    entry: str
+    item: str
+
+    def canonical_bytes(self) -> bytes:
+        """Return what is hashed: canonical JSON of the three."""
+        return canonical_json({"blob": self.blob, "entry": self.entry, "item": self.item})
+
+    def hash(self) -> bytes:
+        """Return the leaf's hash in the manifest's tree."""
+        return leaf_hash(self.canonical_bytes())
