@@ -14,11 +14,11 @@ import numpy as np
 # Its dependency phasepack warns that a faster transform is missing; pyfftw has no say in what is compared here.
 warnings.simplefilter("ignore")
 
-from image_similarity_measures.quality_metrics import metric_functions  # noqa: E402
-
 
 def main() -> None:
     """Answer until the input ends."""
+    from image_similarity_measures.quality_metrics import metric_functions  # in that interpreter alone
+
     pairs = np.load(sys.argv[1])
     for line in sys.stdin:
         x, y = pairs["x"][int(line)], pairs["y"][int(line)]
