@@ -13,6 +13,7 @@ from services.audit.controls import CalibratedModel
 from services.audit.sampling import Samples
 from shared.code_version import package_versions
 from shared.matching.intervals import Rate
+from shared.matching.null import cross_fit
 from shared.matching.rules.panel import RuleOutcome
 from shared.records.models import Model
 
@@ -50,7 +51,7 @@ def build_audit(calibrated: CalibratedModel, samples: Samples, comparison: Compa
         "distinct_items_copied": list(comparison.copied_items),
         "control_rate": rate_json(comparison.control_check.rate) | {"stated": comparison.control_check.stated_rate},
         "control_scores": list(comparison.null.scores),
-        "rules": build_rules(calibrated.corpus, comparison),
+        "rules": build_rules(calibrated, comparison, rate),
         "agreement": [asdict(one) | {"share": one.share} for one in comparison.agreement],
         "duplicates": build_duplicates(calibrated.corpus),
         "generations": _generations(calibrated, samples, comparison),
@@ -92,8 +93,12 @@ def _finding(corpus: Corpus, outcome: RuleOutcome, at: int) -> dict[str, Any]:
     return {"verdict": row["verdict"], "score": row["score"], "item": item}
 
 
-def build_rules(corpus: Corpus, comparison: Comparison) -> list[dict[str, Any]]:
-    """Spell what each rule found: generations and control, of those for which it is defined."""
+def build_rules(calibrated: CalibratedModel, comparison: Comparison, rate: float) -> list[dict[str, Any]]:
+    """Spell what each rule found: generations and control, of those for which it is defined.
+
+    A control that set a rule's threshold cannot be judged by it: there each half is judged by the other's.
+    """
+    corpus, scores = calibrated.corpus, calibrated.scores
     return [
         {
             "name": found.rule.name,
@@ -102,7 +107,10 @@ def build_rules(corpus: Corpus, comparison: Comparison) -> list[dict[str, Any]]:
             "threshold": found.rule.threshold,
             "fires": found.rule.fires,
             "generations": _rate_or_none(found.rate),
-            "control": _rate_or_none(control.rate),
+            "control": _rate_or_none(
+                cross_fit(scores.null(found.rule.name), rate).rate if found.rule.name in scores.by_rule else control.rate
+            ),
+            "threshold_from_control": found.rule.name in scores.by_rule,
             "undefined": int((~found.defined).sum()),
             "undefined_reasons": sorted(set(found.scores.undefined) - {""}),
             "distinct_items": len(copied_items(corpus, found.scores.items[found.fired])),

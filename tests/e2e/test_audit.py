@@ -121,7 +121,8 @@ def test_copies_are_found_each_with_its_item(audited_workspace: Workspace, tmp_p
     assert list(rules) == ["ssim", "fused", "l2-ratio", "carlini-adaptive", "tiled-l2", "pdq"]
     for name in ("ssim", "fused", "l2-ratio", "tiled-l2"):
         assert (rules[name]["generations"]["hits"], rules[name]["distinct_items"]) == (SLICE, SLICE), name
-        assert rules[name]["control"]["hits"] == 0, name
+        # Calibrated rules are held against halves of the control, of which the best one may fire by construction.
+        assert rules[name]["control"]["hits"] <= (2 if rules[name]["threshold_from_control"] else 0), name
     # A slice this small has no fifty neighbours: the rule says so and fires for none.
     assert rules["carlini-adaptive"]["generations"] is None
     assert rules["carlini-adaptive"]["undefined"] == SLICE
