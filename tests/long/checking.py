@@ -29,7 +29,7 @@ from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 
 Key = tuple[str, str]
-# What 8-operations promises of a restart.
+# The promise of a restart after a kill.
 RESTART_SECONDS = 10
 RECEIPTS_AT_ONCE = 1000
 

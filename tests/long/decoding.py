@@ -28,7 +28,7 @@ from shared.vision.images import decode_image, image_limits
 from tests.factories import registration
 
 LIMITS = image_limits(Settings())
-# What 8-operations promises of any image.
+# The promise of any image, however bad.
 MAX_SECONDS = 2.0
 MAX_RSS_BYTES = 2**30
 
