@@ -25,7 +25,7 @@ from shared.matching.training_side import load_training_side
 from shared.records.checks import Policy
 from shared.records.items import Item
 from shared.records.manifests import Manifest, load_manifest, load_manifest_items
-from shared.records.models import Model, find_calibration
+from shared.records.models import Calibration, Model, find_calibration
 from shared.vision.embedding import Embedder, open_embedder
 from shared.vision.embedding.embedder import collection_name
 from shared.vision.view_store import ViewStore
@@ -78,10 +78,11 @@ class Gate:
         Raises:
             NotReadyError: something is missing or behind; the code says what.
         """
-        scores = self._load_scores(model)
-        key = (model.id, scores.sha256)
+        calibration = self._load_calibration(model)
+        # The digest on record: the scores are gathered and held against it once, not at every check.
+        key = (model.id, calibration.sha256)
         if key not in self._ready:
-            self._ready[key] = self._load(model, scores)
+            self._ready[key] = self._load(model, self._build_scores(calibration))
         ready = self._ready[key]
         self.indexer.catch_up()
         held = self.index.count(ready.manifest.id)
@@ -89,16 +90,23 @@ class Gate:
             raise NotReadyError(f"index holds {held} of {ready.manifest.size} items", code="index_behind")
         return ready
 
-    def _load_scores(self, model: Model) -> ControlScores:
+    def _load_calibration(self, model: Model) -> Calibration:
         with self.workspace.reading() as session:
             calibration = find_calibration(session, model.id)
         if calibration is None:
             raise NotReadyError(f"model {model.name!r} has no calibrated control", code="not_calibrated")
+        return calibration
+
+    def _build_scores(self, calibration: Calibration) -> ControlScores:
         pipeline = calibration.pipeline
         _check_same("embedder", pipeline["embedder_sha256"], self.embedder.sha256)
         _check_same("shortlist", pipeline["neighbours"], self.content.neighbours)
-        by_rule = {rule: tuple(values) for rule, values in calibration.scores.items()}
-        return ControlScores(by_rule, pipeline)
+        scores = ControlScores({rule: tuple(values) for rule, values in calibration.scores.items()}, pipeline)
+        if scores.sha256 != calibration.sha256:
+            raise NotReadyError(
+                f"calibration was changed: expected {calibration.sha256}, got {scores.sha256}", code="calibration_damaged"
+            )
+        return scores
 
     def _load(self, model: Model, scores: ControlScores) -> ReadyModel:
         with self.workspace.reading() as session:
