@@ -8,7 +8,7 @@ Rules, in order:
 3. A name stands for one model: the same name with another manifest or configuration is a conflict.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from sqlmodel import Session
 
@@ -34,7 +34,13 @@ def model_recipe(resolution_px: int, channels: int) -> ViewRecipe:
 
 
 def train_model(
-    workspace: Workspace, name: str, manifest: str, config: TrainingConfig, on_step: Progress | None = None
+    workspace: Workspace,
+    name: str,
+    manifest: str,
+    config: TrainingConfig,
+    on_step: Progress | None = None,
+    *,
+    keep_at: Collection[int] = (),
 ) -> Model:
     """Train a model on a sealed manifest and record it.
 
@@ -44,6 +50,7 @@ def train_model(
         manifest: name or id of a manifest sealed for training.
         config: what to train and how.
         on_step: told (updates done, updates in all).
+        keep_at: numbers of updates after which the model is kept as it is then.
 
     Returns:
         The model's record; the existing one where this very model is recorded already.
@@ -65,7 +72,9 @@ def train_model(
         return known
     views = load_views(workspace, sealed, model_recipe(config.resolution, config.channels))
     folder = workspace.home / "models" / name
-    trained = train(views, config, folder, manifest_root=sealed.manifest.root, model_name=name, on_step=on_step)
+    trained = train(
+        views, config, folder, manifest_root=sealed.manifest.root, model_name=name, on_step=on_step, keep_at=keep_at
+    )
     with workspace.writing() as session:
         model = _record(session, name, sealed, config, trained)
     workspace.log.integrate()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from services.audit.kept_models import load_kept_folder
 from services.audit.sampling import sample
 from shared.records.models import load_model_record
 from shared.workspace import Workspace
@@ -20,6 +21,7 @@ def sample_model(
     on_image: Callable[[int, int], None] | None = None,
     *,
     num_threads: int | None = None,
+    kept_at: int | None = None,
 ) -> Path:
     """Sample a recorded model with DDIM, resuming where an earlier run stopped.
 
@@ -31,18 +33,23 @@ def sample_model(
         steps: denoising steps.
         on_image: told (images done, images in all).
         num_threads: CPU threads; torch's own choice where it is not given.
+        kept_at: sample the model as it was kept after so many updates, not the finished one.
 
     Returns:
         The folder of the samples.
 
     Raises:
-        NotFoundError: no such model, or its folder is gone.
+        NotFoundError: no such model, it was not kept then, or its folder is gone.
     """
     with workspace.reading() as session:
         model = load_model_record(session, name)
-    folder = workspace.home / "samples" / model.name / f"ddim-{steps}-seed-{seed}-count-{count}"
+    weights = workspace.home / model.folder
+    name_of_samples = f"ddim-{steps}-seed-{seed}-count-{count}"
+    if kept_at is not None:
+        weights, name_of_samples = load_kept_folder(weights, kept_at), f"{name_of_samples}-update-{kept_at}"
+    folder = workspace.home / "samples" / model.name / name_of_samples
     sample(
-        workspace.home / model.folder,
+        weights,
         folder,
         count,
         seed=seed,

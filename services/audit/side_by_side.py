@@ -41,6 +41,9 @@ class ModelJob:
     samples: int
     sample_seed: int
     sample_steps: int
+    # Updates after which the model is kept as it is then, and how many images to draw from it: the first of the same seeds.
+    kept_at: tuple[int, ...] = ()
+    kept_samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,20 @@ def _run(settings: Settings, at: int, job: ModelJob, news: Any) -> Path:
         return lambda done, of: news.put(_Progress(at, step, done, of))
 
     workspace = open_workspace(settings)
-    train_model(workspace, job.name, job.manifest, job.config, told("training"))
-    return sample_model(
-        workspace,
-        job.name,
-        job.samples,
-        job.sample_seed,
-        job.sample_steps,
-        told("sampling"),
-        num_threads=job.config.num_threads,
-    )
+    train_model(workspace, job.name, job.manifest, job.config, told("training"), keep_at=job.kept_at)
+
+    def draw(count: int, kept_at: int | None = None) -> Path:
+        return sample_model(
+            workspace,
+            job.name,
+            count,
+            job.sample_seed,
+            job.sample_steps,
+            told("sampling"),
+            num_threads=job.config.num_threads,
+            kept_at=kept_at,
+        )
+
+    for update in job.kept_at:
+        draw(job.kept_samples, update)
+    return draw(job.samples)

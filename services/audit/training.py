@@ -11,13 +11,15 @@ Rules, in order:
 4. `training.json` is written last, after everything it vouches for is durable; then the checkpoints are
    removed.
 5. One process at a time trains in a folder.
+6. Where a caller asks for it, the model as it was after some updates is kept beside the finished one
+   (`kept_models`), so that it can be sampled too. What is kept changes nothing of the run.
 
 Source: Ho et al. 2020 (arXiv:2006.11239), algorithm 1.
 """
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,7 @@ from services.audit.checkpoints import (
     verify_same_run,
 )
 from services.audit.diffusion_model import save_model, verify_weights, weights_sha256
+from services.audit.kept_models import keep_model
 from services.audit.model_card import build_model_card
 from services.audit.training_config import TrainingConfig
 from services.audit.training_state import TrainingState, build_training_state
@@ -68,6 +71,7 @@ def train(
     manifest_root: str,
     model_name: str,
     on_step: Progress | None = None,
+    keep_at: Collection[int] = (),
 ) -> TrainedModel:
     """Train a model, or go on with a run that was stopped, or return the one that is finished.
 
@@ -78,6 +82,7 @@ def train(
         manifest_root: Merkle root of the manifest that the views come from.
         model_name: named on the model card.
         on_step: told (updates done, updates in all) after each update.
+        keep_at: numbers of updates after which the model is kept as it is then (`kept_models`).
 
     Returns:
         The finished model.
@@ -105,7 +110,7 @@ def train(
         with cpu_threads(threads):
             state = build_training_state(config, len(views))
             restore_newest(folder, state)
-            _run_updates(state, views, folder, run | {"num_threads": threads}, on_step)
+            _run_updates(state, views, folder, run | {"num_threads": threads}, on_step, keep_at)
             return _save_finished(state, folder, run, threads, image_count=len(views))
 
 
@@ -133,10 +138,20 @@ def cpu_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _run_updates(state: TrainingState, views: Pixels, folder: Path, run: dict[str, Any], on_step: Progress | None) -> None:
+def _run_updates(
+    state: TrainingState,
+    views: Pixels,
+    folder: Path,
+    run: dict[str, Any],
+    on_step: Progress | None,
+    keep_at: Collection[int],
+) -> None:
     total = state.config.max_train_steps
     while state.step < total:
         state.update(views)
+        # Before the checkpoint: a run that goes on behind it has kept what it passed.
+        if state.step in keep_at:
+            keep_model(folder, state)
         if state.step % state.config.checkpointing_steps == 0 or state.step == total:
             save_checkpoint(folder, state, run)
         if on_step is not None:

@@ -8,7 +8,8 @@ Rules, in order:
    them takes the same updates, bit for bit, on the same machine with the same number of threads.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +126,19 @@ class TrainingState:
         if self.ema is not None:
             self.ema.copy_to(self.unet.parameters())
         return self.unet
+
+    @contextmanager
+    def kept_weights(self) -> Iterator[UNet2DModel]:
+        """Give the network with the weights that would be kept now, and afterwards train on with those it had."""
+        if self.ema is None:
+            yield self.unet
+            return
+        self.ema.store(self.unet.parameters())
+        self.ema.copy_to(self.unet.parameters())
+        try:
+            yield self.unet
+        finally:
+            self.ema.restore(self.unet.parameters())
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return all tensors that the next update depends on, but the network's weights."""

@@ -63,6 +63,8 @@ class StudyConfig(BaseModel):
     control: int = Field(ge=4, description="Held-out pictures, never trained on by any model of the study.")
     generations: int = Field(ge=1, description="Pictures sampled from each model.")
     sampling_steps: int = Field(ge=1, le=1000)
+    kept_updates: tuple[int, ...] = Field(default=(), description="Updates after which a model is sampled as well, ascending.")
+    kept_generations: int = Field(default=0, ge=0, description="Pictures sampled from a model then.")
     neighbours: int = Field(default=1000, ge=1)
     false_positive_rate: float = Field(default=0.001, gt=0, le=0.5)
     at_once: int = Field(default=2, ge=1, le=64, description="Models trained side by side, a thread each.")
@@ -80,6 +82,17 @@ class StudyConfig(BaseModel):
             raise InputError(f"sizes: expected different sizes from 1, ascending, got {list(self.sizes)}", code="study_sizes")
         if len(set(self.seeds)) != len(self.seeds):
             raise InputError(f"seeds: expected different seeds, got {list(self.seeds)}", code="study_seeds")
+        return self
+
+    @model_validator(mode="after")
+    def _check_kept(self) -> Self:
+        kept, last = list(self.kept_updates), self.training.max_train_steps
+        if kept != sorted(set(kept)) or any(not 0 < update < last for update in kept):
+            raise InputError(
+                f"kept_updates: expected different updates below {last}, ascending, got {kept}", code="study_kept_updates"
+            )
+        if bool(kept) != bool(self.kept_generations):
+            raise InputError("expected kept_updates and kept_generations together, got one of them", code="study_kept_updates")
         return self
 
     @property

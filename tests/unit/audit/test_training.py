@@ -12,12 +12,13 @@ from diffusers import DDPMPipeline
 
 from services.audit.atomic_folders import UNFINISHED_PREFIX, locked_folder
 from services.audit.checkpoints import checkpoint_folders
-from services.audit.diffusion_model import load_model
+from services.audit.diffusion_model import load_model, weights_sha256
+from services.audit.kept_models import load_kept_folder
 from services.audit.presets import DEMO_CONFIG
 from services.audit.training import TrainedModel, TrainingConfig, cpu_threads, load_training_config, train
 from services.audit.training_state import DataOrder, build_training_state
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, UnavailableError
-from tests.unit.audit.tiny_runs import CONFIG, build_views, run_in_killed_process, run_training
+from tests.unit.audit.tiny_runs import CONFIG, KEPT_AT, build_views, run_in_killed_process, run_training
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,7 @@ def test_finished_folder_is_what_diffusers_loads(uninterrupted: TrainedModel) ->
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
     assert {path.name for path in uninterrupted.folder.iterdir()} == {
         "README.md",
+        "kept",
         "model_index.json",
         "scheduler",
         "training.json",
@@ -60,6 +62,22 @@ def test_card_and_record_name_the_manifest_root(uninterrupted: TrainedModel) -> 
     assert (uninterrupted.updates, uninterrupted.config_sha256) == (9, CONFIG.sha256)
 
 
+def test_a_model_is_kept_as_it_was_and_training_goes_on_as_if_it_were_not(tmp_path: Path, uninterrupted: TrainedModel) -> None:
+    plain = train(build_views(), CONFIG, tmp_path / "plain", manifest_root="root-1", model_name="tiny")
+    assert plain.weights_sha256 == uninterrupted.weights_sha256
+    state = build_training_state(CONFIG, 5)
+    for _ in range(KEPT_AT[0]):
+        state.update(build_views())
+    kept, _ = load_model(load_kept_folder(uninterrupted.folder, KEPT_AT[0]))
+    for name, weights in state.finish().state_dict().items():
+        assert torch.equal(kept.state_dict()[name], weights), name
+
+
+def test_only_what_was_kept_is_found(uninterrupted: TrainedModel) -> None:
+    with pytest.raises(NotFoundError, match="not kept at update 6"):
+        load_kept_folder(uninterrupted.folder, 6)
+
+
 # Before the first checkpoint, on one, after one, and after the last, which is at the last update.
 @pytest.mark.parametrize("kill_after", [1, 4, 7, 9])
 def test_killed_run_reaches_the_same_weights(tmp_path: Path, uninterrupted: TrainedModel, kill_after: int) -> None:
@@ -68,6 +86,8 @@ def test_killed_run_reaches_the_same_weights(tmp_path: Path, uninterrupted: Trai
     assert left == {1: [], 4: ["checkpoint-4"], 7: ["checkpoint-6"], 9: ["checkpoint-9"]}[kill_after]
     assert run_training(tmp_path / "model").weights_sha256 == uninterrupted.weights_sha256
     assert checkpoint_folders(tmp_path / "model") == []
+    kept = [weights_sha256(load_kept_folder(folder, KEPT_AT[0])) for folder in (tmp_path / "model", uninterrupted.folder)]
+    assert kept[0] == kept[1]
 
 
 @pytest.mark.parametrize("lr_scheduler", ["constant", "cosine"])
