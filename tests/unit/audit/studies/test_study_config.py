@@ -16,7 +16,7 @@ def test_the_configurations_that_come_along_are_read_by_name() -> None:
     assert len(list(configs["paper"].models())) == 10
     assert (configs["paper"].generations, configs["paper"].neighbours) == (10_000, 1000)
     cpu = configs["cpu"]
-    assert cpu.sizes[-1] / cpu.sizes[0] >= 700
+    assert cpu.sizes[-1] / cpu.sizes[0] >= 1000
     assert (cpu.twins, len(cpu.seeds)) == (2, 3)
     # A control of 999 attains the rate of 0.001 exactly.
     assert 1 / (cpu.control + 1) == cpu.false_positive_rate
@@ -25,7 +25,7 @@ def test_the_configurations_that_come_along_are_read_by_name() -> None:
 def test_models_are_named_after_slice_and_seed_and_differ_in_their_seed_alone() -> None:
     config = load_study_config("cpu")
     first, second = list(config.models())[:2]
-    assert (first.name, first.manifest, second.name) == ("cpu-2a-s0", "cpu-2a", "cpu-2a-s1")
+    assert (first.name, first.manifest, second.name) == ("cpu-1a-s0", "cpu-1a", "cpu-1a-s1")
     assert config.training_of(second).model_dump() == config.training_of(first).model_dump() | {"seed": 1}
 
 
