@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     )
     embedder: str = Field(
         default="pixels:16",
-        description="`pixels:<n>` or `open_clip:<architecture>:<tag or local file>`.",
+        description="`pixels:<n>`, `open_clip:<architecture>:<tag or local file>` or `sscd:<local file>`.",
     )
     qdrant_url: str | None = Field(
         default=None, description="URL of a Qdrant server; the embedded engine in the home folder where it is not set."

@@ -5,6 +5,7 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from services.audit.audits import audit_model
 from services.audit.models import train_model
@@ -19,12 +20,14 @@ from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings
 from shared.vision.embedding import open_embedder
+from shared.vision.embedding.sscd import build_network
 from shared.workspace import Workspace, open_workspace
 from tests.e2e.conftest import CONFIG, STEPS
 from tests.factories import imagefolder
 
 
-def do_everything(workspace: Workspace, folder: Path) -> None:
+def do_everything(workspace: Workspace, folder: Path) -> set[str]:
+    """Return the rules that the audit and the gate's answers show."""
     rows = read_imagefolder(imagefolder(folder, 16), "works", "Ada", workspace.limits.max_bytes)
     assert register_rows(workspace, rows).created == 16
     with workspace.writing() as session:
@@ -52,6 +55,9 @@ def do_everything(workspace: Workspace, folder: Path) -> None:
         verify_receipt(answer.receipt, workspace.log.vkey)
         assert answer.embedder.startswith(embedder.name)
     verify_log(workspace.log.folder, workspace.log.vkey)
+    audited = {one["name"] for one in content["rules"]}
+    assert audited == found.keys()
+    return audited
 
 
 def test_on_both_databases(any_workspace: Workspace, tmp_path: Path) -> None:
@@ -64,5 +70,15 @@ def test_with_open_clip_from_a_checkpoint(tmp_path: Path) -> None:
     torch.save(open_clip.create_model("ViT-S-32").state_dict(), tmp_path / "weights.pt")
     spec = f"open_clip:ViT-S-32:{tmp_path / 'weights.pt'}"
     workspace = open_workspace(Settings(home=tmp_path / "home", database_url=None, embedder=spec))
-    do_everything(workspace, tmp_path / "in")
+    assert "clip" in do_everything(workspace, tmp_path / "in")
+    workspace.engine.dispose()
+
+
+@pytest.mark.timeout(300)
+def test_with_sscd_from_converted_weights(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_file(build_network().state_dict(), tmp_path / "weights.safetensors")
+    spec = f"sscd:{tmp_path / 'weights.safetensors'}"
+    workspace = open_workspace(Settings(home=tmp_path / "home", database_url=None, embedder=spec))
+    assert "sscd" in do_everything(workspace, tmp_path / "in")
     workspace.engine.dispose()

@@ -4,7 +4,6 @@ Preprocessing is the model's own. The digest is taken over the weights as loaded
 that was moved, is another embedder with a collection of its own.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -16,9 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.errors import InputError
-
-# Images a forward pass; larger batches gained nothing on two CPU cores.
-BATCH_IMAGES = 32
+from shared.vision.embedding.networks import digest_weights, embed_in_batches
 
 
 class OpenClipEmbedder:
@@ -34,7 +31,7 @@ class OpenClipEmbedder:
         self.name = name
         self._model: Any = model.eval()
         self._preprocess = preprocess
-        self.sha256 = _digest_weights(model)
+        self.sha256 = digest_weights(model)
         self.dimensions = int(self.embed([Image.new("RGB", (8, 8))]).shape[1])
 
     @classmethod
@@ -72,11 +69,7 @@ class OpenClipEmbedder:
         Returns:
             float32, shape (N, dimensions), rows of length 1.
         """
-        parts = [
-            self.embed_prepared([self.prepare(image) for image in images[start : start + BATCH_IMAGES]])
-            for start in range(0, len(images), BATCH_IMAGES)
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, self.dimensions), dtype=np.float32)
+        return embed_in_batches(self, images)
 
     def prepare(self, image: Image.Image) -> torch.Tensor:
         """Apply the model's own preprocessing to an upright RGB image; returns float32 (3, H, W)."""
@@ -87,11 +80,3 @@ class OpenClipEmbedder:
         with torch.inference_mode():
             vectors: NDArray[np.float32] = self._model.encode_image(torch.stack([*prepared]), normalize=True).float().numpy()
         return vectors
-
-
-def _digest_weights(model: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

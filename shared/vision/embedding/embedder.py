@@ -1,7 +1,7 @@
 """What an embedder is, and how a setting names one.
 
 `pixels:<n>` needs no weights; `open_clip:<architecture>:<pretrained>` is any open_clip model, where `pretrained` is one of
-its tags or a local checkpoint file.
+its tags or a local checkpoint file; `sscd:<file>` is a copy-detection network from converted weights.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def open_embedder(spec: str) -> Embedder:
     """Open the embedder that a setting names.
 
     Args:
-        spec: `pixels:<n>` or `open_clip:<architecture>:<tag or file>`.
+        spec: `pixels:<n>`, `open_clip:<architecture>:<tag or file>` or `sscd:<file>`.
 
     Raises:
         InputError: the setting names no embedder, or its weights cannot be loaded.
@@ -63,4 +63,10 @@ def open_embedder(spec: str) -> Embedder:
 
         architecture, _, pretrained = rest.partition(":")
         return OpenClipEmbedder.load(architecture, pretrained)
-    raise InputError(f"expected pixels:<n> or open_clip:<architecture>:<weights>, got {spec!r}", code="embedder_unknown")
+    if kind == "sscd":
+        from shared.vision.embedding.sscd import SscdEmbedder
+
+        return SscdEmbedder.load(rest)
+    raise InputError(
+        f"expected pixels:<n>, open_clip:<architecture>:<weights> or sscd:<file>, got {spec!r}", code="embedder_unknown"
+    )
