@@ -6,7 +6,7 @@ Rules, in order:
    called again goes on behind the steps that are on record. So a process may be killed at any point.
 2. While a job runs, its lease is renewed from a thread of its own; a job whose process is gone is due again when it runs out.
 3. A worker that is told to stop gives its job back at the next step. A job that is claimed again and again without getting on
-   has failed, as has one whose runner raised.
+   has failed, as has one whose runner raised. A runner that has to wait for the world puts its job off, and holds no worker.
 4. No transaction is open while a runner waits for the world, so that no request waits for a job.
 
 docs/adr/0007-jobs-in-our-own-table.md says why this is no framework.
@@ -15,7 +15,7 @@ docs/adr/0007-jobs-in-our-own-table.md says why this is no framework.
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -46,6 +46,20 @@ class JobStoppedError(SleeveError):
     """The worker is to stop, or another one has the job; not a failure of the job."""
 
     code = "job_stopped"
+
+
+class JobPutOffError(SleeveError):
+    """What the job waits for takes its time: it is due again then, and no failure.
+
+    Args:
+        due_at: when to go on.
+    """
+
+    code = "job_put_off"
+
+    def __init__(self, due_at: datetime) -> None:
+        super().__init__(f"put off until {due_at.isoformat()}")
+        self.due_at = due_at
 
 
 class JobRun:
@@ -160,6 +174,9 @@ class JobWorker:
             self._runners[run.job.kind](self._workspace, run)
         except JobStoppedError:
             return {"state": "queued", "worker": None, "lease_until": None}
+        except JobPutOffError as error:
+            # It got on: what it waits for is not its fault, however often.
+            return {"state": "queued", "worker": None, "lease_until": None, "due_at": error.due_at, "attempts": 0}
         except UnavailableError:
             raise  # nothing is wrong with the job: it is due again when its lease has run out
         except SleeveError as error:

@@ -22,10 +22,10 @@ from shared.matching.rules.evidence import TrainingSide
 from shared.matching.rules.panel import build_panel
 from shared.matching.rules.rule import Rule
 from shared.matching.training_side import load_training_side
-from shared.records.checks import Policy
 from shared.records.items import Item
 from shared.records.manifests import Manifest, load_manifest, load_manifest_items
 from shared.records.models import Calibration, Model, find_calibration
+from shared.records.policies import Policy
 from shared.vision.embedding import Embedder, open_embedder
 from shared.vision.embedding.embedder import collection_name
 from shared.vision.view_store import ViewStore

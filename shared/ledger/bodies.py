@@ -5,57 +5,19 @@ Rules, in order:
 1. A field that may be unknown is nullable and still present, so that its absence is a statement.
 2. Times are RFC 3339 UTC with milliseconds, digests 64 lower-case hexadecimal digits, sizes carry their unit.
 3. No personal data: people stand here as opaque party ids; their names are commitments of the entry.
-4. A body's fields change only with the entry's version.
+4. A body's fields change only with the entry's version; one that came later has a default, which is what its absence says.
+5. What the gate and those who work with its flags do stands in `output_bodies`.
 """
 
-import re
-from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
-
-
-def _check_timestamp(value: str) -> str:
-    if _TIMESTAMP.fullmatch(value) is None:
-        raise ValueError("expected RFC 3339 UTC with milliseconds, such as 2026-01-31T12:00:00.000Z")
-    datetime.fromisoformat(value)  # refuses the 30th of February
-    return value
+from shared.ledger.body_fields import Count, Day, EntryBody, Licence, Name, Part, Positive, Sha256, Share, Timestamp
+from shared.ledger.output_bodies import OUTPUT_BODIES
 
 
-Timestamp = Annotated[str, AfterValidator(_check_timestamp)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-def _check_day(value: str) -> str:
-    if date.fromisoformat(value).isoformat() != value:
-        raise ValueError("expected a day such as 2026-01-31")
-    return value
-
-
-# ISO 8601 calendar date, as the version date of a Robust Link (https://robustlinks.mementoweb.org/spec/).
-Day = Annotated[str, AfterValidator(_check_day)]
-
-# SPDX specification 2.3, annex D: identifiers of ALPHA / DIGIT / "-" / ".", "+" for "or later", joined by operators.
-Licence = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+() -]+$")]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class EntryBody(_Part):
-    """Base of every body; `entry_type` names the type it belongs to."""
-
-    entry_type: ClassVar[str]
-
-
-class ArchivalLink(_Part):
+class ArchivalLink(Part):
     """Where the item was found and where a copy of that place is kept: a Robust Link."""
 
     original_url: Name
@@ -65,7 +27,7 @@ class ArchivalLink(_Part):
     state: Name
 
 
-class Ownership(_Part):
+class Ownership(Part):
     """A presumed owner, by party id, with the basis of the presumption."""
 
     party: Name
@@ -74,7 +36,7 @@ class Ownership(_Part):
     confidence: Share
 
 
-class DiligenceRecord(_Part):
+class DiligenceRecord(Part):
     """One search for the owner and what came of it."""
 
     source: Name
@@ -82,13 +44,6 @@ class DiligenceRecord(_Part):
     jurisdiction: Name | None
     result: Name
     expires_at: Timestamp | None
-
-
-class OwnerShare(_Part):
-    """What part of a flag is an owner's."""
-
-    party: Name
-    share: Share
 
 
 class ItemRegistered(EntryBody):
@@ -241,47 +196,6 @@ class AuditCompleted(EntryBody):
     report_sha256: Sha256
 
 
-class PolicyAdopted(EntryBody):
-    """The policy that decisions are made under from now on."""
-
-    entry_type: ClassVar[str] = "policy.adopted"
-
-    name: Name
-    version: Name
-    sha256: Sha256
-
-
-class CheckDecided(EntryBody):
-    """One decision of the gate on one generation."""
-
-    entry_type: ClassVar[str] = "check.decided"
-
-    model_id: Name
-    manifest_root: Sha256
-    generation_sha256: Sha256
-    decision: Literal["clear", "flag", "undecided"]
-    reason: Name | None
-    item: Name | None
-    rule: Name | None
-    score: float | None
-    p_value: Share | Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$")] | None
-    metrics: dict[str, float | None]
-    policy_sha256: Sha256
-    calibration_sha256: Sha256 | None
-    embedder: Name
-    index_cursor: Count
-
-
-class FlagRaised(EntryBody):
-    """A fired compensation flag and the owners that it names."""
-
-    entry_type: ClassVar[str] = "flag.raised"
-
-    check_id: Name
-    item: Name
-    owners: list[OwnerShare]
-
-
 class DiligenceSearched(EntryBody):
     """A search for an item's owner made after its registration; one search of many items has one id.
 
@@ -300,23 +214,19 @@ class DiligenceSearched(EntryBody):
     expires_at: Timestamp | None
 
 
-BODY_BY_TYPE: dict[str, type[EntryBody]] = {
-    body.entry_type: body
-    for body in (
-        ItemRegistered,
-        SignalObserved,
-        ItemAmended,
-        ItemWithdrawn,
-        PartyErased,
-        ArchiveVerified,
-        ArchiveCaptured,
-        DatasetSealed,
-        ModelTrained,
-        ModelImported,
-        AuditCompleted,
-        PolicyAdopted,
-        CheckDecided,
-        FlagRaised,
-        DiligenceSearched,
-    )
-}
+_INPUT_AND_AUDIT_BODIES: tuple[type[EntryBody], ...] = (
+    ItemRegistered,
+    SignalObserved,
+    ItemAmended,
+    ItemWithdrawn,
+    PartyErased,
+    ArchiveVerified,
+    ArchiveCaptured,
+    DatasetSealed,
+    ModelTrained,
+    ModelImported,
+    AuditCompleted,
+    DiligenceSearched,
+)
+
+BODY_BY_TYPE: dict[str, type[EntryBody]] = {body.entry_type: body for body in (*_INPUT_AND_AUDIT_BODIES, *OUTPUT_BODIES)}

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 from shared.canonical import canonical_json
 from shared.clock import timestamp
 from shared.errors import InputError
-from shared.ledger.bodies import BODY_BY_TYPE, EntryBody, Name, Sha256, Timestamp
+from shared.ledger.bodies import BODY_BY_TYPE
+from shared.ledger.body_fields import EntryBody, Name, Sha256, Timestamp
 from shared.ledger.layout import MAX_ENTRY_BYTES
 
 _JSON_OBJECT = TypeAdapter(dict[str, JsonValue], config=ConfigDict(strict=True))

@@ -2,7 +2,8 @@
 
 Rules, in order:
 
-1. A job is `queued`, `running`, `done` or `failed`; the oldest that is due is claimed first.
+1. A job is `queued`, `running`, `done` or `failed`; the oldest that is due is claimed first. One that was put off is due when
+   its time has come.
 2. Who runs a job holds a lease on it and renews it. A lease that ran out says that its holder is gone: the job is due again.
 3. Only the holder of the lease writes to a running job.
 
@@ -39,6 +40,7 @@ class Job(SQLModel, table=True):
     attempts: int = 0
     worker: str | None = None
     lease_until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    due_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
     finished_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
 
@@ -89,7 +91,8 @@ def claim_job(session: Session, worker: str, kinds: Collection[str], lease: time
 
 def _due(kinds: Collection[str]) -> list[Any]:
     expired = (col(Job.state) == "running") & (col(Job.lease_until) < utc_now())
-    return [col(Job.kind).in_(kinds), or_(col(Job.state) == "queued", expired)]
+    waiting = (col(Job.state) == "queued") & or_(col(Job.due_at).is_(None), col(Job.due_at) <= utc_now())
+    return [col(Job.kind).in_(kinds), or_(waiting, expired)]
 
 
 def write_job(session: Session, job_id: str, holder: str, /, **changed: Any) -> bool:

@@ -14,7 +14,8 @@ from services.audit.training_set import load_sealed_set
 from services.output_gate.gate import open_gate
 from services.serve import create_app
 from shared.ledger.verify import verify_receipt
-from shared.records.checks import Check, Flag
+from shared.records.checks import Check
+from shared.records.flags import Flag
 from shared.records.models import Calibration
 from shared.vision.views import view_to_image
 from shared.workspace import Workspace

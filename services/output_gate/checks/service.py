@@ -24,7 +24,8 @@ from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
 from shared.matching.decision import undecided
-from shared.records.checks import Check, Flag, load_check
+from shared.records.checks import Check, load_check
+from shared.records.flags import Flag
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.items import load_owners
 from shared.records.models import Model, load_model_record

@@ -13,7 +13,7 @@ from shared.errors import ConflictError, InputError
 from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
-from shared.records.checks import Policy, find_policy, load_newest_policy
+from shared.records.policies import Policy, find_policy, load_newest_policy
 
 DEFAULT_POLICY = Path(__file__).with_name("default.toml")
 

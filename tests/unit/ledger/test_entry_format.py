@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from shared.errors import InputError, VerificationError
-from shared.ledger.bodies import BODY_BY_TYPE, EntryBody, PolicyAdopted
+from shared.ledger.bodies import BODY_BY_TYPE
+from shared.ledger.body_fields import EntryBody
 from shared.ledger.commitments import build_commitment, new_salt, verify_commitment
 from shared.ledger.entries import build_entry, parse_entry
+from shared.ledger.output_bodies import PolicyAdopted
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TIME = "2026-01-31T12:00:00.000Z"
@@ -128,7 +130,15 @@ BODIES: dict[str, dict[str, Any]] = {
         "embedder": "pixel-1",
         "index_cursor": 12,
     },
+    "check.reviewed": {"role": "reviewer", "verdict": "confirm", "reason": None},
     "flag.raised": {"check_id": "c1", "item": "i1", "owners": [{"party": "p1", "share": 1}]},
+    "flag.reviewed": {"role": "reviewer", "verdict": "overturn", "reason": "a common motif"},
+    "flag.notified": {"role": "compliance", "reason": None},
+    "flag.answered": {"role": "owner", "answer": "disputed", "reason": "too little"},
+    "flag.assessed": {"role": "compliance", "reason": "settled", "currency": "EUR", "amount_minor": 5, "owners": []},
+    "flag.held": {"role": "compliance", "reason": "a claim", "held": "claim"},
+    "flag.released": {"role": "compliance", "reason": "they agree", "released": "claim", "owners": []},
+    "flag.resolved": {"role": "finance", "outcome": "paid", "reason": None, "currency": "EUR", "amount_minor": 5},
     "diligence.searched": {
         "search": "s1",
         "sources": ["register"],
@@ -198,6 +208,17 @@ def test_a_body_of_another_type_is_refused() -> None:
     policy = PolicyAdopted(name="p", version="1", sha256=DIGEST)
     with pytest.raises(InputError, match=r"expected one of flag\.raised, got one of policy\.adopted"):
         build_entry("flag.raised", at=AT, subject={}, body=policy)
+
+
+def test_what_came_later_may_be_absent_and_fits_when_it_is_there() -> None:
+    owners = [{"party": "p1", "share": 0.333334, "amount_minor": 34}]
+    later = BODIES["flag.raised"] | {"owners": owners, "currency": "EUR", "amount_minor": 100, "held": "owner_unknown"}
+    for body in (BODIES["flag.raised"], later):
+        entry = build_entry("flag.raised", at=AT, subject={"flag": "f1"}, body=body)
+        assert parse_entry(entry.canonical_bytes()).body == body
+    for wrong in ({"currency": "eur"}, {"amount_minor": -1}, {"amount_minor": 1.5}, {"amount_minor": 2**53}):
+        with pytest.raises(InputError, match="entry: "):
+            build_entry("flag.raised", at=AT, subject={}, body=later | wrong)
 
 
 def test_an_entry_that_a_bundle_cannot_hold_is_refused() -> None:

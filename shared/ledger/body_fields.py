@@ -1,0 +1,53 @@
+"""What bodies of entries are made of: the kinds of values, and the bases of bodies and their parts."""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+
+
+def _check_timestamp(value: str) -> str:
+    if _TIMESTAMP.fullmatch(value) is None:
+        raise ValueError("expected RFC 3339 UTC with milliseconds, such as 2026-01-31T12:00:00.000Z")
+    datetime.fromisoformat(value)  # refuses the 30th of February
+    return value
+
+
+Timestamp = Annotated[str, AfterValidator(_check_timestamp)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _check_day(value: str) -> str:
+    if date.fromisoformat(value).isoformat() != value:
+        raise ValueError("expected a day such as 2026-01-31")
+    return value
+
+
+# ISO 8601 calendar date, as the version date of a Robust Link (https://robustlinks.mementoweb.org/spec/).
+Day = Annotated[str, AfterValidator(_check_day)]
+
+# SPDX specification 2.3, annex D: identifiers of ALPHA / DIGIT / "-" / ".", "+" for "or later", joined by operators.
+Licence = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+() -]+$")]
+# ISO 4217: the three letters of a currency. Amounts stand in its minor unit, as whole numbers that every reader of JSON holds
+# exactly (RFC 8785 section 3.2.2.3: below 2^53).
+Amount = Annotated[int, Field(ge=0, le=10**15)]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+class Part(BaseModel):
+    """Base of every part of a body."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class EntryBody(Part):
+    """Base of every body; `entry_type` names the type it belongs to."""
+
+    entry_type: ClassVar[str]
