@@ -1,28 +1,32 @@
 """The evidence of a check: search, best match, suite and p-value, and the result that is recorded of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 from sqlmodel import Session
 
 from services.output_gate.checks.schemas import CheckResult, MatchedItem, MatchedOwner, Metrics, RuleFinding
-from services.output_gate.gate import Gate, NotReadyError, ReadyModel
+from services.output_gate.gate import Gate, ReadyModel
 from shared.errors import CorruptStateError
 from shared.index.index import is_searched_exactly
 from shared.matching.best_match import find_best_matches
 from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
-from shared.matching.decision import Decision, decide
+from shared.matching.decision import Decision, decide, undecided
 from shared.matching.rules.evidence import CopyScores, Evidence
 from shared.matching.rules.panel import RuleOutcome, evaluate
 from shared.matching.view_hashes import hash_views
-from shared.records.items import Item, is_contested, load_owners
-from shared.records.manifests import load_manifest
+from shared.records.items import Item, ItemOwner, is_contested, load_owners
+from shared.records.manifests import Manifest, load_manifest
 from shared.records.models import Model
-from shared.vision.images import DecodedImage
+from shared.records.parties import Party
 from shared.vision.similarity.suite import measure
-from shared.vision.views import Pixels, build_view, view_to_image
+from shared.vision.views import Pixels, ViewRecipe, build_view, view_to_image
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -38,72 +42,102 @@ class CheckEvidence:
     calibration_sha256: str | None = None
 
 
-def find_evidence(gate: Gate, model: Model, image: DecodedImage) -> CheckEvidence:
-    """Compare a generation with what its model was trained on.
+def view_recipe(model: Model) -> ViewRecipe:
+    """Return the recipe of the views in which a model's generations are compared."""
+    return ViewRecipe(resolution_px=model.resolution_px, channels=model.channels)
+
+
+def find_evidence_of_views(gate: Gate, model: Model, views: Pixels) -> list[CheckEvidence]:
+    """Compare generations with what their model was trained on: one search, one pass of every step for all of them.
+
+    Args:
+        gate: index, policy and workspace.
+        model: which model made them.
+        views: uint8 (G, C, H, W), their views by `view_recipe`, at least one.
+
+    Returns:
+        The evidence of each; undecided where the policy's rule is undefined for it.
 
     Raises:
         NotReadyError: the model cannot be checked against yet.
         CorruptStateError: the search names an item outside the manifest.
     """
     ready = gate.load_ready_model(model)
-    view = build_view(image.pixels, ready.recipe)[None]
-    [vector] = gate.embedder.embed([view_to_image(view[0]).convert("RGB")])
-    shortlist, cosines = _search(gate, ready, vector)
-    matches = find_best_matches(view, ready.side.views, shortlist)
+    pictures = [view_to_image(view).convert("RGB") for view in views]
+    shortlists, cosines = _search(gate, ready, gate.embedder.embed(pictures))
+    matches = find_best_matches(views, ready.side.views, shortlists)
     # The detector sees what the audit shows it: the view of the model's resolution, brought to its own.
-    copies = ready.detector.detect(build_view(view_to_image(view[0]).convert("RGB"), COPY_RECIPE)[None])
+    copies = ready.detector.detect(np.stack([build_view(picture, COPY_RECIPE) for picture in pictures]))
     found = CopyScores(copies.scores, copies.items)
-    seen = Evidence(ready.side, view, shortlist, cosines, matches.index, matches.ssim, hash_views(view), found)
-    outcomes = {outcome.rule.name: outcome for outcome in evaluate(ready.panel, seen)}
-    return _decide(gate, ready, view, outcomes)
+    seen = Evidence(ready.side, views, shortlists, cosines, matches.index, matches.ssim, hash_views(views), found)
+    return _decide(gate, ready, views, {outcome.rule.name: outcome for outcome in evaluate(ready.panel, seen)})
 
 
-def _decide(gate: Gate, ready: ReadyModel, view: Pixels, outcomes: Mapping[str, RuleOutcome]) -> CheckEvidence:
-    """Decide by the policy's rule, and measure the suite on the item that it names."""
+def _decide(gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str, RuleOutcome]) -> list[CheckEvidence]:
+    """Decide by the policy's rule, and measure the suite on the items that it names."""
     chosen, null = outcomes[gate.content.rule], ready.scores.null(gate.content.rule)
-    if not chosen.defined[0]:
-        raise NotReadyError(
-            f"rule {gate.content.rule!r} is undefined here: {chosen.scores.undefined[0]}", code="rule_undefined"
+    # Where the rule names no item the first one stands in for it, and nothing is told of the pair.
+    rows = np.maximum(chosen.scores.items, 0)
+    suite = measure(np.ascontiguousarray(ready.side.views[rows]), views)
+    decided = []
+    for at, row in enumerate(rows.tolist()):
+        if not chosen.defined[at]:
+            log.warning("check_undecided", model=ready.model.id, reason="rule_undefined", why=chosen.scores.undefined[at])
+            decided.append(CheckEvidence(undecided("rule_undefined")))
+            continue
+        decided.append(
+            CheckEvidence(
+                decision=decide(float(chosen.scores.values[at]), null, gate.content.false_positive_rate),
+                item=ready.items[row],
+                cluster=tuple(ready.items[member] for member in ready.side.clusters.members(row)),
+                rules=tuple(_finding(ready, outcome, at) for outcome in outcomes.values()),
+                metrics=Metrics(**suite.row(at)),
+                control_size=null.size,
+                calibration_sha256=ready.scores.sha256,
+            )
         )
-    row = int(chosen.scores.items[0])
-    return CheckEvidence(
-        decision=decide(float(chosen.scores.values[0]), null, gate.content.false_positive_rate),
-        item=ready.items[row],
-        cluster=tuple(ready.items[at] for at in ready.side.clusters.members(row)),
-        rules=tuple(_finding(ready, outcome) for outcome in outcomes.values()),
-        metrics=Metrics(**measure(ready.side.views[[row]], view).row(0)),
-        control_size=null.size,
-        calibration_sha256=ready.scores.sha256,
-    )
+    return decided
 
 
-def _search(gate: Gate, ready: ReadyModel, vector: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the shortlist of one generation as rows of the manifest, and the cosines, each of shape (1, K)."""
+def _search(gate: Gate, ready: ReadyModel, vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the shortlists of generations as rows of the manifest, and the cosines, each of shape (G, K)."""
     exact = is_searched_exactly(ready.manifest.size)
-    found = gate.index.neighbours(vector, gate.content.neighbours, ready.manifest.id, exact=exact)
-    if not found:
-        raise CorruptStateError(f"search found none of {ready.manifest.size} items", code="search_empty")
+    found = gate.index.neighbours_many(vectors, gate.content.neighbours, ready.manifest.id, exact=exact)
+    width = min(gate.content.neighbours, ready.manifest.size)
+    short = [len(one) for one in found if len(one) != width]
+    if short:
+        raise CorruptStateError(f"search found {short[0]} of {width} items", code="search_short")
     try:
-        rows = np.array([[ready.position[one.item_id] for one in found]], dtype=np.int64)
+        rows = np.array([[ready.position[one.item_id] for one in each] for each in found], dtype=np.int64)
     except KeyError as error:
         raise CorruptStateError(f"search named item {error} outside the manifest", code="search_foreign_item") from error
-    return rows, np.array([[one.cosine for one in found]], dtype=np.float64)
+    return rows, np.array([[one.cosine for one in each] for each in found], dtype=np.float64)
 
 
-def _finding(ready: ReadyModel, outcome: RuleOutcome) -> RuleFinding:
-    row = outcome.row(0)
+def _finding(ready: ReadyModel, outcome: RuleOutcome, at: int) -> RuleFinding:
+    row = outcome.row(at)
     item = None if row["item"] is None else ready.items[row["item"]].id
     return RuleFinding(**row | {"item": item})
 
 
-def build_result(session: Session, gate: Gate, model: Model, evidence: CheckEvidence) -> CheckResult:
-    """Build what is recorded of a check."""
-    decision = evidence.decision
+def build_results(session: Session, gate: Gate, model: Model, evidence: Sequence[CheckEvidence]) -> list[CheckResult]:
+    """Build what is recorded of checks of one model."""
     manifest = load_manifest(session, model.manifest_id)
+    items = {one.item.id: one.item for one in evidence if one.item}
+    owners = load_owners(session, list(items))
+    matched = {item.id: _matched_item(session, item, owners[item.id]) for item in items.values()}
+    index = gate.index.describe(gate.content.neighbours, exact=is_searched_exactly(manifest.size))
+    return [_build_result(gate, manifest, one, matched[one.item.id] if one.item else None, index) for one in evidence]
+
+
+def _build_result(
+    gate: Gate, manifest: Manifest, evidence: CheckEvidence, match: MatchedItem | None, index: dict[str, Any]
+) -> CheckResult:
+    decision = evidence.decision
     return CheckResult(
         decision=decision.outcome,
         reason=decision.reason,
-        match=_matched_item(session, evidence.item) if evidence.item else None,
+        match=match,
         cluster=[one.id for one in evidence.cluster],
         rules=list(evidence.rules),
         metrics=evidence.metrics,
@@ -119,14 +153,14 @@ def build_result(session: Session, gate: Gate, model: Model, evidence: CheckEvid
         policy=f"{gate.content.name} v{gate.content.version}",
         policy_sha256=gate.content.sha256,
         embedder=f"{gate.embedder.name} {gate.embedder.sha256[:12]}",
-        index=gate.index.describe(gate.content.neighbours, exact=is_searched_exactly(manifest.size)),
+        index=index,
     )
 
 
-def _matched_item(session: Session, item: Item) -> MatchedItem:
+def _matched_item(session: Session, item: Item, named: Sequence[tuple[ItemOwner, Party]]) -> MatchedItem:
     owners = [
         MatchedOwner(name=party.name, url=party.url or None, role=owner.role, basis=owner.basis, confidence=owner.confidence)
-        for owner, party in load_owners(session, [item.id])[item.id]
+        for owner, party in named
     ]
     return MatchedItem(
         id=item.id,

@@ -1,4 +1,4 @@
-"""One check: a generation in, a decision out, recorded and logged before it is answered.
+"""Checks: generations in, decisions out, recorded and logged before they are answered.
 
 Rules, in order:
 
@@ -6,20 +6,25 @@ Rules, in order:
 2. Everything else gets a decision. Whatever is missing, behind or failing makes it `undecided` with the reason.
 3. Decision, flag and entries are committed in one transaction before the receipt is made.
 4. One Idempotency-Key has one effect.
+5. Many generations of a model take one path with one: each gets what it would get alone, an error of its own included. What
+   fails for many at once is tried for each, so that no generation suffers from another.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from services.output_gate.checks.evidence import CheckEvidence, build_result, find_evidence
+from services.output_gate.checks.evidence import CheckEvidence, build_results, find_evidence_of_views, view_recipe
 from services.output_gate.checks.schemas import CheckAnswer, CheckResult
-from services.output_gate.gate import Gate
+from services.output_gate.gate import Gate, NotReadyError
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import timestamp, utc_now
-from shared.errors import InputError, NotFoundError, SleeveError
+from shared.errors import ConflictError, InputError, NotFoundError, SleeveError, UnavailableError
 from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
@@ -29,9 +34,12 @@ from shared.records.flags import Flag
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.items import load_owners
 from shared.records.models import Model, load_model_record
-from shared.vision.images import DecodedImage, decode_image
+from shared.vision.images import decode_image
+from shared.vision.views import Pixels, build_view
 
 OPERATION = "checks.create"
+# Generations decided and recorded together: bounds memory, and how long one transaction holds the database.
+BATCH_GENERATIONS = 64
 
 log = structlog.get_logger()
 
@@ -54,46 +62,141 @@ def check_generation(gate: Gate, model_name: str, data: bytes, key: str | None =
         ConflictError: the key was used for another request.
         UnavailableError: the database is down, so that nothing could be recorded.
     """
-    image = decode_image(data, gate.workspace.limits)
+    [outcome] = check_generations(gate, model_name, [data], [key])
+    if isinstance(outcome, SleeveError):
+        raise outcome
+    return outcome
+
+
+def check_generations(
+    gate: Gate, model_name: str, images: Sequence[bytes], keys: Sequence[str | None] | None = None
+) -> list[Check | SleeveError]:
+    """Check many generations of one model: one embedding, one search, one transaction for up to `BATCH_GENERATIONS` of them.
+
+    Args:
+        gate: index, policy and workspace.
+        model_name: name or id of the model that made the images.
+        images: the encoded images.
+        keys: an Idempotency-Key or None for each, if the caller gave any.
+
+    Returns:
+        For each image its recorded check, or the error that `check_generation` would raise for it: InputError where the bytes
+        cannot be accepted, ConflictError where its key was used for another request.
+
+    Raises:
+        InputError: images and keys differ in number.
+        NotFoundError: no such model.
+        UnavailableError: the database is down; the batches recorded before remain so.
+    """
+    given = [None] * len(images) if keys is None else list(keys)
+    if len(given) != len(images):
+        raise InputError(f"expected a key or none for each image, got {len(images)} images and {len(given)} keys")
     with gate.workspace.reading() as session:
         model = load_model_record(session, model_name)
-        made_before = find_effect(session, OPERATION, key, _request_sha256(model, data))
-        if made_before is not None:
-            return load_check(session, made_before)
-    evidence = _find_evidence_or_reason(gate, model, image)
-    digest = gate.workspace.blobs.save(data)
+    outcomes: list[Check | SleeveError] = []
+    for start in range(0, len(images), BATCH_GENERATIONS):
+        part = slice(start, start + BATCH_GENERATIONS)
+        outcomes += _check_batch(gate, model, images[part], given[part])
+    return outcomes
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One generation of a batch that is to be decided: where it stands, its bytes, its view, its key, its request's digest."""
+
+    at: int
+    data: bytes
+    view: Pixels
+    key: str | None
+    request: str
+
+
+def _check_batch(gate: Gate, model: Model, images: Sequence[bytes], keys: Sequence[str | None]) -> list[Check | SleeveError]:
+    outcomes: dict[int, Check | SleeveError] = {}
+    asked: list[_Asked] = []
+    for at, (data, key) in enumerate(zip(images, keys, strict=True)):
+        try:
+            taken = _admit(gate, model, at, data, key)
+        except (InputError, ConflictError) as error:
+            outcomes[at] = error
+            continue
+        if isinstance(taken, Check):
+            outcomes[at] = taken
+        else:
+            asked.append(taken)
+    if asked:
+        evidence = _find_evidence_or_reasons(gate, model, np.stack([one.view for one in asked]))
+        gate.workspace.blobs.save_many([one.data for one in asked])
+        recorded = _record_batch(gate, model, asked, evidence)
+        outcomes |= {one.at: outcome for one, outcome in zip(asked, recorded, strict=True)}
+    return [outcomes[at] for at in range(len(images))]
+
+
+def _admit(gate: Gate, model: Model, at: int, data: bytes, key: str | None) -> Check | _Asked:
+    """Decode a generation, of which only its view is kept; where its key was used for it before, return that check."""
+    view = build_view(decode_image(data, gate.workspace.limits).pixels, view_recipe(model))
+    request = sha256_hex(canonical_json({"model": model.id, "image": sha256_hex(data)}))
+    return _find_made_before(gate, key, request) or _Asked(at, data, view, key, request)
+
+
+def _find_made_before(gate: Gate, key: str | None, request: str) -> Check | None:
+    if key is None:
+        return None
+    with gate.workspace.reading() as session:
+        made_before = find_effect(session, OPERATION, key, request)
+        return None if made_before is None else load_check(session, made_before)
+
+
+def _find_evidence_or_reasons(gate: Gate, model: Model, views: Pixels) -> list[CheckEvidence]:
     try:
-        return _record_once(gate, model, digest, evidence, key, _request_sha256(model, data))
-    except IntegrityError:
-        # Another request with this key was faster; its check is the answer.
-        with gate.workspace.reading() as session:
-            made_before = find_effect(session, OPERATION, key, _request_sha256(model, data))
-            if made_before is None:
-                raise
-            return load_check(session, made_before)
-
-
-def _request_sha256(model: Model, data: bytes) -> str:
-    return sha256_hex(canonical_json({"model": model.id, "image": sha256_hex(data)}))
-
-
-def _find_evidence_or_reason(gate: Gate, model: Model, image: DecodedImage) -> CheckEvidence:
-    try:
-        return find_evidence(gate, model, image)
-    except SleeveError as error:
-        log.warning("check_undecided", model=model.id, reason=error.code)
-        return CheckEvidence(undecided(error.code))
-    except Exception:
+        return find_evidence_of_views(gate, model, views)
+    except (NotReadyError, UnavailableError) as error:
+        # The model or what it depends on: it would be the same for each.
+        log.warning("check_undecided", model=model.id, reason=error.code, generations=len(views))
+        return [CheckEvidence(undecided(error.code))] * len(views)
+    except Exception as error:
+        if len(views) > 1:
+            log.warning("batch_divided", model=model.id, generations=len(views))
+            return [_find_evidence_or_reasons(gate, model, views[at : at + 1])[0] for at in range(len(views))]
+        if isinstance(error, SleeveError):
+            log.warning("check_undecided", model=model.id, reason=error.code, generations=1)
+            return [CheckEvidence(undecided(error.code))]
         # The gate must never clear by accident: any failure of a dependency is an undecided check, kept and logged.
         log.exception("check_failed", model=model.id)
-        return CheckEvidence(undecided("internal_error"))
+        return [CheckEvidence(undecided("internal_error"))]
 
 
-def _record_once(gate: Gate, model: Model, digest: str, evidence: CheckEvidence, key: str | None, request: str) -> Check:
-    with gate.workspace.writing() as session:
-        result = build_result(session, gate, model, evidence)
-        check = _record(session, gate, model, digest, result)
-        bind_effect(session, OPERATION, key, request, check.id)
+def _record_batch(
+    gate: Gate, model: Model, asked: Sequence[_Asked], evidence: Sequence[CheckEvidence]
+) -> list[Check | SleeveError]:
+    try:
+        with gate.workspace.writing() as session:
+            results = build_results(session, gate, model, evidence)
+            return [_record_one(session, gate, model, *pair) for pair in zip(asked, results, strict=True)]
+    except IntegrityError:
+        # A key of the batch was bound meanwhile, or stands in it twice; alone, its holder finds out.
+        return [_record_alone(gate, model, *pair) for pair in zip(asked, evidence, strict=True)]
+
+
+def _record_alone(gate: Gate, model: Model, one: _Asked, evidence: CheckEvidence) -> Check | SleeveError:
+    try:
+        with gate.workspace.writing() as session:
+            [result] = build_results(session, gate, model, [evidence])
+            return _record_one(session, gate, model, one, result)
+    except IntegrityError:
+        # Another request with this key was faster; its check is the answer.
+        try:
+            made_before = _find_made_before(gate, one.key, one.request)
+        except ConflictError as error:
+            return error
+        if made_before is None:
+            raise
+        return made_before
+
+
+def _record_one(session: Session, gate: Gate, model: Model, one: _Asked, result: CheckResult) -> Check:
+    check = _record(session, gate, model, sha256_hex(one.data), result)
+    bind_effect(session, OPERATION, one.key, one.request, check.id)
     return check
 
 
@@ -166,14 +269,20 @@ def _raise_flag(session: Session, check: Check, result: CheckResult) -> None:
 
 def build_answer(gate: Gate, check: Check) -> CheckAnswer:
     """Turn a recorded check into its answer, with the receipt of its entry."""
+    return build_answers(gate, [check])[0]
+
+
+def build_answers(gate: Gate, checks: Sequence[Check]) -> list[CheckAnswer]:
+    """Turn recorded checks into their answers, with receipts under one checkpoint."""
     with gate.workspace.reading() as session:
-        model = session.get(Model, check.model_id)
+        models = {one: session.get(Model, one) for one in {check.model_id for check in checks}}
+    receipts = gate.workspace.log.receipts([check.entry_id for check in checks]) if checks else []
+    return [_answer(check, models[check.model_id], receipt) for check, receipt in zip(checks, receipts, strict=True)]
+
+
+def _answer(check: Check, model: Model | None, receipt: str) -> CheckAnswer:
     if model is None:
         raise NotFoundError(f"no model {check.model_id!r}", code="model_not_found")
     return CheckAnswer(
-        **check.result,
-        id=check.id,
-        model=model.name,
-        generation_sha256=check.generation_sha256,
-        receipt=gate.workspace.log.receipt(check.entry_id),
+        **check.result, id=check.id, model=model.name, generation_sha256=check.generation_sha256, receipt=receipt
     )
