@@ -58,6 +58,18 @@ def audit_model(
         ConflictError: the samples are another model's.
     """
     calibrated = calibrate_model(workspace, model, control, embedder, neighbours)
+    return audit_calibrated(workspace, calibrated, samples_folder, embedder, neighbours, rate)
+
+
+def audit_calibrated(
+    workspace: Workspace,
+    calibrated: CalibratedModel,
+    samples_folder: Path,
+    embedder: Embedder,
+    neighbours: int,
+    rate: float,
+) -> tuple[Audit, dict[str, Any]]:
+    """Audit a model whose control is measured already; arguments, answer and errors as for `audit_model`."""
     samples = load_samples(samples_folder)
     if samples.weights_sha256 != calibrated.model.weights_sha256:
         raise ConflictError(

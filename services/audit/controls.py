@@ -13,7 +13,19 @@ from shared.errors import InputError
 from shared.matching.null import ControlScores
 from shared.records.models import Calibration, Model, find_same_calibration, load_model_record
 from shared.vision.embedding import Embedder
+from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class MeasuredSlice:
+    """A training set and a control, and what the control came to: the same for every model trained on it at one view."""
+
+    training: SealedSet
+    control: SealedSet
+    corpus: Corpus
+    control_matched: Matched
+    scores: ControlScores
 
 
 @dataclass(frozen=True)
@@ -47,16 +59,49 @@ def calibrate_model(
     """
     with workspace.reading() as session:
         model = load_model_record(session, model_name)
-    training = load_sealed_set(workspace, model.manifest_id)
-    control = load_sealed_set(workspace, control_name)
-    _check_disjoint(training, control)
     recipe = model_recipe(model.resolution_px, model.channels)
+    return calibrate_by(
+        workspace, model, measure_slice(workspace, model.manifest_id, control_name, recipe, embedder, neighbours)
+    )
+
+
+def measure_slice(
+    workspace: Workspace, manifest: str, control_name: str, recipe: ViewRecipe, embedder: Embedder, neighbours: int
+) -> MeasuredSlice:
+    """Send a control through the pipeline of a training set.
+
+    Args:
+        workspace: where the manifests are.
+        manifest: name or id of the training manifest.
+        control_name: name or id of a manifest that shares no image with it.
+        recipe: of the views compared.
+        embedder: makes the shortlists.
+        neighbours: length of a shortlist.
+
+    Raises:
+        NotFoundError: no such manifest.
+        InputError: the control shares images with the training set.
+    """
+    training, control = load_sealed_set(workspace, manifest), load_sealed_set(workspace, control_name)
+    _check_disjoint(training, control)
     corpus = build_corpus(workspace, training, recipe, embedder)
     matched = match_against(corpus, load_views(workspace, control, recipe), embedder, neighbours)
-    pipeline = build_pipeline(training, control, model, embedder, neighbours) | {"copies": corpus.detector.digests}
-    scores = build_control_scores(matched, pipeline)
-    calibration = _keep(workspace, model, control, scores)
-    return CalibratedModel(model, training, control, corpus, matched, scores, calibration)
+    pipeline = build_pipeline(training, control, recipe, embedder, neighbours) | {"copies": corpus.detector.digests}
+    return MeasuredSlice(training, control, corpus, matched, build_control_scores(matched, pipeline))
+
+
+def calibrate_by(workspace: Workspace, model: Model, measured: MeasuredSlice) -> CalibratedModel:
+    """Keep what a slice's control came to as the calibration of a model that was trained on the slice."""
+    calibration = _keep(workspace, model, measured.control, measured.scores)
+    return CalibratedModel(
+        model,
+        measured.training,
+        measured.control,
+        measured.corpus,
+        measured.control_matched,
+        measured.scores,
+        calibration,
+    )
 
 
 def _check_disjoint(training: SealedSet, control: SealedSet) -> None:
@@ -70,10 +115,9 @@ def _check_disjoint(training: SealedSet, control: SealedSet) -> None:
 
 
 def build_pipeline(
-    training: SealedSet, control: SealedSet, model: Model, embedder: Embedder, neighbours: int
+    training: SealedSet, control: SealedSet, recipe: ViewRecipe, embedder: Embedder, neighbours: int
 ) -> dict[str, Any]:
-    """Name everything that a score of this model depends on."""
-    recipe = model_recipe(model.resolution_px, model.channels)
+    """Name everything that a score depends on."""
     return {
         "view": recipe.model_dump(),
         "view_sha256": recipe.sha256,
