@@ -2,16 +2,19 @@
 
 A model is ready when it is calibrated by the embedder and shortlist length in force, its views are intact, and the index
 has taken in its manifest. Whatever is missing has a name; the gate then answers `undecided` with it.
+
+Each check is decided from beginning to end by one policy: the one that was in force when it began.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import structlog
 
 from services.output_gate.indexing import Indexer
-from services.output_gate.policy.policy import DEFAULT_POLICY, PolicyContent, adopt_policy, load_policy_file
+from services.output_gate.policy.adoption import adopt_default, adopt_policy
+from services.output_gate.policy.policy import PolicyContent, content_of
 from shared.errors import SleeveError
 from shared.index.index import VectorIndex
 from shared.index.opening import open_index
@@ -25,7 +28,7 @@ from shared.matching.training_side import load_training_side
 from shared.records.items import Item
 from shared.records.manifests import Manifest, load_manifest, load_manifest_items
 from shared.records.models import Calibration, Model, find_calibration
-from shared.records.policies import Policy
+from shared.records.policies import Policy, find_policy_in_force
 from shared.vision.embedding import Embedder, open_embedder
 from shared.vision.embedding.embedder import collection_name
 from shared.vision.view_store import ViewStore
@@ -33,6 +36,9 @@ from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
 
 log = structlog.get_logger()
+
+# Where the policy gives its line as a score, the other calibrated rules still stand beside it: at the rate of the default.
+COMPARED_RATE = 0.001
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class ReadyModel:
     detector: CopyDetector
     scores: ControlScores
     panel: tuple[Rule, ...]
+    policy_sha256: str
 
     @cached_property
     def position(self) -> dict[str, int]:
@@ -72,6 +79,19 @@ class Gate:
     content: PolicyContent
     _ready: dict[tuple[str, str], ReadyModel] = field(default_factory=dict)
 
+    def under_policy_in_force(self) -> "Gate":
+        """Return this gate under the policy that was adopted last; what one check is made with from beginning to end.
+
+        Raises:
+            CorruptStateError: that policy cannot be read any more.
+            UnavailableError: the database is down.
+        """
+        with self.workspace.reading() as session:
+            newest = find_policy_in_force(session)
+        if newest is None or newest.id == self.policy.id:
+            return self
+        return replace(self, policy=newest, content=content_of(newest))
+
     def load_ready_model(self, model: Model) -> ReadyModel:
         """Return what a check of this model needs.
 
@@ -84,6 +104,8 @@ class Gate:
         if key not in self._ready:
             self._ready[key] = self._load(model, self._build_scores(calibration))
         ready = self._ready[key]
+        if ready.policy_sha256 != self.content.sha256:
+            ready = self._ready[key] = self._under_policy(ready)
         self.indexer.catch_up()
         held = self.index.count(ready.manifest.id)
         if held != ready.manifest.size:
@@ -100,7 +122,6 @@ class Gate:
     def _build_scores(self, calibration: Calibration) -> ControlScores:
         pipeline = calibration.pipeline
         _check_same("embedder", pipeline["embedder_sha256"], self.embedder.sha256)
-        _check_same("shortlist", pipeline["neighbours"], self.content.neighbours)
         scores = ControlScores({rule: tuple(values) for rule, values in calibration.scores.items()}, pipeline)
         if scores.sha256 != calibration.sha256:
             raise NotReadyError(
@@ -119,8 +140,15 @@ class Gate:
         side = load_training_side(folder, manifest.root, recipe, blobs, views)
         detector = load_copy_detector(store, folder, manifest.root, blobs)
         _check_same("copy detector", scores.pipeline.get("copies"), detector.digests)
-        panel = build_panel(scores, self.content.false_positive_rate, self.embedder.name)
-        return ReadyModel(model, manifest, items, recipe, side, detector, scores, panel)
+        return self._under_policy(ReadyModel(model, manifest, items, recipe, side, detector, scores, (), ""))
+
+    def _under_policy(self, ready: ReadyModel) -> ReadyModel:
+        """Set up the rules for the policy in force; what was loaded for another one stays loaded."""
+        _check_same("shortlist", ready.scores.pipeline["neighbours"], self.content.neighbours)
+        panel = build_panel(ready.scores, self.content.false_positive_rate or COMPARED_RATE, self.embedder.name)
+        line = self.content.flag_bound.threshold(ready.scores.null(self.content.rule))
+        panel = tuple(replace(rule, threshold=line) if rule.name == self.content.rule else rule for rule in panel)
+        return replace(ready, panel=panel, policy_sha256=self.content.sha256)
 
     def close(self) -> None:
         """Release the index."""
@@ -135,18 +163,18 @@ def _check_same(what: str, calibrated: object, in_force: object) -> None:
 
 
 def open_gate(workspace: Workspace, policy: PolicyContent | None = None) -> Gate:
-    """Open the gate over a workspace, adopting the given policy or the default one.
+    """Open the gate over a workspace, under the policy in force; the given one is adopted, the default where none ever was.
 
     Raises:
         InputError: the embedder's setting names none.
         UnavailableError: another process owns the index, or its server does not answer.
-        ConflictError: the policy's version is not newer than the one adopted.
+        ConflictError: the given policy's version is not newer than the one adopted.
     """
-    content = policy or load_policy_file(DEFAULT_POLICY)
     embedder = open_embedder(workspace.settings.embedder)
     index = open_index(workspace.settings, collection_name(embedder), embedder.dimensions)
     with workspace.writing() as session:
-        adopted = adopt_policy(session, content)
+        adopted = adopt_policy(session, policy) if policy else adopt_default(session)
+    content = content_of(adopted)
     workspace.log.integrate()
     log.info("gate_opened", embedder=embedder.name, policy=content.name, policy_version=content.version)
     return Gate(workspace, embedder, index, Indexer(workspace, index, embedder), adopted, content)

@@ -2,48 +2,105 @@
 
 Rules, in order:
 
-1. Whatever is missing or failed makes the outcome `undecided`, with a reason; it never makes it `clear`.
-2. `flag` where the best score exceeds the control's threshold at the policy's rate; `clear` otherwise.
+1. Whatever is missing or failed makes the outcome `undecided`, with a reason; it never makes it `clear`. So does a score that
+   is no finite number.
+2. `flag` where the score exceeds the policy's bound: a control score at a false-positive rate, or a score given outright.
+3. Where the policy has a borderline band, a score between its bound and the flag's is `undecided`, reason `borderline`: too
+   close for a machine, so that a person looks. Both bounds are of one kind, so the band reads as "between these two rates", or
+   "between these two scores". A control too small to tell two rates apart leaves no score between them.
+4. `clear` otherwise.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.errors import InputError
 from shared.matching.null import NullDistribution
 
 Outcome = Literal["clear", "flag", "undecided"]
+BORDERLINE = "borderline"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a score has to exceed.
+
+    Args:
+        rate: the control's score at this false-positive rate, 0..1; or
+        score: this score itself.
+    """
+
+    rate: float | None = None
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a bound that says nothing, or two things."""
+        if (self.rate is None) == (self.score is None):
+            raise InputError(f"expected a rate or a score as bound, got rate {self.rate} and score {self.score}")
+
+    def threshold(self, null: NullDistribution) -> float:
+        """Return the score that has to be exceeded.
+
+        >>> Bound(rate=0.25).threshold(NullDistribution((0.1, 0.2, 0.3))), Bound(score=0.9).threshold(NullDistribution((0, 1)))
+        (0.3, 0.9)
+        """
+        return null.threshold(self.rate) if self.rate is not None else float(self.score or 0.0)
+
+    def attained_rate(self, null: NullDistribution) -> float:
+        """Return the false-positive rate that this bound comes to on a control."""
+        return null.rate_above(self.threshold(null)) if self.rate is None else null.attained_rate(self.rate)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """An outcome; p-value, threshold and attained rate are there unless it is undecided."""
+    """An outcome; p-value, threshold and attained rate are there unless something was missing."""
 
     outcome: Outcome
     reason: str
     score: float | None = None
     p_value: float | None = None
     threshold: float | None = None
+    borderline_threshold: float | None = None
     attained_rate: float | None = None
 
 
-def decide(score: float, null: NullDistribution, rate: float) -> Decision:
-    """Decide by a best score and a control.
+def decide(score: float, null: NullDistribution, flag: Bound, borderline: Bound | None = None) -> Decision:
+    """Decide by a score and a control.
 
     Args:
-        score: best SSIM of the generation, −1..1.
-        null: the model's control.
-        rate: the policy's false-positive rate, 0..1.
+        score: of the generation by the policy's rule, larger for more alike.
+        null: the model's control by the same rule.
+        flag: what a score has to exceed to fire.
+        borderline: what a score has to exceed to be looked at; not above `flag`.
+
+    Raises:
+        InputError: the borderline band lies above the flag's bound.
     """
-    fired = bool(null.fires([score], rate)[0])
-    threshold = null.threshold(rate)
+    if not math.isfinite(score):
+        return undecided("score_undefined")
+    threshold = flag.threshold(null)
+    lower = None if borderline is None else borderline.threshold(null)
+    if lower is not None and lower > threshold:
+        raise InputError(f"expected a borderline band from at most {threshold}, got one from {lower}", code="policy_invalid")
+    outcome, reason = _judge(score, threshold, lower, given=flag.rate is None)
     return Decision(
-        outcome="flag" if fired else "clear",
-        reason="above_control_threshold" if fired else "within_control",
+        outcome=outcome,
+        reason=reason,
         score=score,
         p_value=float(null.p_values([score])[0]),
         threshold=threshold,
-        attained_rate=null.attained_rate(rate),
+        borderline_threshold=lower,
+        attained_rate=flag.attained_rate(null),
     )
+
+
+def _judge(score: float, threshold: float, lower: float | None, *, given: bool) -> tuple[Outcome, str]:
+    if score > threshold:
+        return "flag", "above_given_threshold" if given else "above_control_threshold"
+    if lower is not None and score > lower:
+        return "undecided", BORDERLINE
+    return "clear", "below_given_threshold" if given else "within_control"
 
 
 def undecided(reason: str) -> Decision:

@@ -80,6 +80,14 @@ class NullDistribution:
         exceeding = max(int(rate * (self.size + 1) + 1e-9), 1) - 1
         return float(self._sorted[self.size - 1 - exceeding])
 
+    def rate_above(self, threshold: float) -> float:
+        """Return the false-positive rate of a threshold that is given: of an unrelated picture's score exceeding it.
+
+        >>> NullDistribution((0.1, 0.2, 0.3)).rate_above(0.25)
+        0.5
+        """
+        return (1 + self.size - int(np.searchsorted(self._sorted, threshold, side="right"))) / (self.size + 1)
+
     def fires(self, scores: Sequence[float] | NDArray[np.floating[Any]], rate: float) -> NDArray[np.bool_]:
         """Say for each score whether it fires at a chosen rate: strictly above the threshold."""
         return np.asarray(np.asarray(scores, dtype=np.float64) > self.threshold(rate))

@@ -87,7 +87,7 @@ def _decide(gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str,
             continue
         decided.append(
             CheckEvidence(
-                decision=decide(float(chosen.scores.values[at]), null, gate.content.false_positive_rate),
+                decision=decide(float(chosen.scores.values[at]), null, gate.content.flag_bound, gate.content.borderline_bound),
                 item=ready.items[row],
                 cluster=tuple(ready.items[member] for member in ready.side.clusters.members(row)),
                 rules=tuple(_finding(ready, outcome, at) for outcome in outcomes.values()),
@@ -145,6 +145,7 @@ def _build_result(
         score=decision.score,
         p_value=decision.p_value,
         threshold=decision.threshold,
+        borderline_threshold=decision.borderline_threshold,
         requested_rate=gate.content.false_positive_rate,
         attained_rate=decision.attained_rate,
         control_size=evidence.control_size,

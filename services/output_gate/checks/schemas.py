@@ -68,6 +68,7 @@ class CheckResult(BaseModel):
     score: float | None = Field(default=None, description="The generation's score by that rule.")
     p_value: float | None = Field(default=None, description="Share of the control at least this similar, never zero.")
     threshold: float | None = Field(default=None, description="Score above which the rule fires.")
+    borderline_threshold: float | None = Field(default=None, description="Score above which a person looks.")
     requested_rate: float | None = None
     attained_rate: float | None = Field(default=None, description="False-positive rate that the control can attain.")
     control_size: int | None = None

@@ -4,7 +4,7 @@ Rules, in order:
 
 1. Bytes that are no acceptable image, or a model that is unknown, are errors: there is nothing to decide about.
 2. Everything else gets a decision. Whatever is missing, behind or failing makes it `undecided` with the reason.
-3. Decision, flag and entries are committed in one transaction before the receipt is made.
+3. Decision, flag, place in the review queue, messages and entries are committed in one transaction before the receipt is made.
 4. One Idempotency-Key has one effect.
 5. Many generations of a model take one path with one: each gets what it would get alone, an error of its own included. What
    fails for many at once is tried for each, so that no generation suffers from another.
@@ -21,19 +21,20 @@ from sqlmodel import Session
 
 from services.output_gate.checks.evidence import CheckEvidence, build_results, find_evidence_of_views, view_recipe
 from services.output_gate.checks.schemas import CheckAnswer, CheckResult
+from services.output_gate.flags.raising import raise_flag
 from services.output_gate.gate import Gate, NotReadyError
+from services.output_gate.webhooks.outbox import queue_event
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import timestamp, utc_now
 from shared.errors import ConflictError, InputError, NotFoundError, SleeveError, UnavailableError
 from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
-from shared.matching.decision import undecided
+from shared.matching.decision import BORDERLINE, undecided
 from shared.records.checks import Check, load_check
-from shared.records.flags import Flag
 from shared.records.idempotency import bind_effect, find_effect
-from shared.records.items import load_owners
 from shared.records.models import Model, load_model_record
+from shared.records.reviews import Review
 from shared.vision.images import decode_image
 from shared.vision.views import Pixels, build_view
 
@@ -96,7 +97,7 @@ def check_generations(
     outcomes: list[Check | SleeveError] = []
     for start in range(0, len(images), BATCH_GENERATIONS):
         part = slice(start, start + BATCH_GENERATIONS)
-        outcomes += _check_batch(gate, model, images[part], given[part])
+        outcomes += _check_batch(gate.under_policy_in_force(), model, images[part], given[part])
     return outcomes
 
 
@@ -215,9 +216,19 @@ def _record(session: Session, gate: Gate, model: Model, digest: str, result: Che
     )
     session.add(check)
     session.flush()
+    queue_event(session, "check.decided", tell_of(check), now)
     if result.decision == "flag":
-        _raise_flag(session, check, result)
+        raise_flag(session, check, gate.content)
+    if result.reason == BORDERLINE:
+        session.add(Review(subject_id=check.id, kind="check", check_id=check.id, opened_at=now))
+        session.flush()
     return check
+
+
+def tell_of(check: Check) -> dict[str, Any]:
+    """Return what a message says of a check."""
+    told = check.model_dump(include={"model_id", "generation_sha256", "decision"})
+    return told | {"check_id": check.id, "reason": check.result["reason"]}
 
 
 def _check_entry(check_id: str, model: Model, digest: str, result: CheckResult, at: str) -> Entry:
@@ -242,29 +253,6 @@ def _check_entry(check_id: str, model: Model, digest: str, result: CheckResult, 
             "index_cursor": result.index["cursor"],
         },
     )
-
-
-def _raise_flag(session: Session, check: Check, result: CheckResult) -> None:
-    if result.match is None:
-        raise InputError("a flag needs a matched item, got none")
-    flag_id, item_id = new_id(), result.match.id
-    owners = load_owners(session, [item_id])[item_id]
-    shares: list[dict[str, Any]] = [{"party": party.id, "share": 1 / len(owners)} for _, party in owners]
-    body: dict[str, Any] = {"check_id": check.id, "item": item_id, "owners": shares}
-    subject = {"flag": flag_id, "check": check.id}
-    entry = Entry(type="flag.raised", at=timestamp(check.created_at), subject=subject, body=body)
-    [entry_id] = Log.append(session, [entry])
-    session.add(
-        Flag(
-            id=flag_id,
-            check_id=check.id,
-            item_id=item_id,
-            shares=shares,
-            entry_id=entry_id,
-            created_at=check.created_at,
-        )
-    )
-    session.flush()
 
 
 def build_answer(gate: Gate, check: Check) -> CheckAnswer:

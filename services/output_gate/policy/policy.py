@@ -1,39 +1,149 @@
-"""Policies: versioned files that say how the gate decides, adopted through the log before they are used."""
+"""Policies: versioned files that say how the gate decides and what a fired flag owes.
+
+Rules, in order:
+
+1. The line between flag and clear is the control's at a false-positive rate, or a score given outright: one of the two.
+2. A borderline band, where there is one, is given in the same terms and lies on the clear side of that line.
+3. A field that came later is optional, and left out of the digest where it is not given: policies on record keep theirs.
+4. Amounts are whole numbers of the currency's minor unit.
+"""
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlmodel import Session
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from shared.canonical import canonical_json, sha256_hex
-from shared.clock import timestamp, utc_now
-from shared.errors import ConflictError, InputError
-from shared.ids import new_id
-from shared.ledger.entries import Entry
-from shared.ledger.log import Log
-from shared.records.policies import Policy, find_policy, load_newest_policy
+from shared.errors import CorruptStateError, InputError
+from shared.ledger.body_fields import Amount, Currency
+from shared.matching.decision import Bound
+from shared.records.policies import Policy
 
 DEFAULT_POLICY = Path(__file__).with_name("default.toml")
 
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Rate = Annotated[float, Field(gt=0, le=0.5)]
+Score = Annotated[float, Field(allow_inf_nan=False)]
+RuleName = Literal["fused", "ssim"]
 
-class PolicyContent(BaseModel):
-    """What a policy file says."""
 
+class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+class Borderline(_Part):
+    """From where on a person looks: scores above this, and not above the flag's line."""
+
+    false_positive_rate: Rate | None = None
+    threshold: Score | None = None
+
+
+class Tier(_Part):
+    """Another amount for a flag whose p-value is at most this."""
+
+    p_value_at_most: float = Field(gt=0, le=1)
+    amount_minor: Amount
+
+
+class Tariff(_Part):
+    """What one flag owes, all owners together."""
+
+    currency: Currency
+    amount_minor: Amount
+    tiers: tuple[Tier, ...] | None = None
+
+    def amount_for(self, p_value: float) -> int:
+        """Return the amount of a flag: of the tier with the smallest bound that its p-value keeps, else the plain one.
+
+        >>> tiers = (Tier(p_value_at_most=0.001, amount_minor=500),)
+        >>> tariff = Tariff(currency="EUR", amount_minor=100, tiers=tiers)
+        >>> tariff.amount_for(0.001), tariff.amount_for(0.002)
+        (500, 100)
+        """
+        kept = [tier for tier in self.tiers or () if p_value <= tier.p_value_at_most]
+        return min(kept, key=lambda tier: tier.p_value_at_most).amount_minor if kept else self.amount_minor
+
+
+class PolicyContent(_Part):
+    """What a policy file says."""
+
     name: str = Field(min_length=1, max_length=100)
-    version: int = Field(ge=1)
-    rule: Literal["fused", "ssim"]
+    version: int = Field(ge=1, le=2**31 - 1)
+    rule: RuleName
     neighbours: int = Field(ge=1, le=100_000)
-    false_positive_rate: float = Field(gt=0, le=0.5)
-    shares: Literal["equal"]
+    false_positive_rate: Rate | None = Field(default=None, description="The line is the control's score at this rate; or")
+    threshold: Score | None = Field(default=None, description="the line is this score.")
+    borderline: Borderline | None = None
+    shares: Literal["equal", "by_confidence"]
+    tariff: Tariff | None = None
+    waiver_reasons: tuple[Code, ...] | None = Field(default=None, description="The only reasons for which one may waive.")
+
+    @model_validator(mode="after")
+    def _in_the_same_terms(self) -> Self:
+        _one_of(self, "the policy")
+        if self.borderline is not None:
+            _one_of(self.borderline, "the borderline band")
+            self._borders_on_clear(self.borderline)
+        return self
+
+    def _borders_on_clear(self, band: Borderline) -> None:
+        if (band.threshold is None) != (self.threshold is None):
+            raise ValueError("expected the borderline band in the terms of the policy's own line, a rate or a threshold")
+        if band.false_positive_rate is not None and band.false_positive_rate <= (self.false_positive_rate or 0):
+            raise ValueError(f"expected a borderline rate above {self.false_positive_rate}, got {band.false_positive_rate}")
+        if band.threshold is not None and self.threshold is not None and band.threshold >= self.threshold:
+            raise ValueError(f"expected a borderline threshold below {self.threshold}, got {band.threshold}")
+
+    @property
+    def flag_bound(self) -> Bound:
+        """What a score has to exceed to fire."""
+        return Bound(self.false_positive_rate, self.threshold)
+
+    @property
+    def borderline_bound(self) -> Bound | None:
+        """What a score has to exceed to be looked at; none without a band."""
+        band = self.borderline
+        return None if band is None else Bound(band.false_positive_rate, band.threshold)
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the content as it is recorded: what is not given is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
 
     @property
     def sha256(self) -> str:
         """Digest of the policy's canonical JSON."""
-        return sha256_hex(canonical_json(self.model_dump()))
+        return sha256_hex(canonical_json(self.recorded()))
+
+
+def _one_of(part: PolicyContent | Borderline, what: str) -> None:
+    if (part.false_positive_rate is None) == (part.threshold is None):
+        raise ValueError(f"expected a false_positive_rate or a threshold in {what}, one of the two")
+
+
+def parse_policy(fields: Any) -> PolicyContent:
+    """Read a policy from what a file or a request says.
+
+    Raises:
+        InputError: it does not fit; the message names each field.
+    """
+    try:
+        return PolicyContent.model_validate(fields)
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'policy'}: {one['msg']}" for one in error.errors())
+        raise InputError(f"policy does not fit: {found}", code="policy_invalid") from error
+
+
+def parse_policy_toml(text: str) -> PolicyContent:
+    """Read a policy from TOML.
+
+    Raises:
+        InputError: it is no TOML, or does not fit.
+    """
+    try:
+        return parse_policy(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"policy cannot be read as TOML: {error}", code="policy_unreadable") from error
 
 
 def load_policy_file(path: Path) -> PolicyContent:
@@ -43,46 +153,23 @@ def load_policy_file(path: Path) -> PolicyContent:
         InputError: it cannot be read, or does not fit.
     """
     try:
-        return PolicyContent.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return parse_policy_toml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"policy file cannot be read: {error}", code="policy_unreadable") from error
-    except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise InputError(f"policy does not fit: {found}", code="policy_invalid") from error
 
 
-def adopt_policy(session: Session, content: PolicyContent) -> Policy:
-    """Adopt a policy through the log, in the caller's transaction; the one adopted before, where it is the same.
+def content_of(policy: Policy) -> PolicyContent:
+    """Return what an adopted policy says.
 
     Raises:
-        ConflictError: this name and version stand for another content, or for an older version than the newest.
+        CorruptStateError: what is on record is no policy, or not the one whose digest was adopted.
     """
-    found = find_policy(session, content.sha256)
-    if found is not None:
-        return found
-    newest = load_newest_policy(session, content.name)
-    if newest is not None and newest.version >= content.version:
-        raise ConflictError(
-            f"policy {content.name!r} is at version {newest.version}; expected a higher one, got {content.version}",
-            code="policy_version",
+    try:
+        content = parse_policy(policy.content)
+    except InputError as error:
+        raise CorruptStateError(f"policy {policy.id} on record: {error.message}", code="policy_damaged") from error
+    if content.sha256 != policy.sha256:
+        raise CorruptStateError(
+            f"policy {policy.id} on record: expected {policy.sha256}, got {content.sha256}", code="policy_damaged"
         )
-    policy_id, now = new_id(), utc_now()
-    entry = Entry(
-        type="policy.adopted",
-        at=timestamp(now),
-        subject={"policy": policy_id},
-        body={"name": content.name, "version": str(content.version), "sha256": content.sha256},
-    )
-    [entry_id] = Log.append(session, [entry])
-    policy = Policy(
-        id=policy_id,
-        name=content.name,
-        version=content.version,
-        sha256=content.sha256,
-        content=content.model_dump(),
-        entry_id=entry_id,
-        created_at=now,
-    )
-    session.add(policy)
-    session.flush()
-    return policy
+    return content

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InputError, NotFoundError
-from shared.matching.decision import decide, undecided
 from shared.matching.null import ControlScores, NullDistribution, cross_fit
 
 SCORES = st.lists(st.floats(-1, 1), min_size=4, max_size=60)
@@ -68,11 +67,3 @@ def test_a_rule_that_the_control_was_not_measured_by_has_no_null() -> None:
     assert control.null("ssim").size == 2
     with pytest.raises(NotFoundError, match="by \\['ssim'\\], not by 'clip'"):
         control.null("clip")
-
-
-def test_a_decision_carries_its_figures() -> None:
-    null = NullDistribution((0.1, 0.2, 0.3))
-    flagged, clear = decide(0.31, null, 0.001), decide(0.3, null, 0.001)
-    assert (flagged.outcome, flagged.p_value, flagged.attained_rate) == ("flag", 0.25, 0.25)
-    assert (clear.outcome, clear.threshold) == ("clear", 0.3)
-    assert undecided("index_behind").p_value is None

@@ -1,0 +1,93 @@
+"""Raising a flag: which owners it names, with what part of which amount, and what holds it.
+
+Rules, in order:
+
+1. The amount is the tariff's of the policy that the check was decided by; without a tariff it is null until it is assessed.
+2. An item whose ownership is contested, or whose owner nobody knows, holds the flag: nothing is paid before a release.
+3. Flag, entry, place in the review queue and messages are of one transaction, the caller's.
+"""
+
+from typing import Any
+
+from sqlmodel import Session
+
+from services.output_gate.flags.shares import build_shares
+from services.output_gate.policy.policy import PolicyContent
+from services.output_gate.webhooks.outbox import queue_event
+from shared.clock import utc_now
+from shared.errors import CorruptStateError
+from shared.ids import new_id
+from shared.ledger.entries import build_entry
+from shared.ledger.log import Log
+from shared.ledger.output_bodies import FlagRaised
+from shared.records.checks import Check
+from shared.records.flags import Flag
+from shared.records.items import is_contested, load_item, load_owners
+from shared.records.reviews import Review
+
+CONTESTED, UNKNOWN_OWNER = "contested_ownership", "owner_unknown"
+
+
+def raise_flag(session: Session, check: Check, content: PolicyContent) -> Flag:
+    """Raise the flag of a check, in the caller's transaction, and queue it for review.
+
+    Args:
+        session: an open transaction; nothing is committed here.
+        check: with a matched item and a p-value in its result.
+        content: the policy that the check was decided by.
+
+    Raises:
+        CorruptStateError: the check names no item.
+    """
+    if check.result["match"] is None or check.result["p_value"] is None:
+        raise CorruptStateError(f"check {check.id}: expected a matched item to raise a flag for, got none")
+    item = load_item(session, check.result["match"]["id"])
+    amount = content.tariff.amount_for(check.result["p_value"]) if content.tariff else None
+    shares = presumed_shares(session, item.id, content, amount)
+    flag = Flag(
+        id=new_id(),
+        check_id=check.id,
+        item_id=item.id,
+        shares=shares,
+        currency=content.tariff.currency if content.tariff else None,
+        amount_minor=amount,
+        held=find_hold(session, item.blob_sha256, shares),
+        entry_id=0,
+        created_at=utc_now(),
+    )
+    body = FlagRaised.model_validate(
+        {
+            "check_id": check.id,
+            "item": item.id,
+            "owners": shares,
+            "currency": flag.currency,
+            "amount_minor": amount,
+            "held": flag.held,
+        }
+    )
+    entry = build_entry("flag.raised", at=flag.created_at, subject={"flag": flag.id, "check": check.id}, body=body)
+    [flag.entry_id] = Log.append(session, [entry])
+    session.add(flag)
+    session.flush()
+    session.add(Review(subject_id=flag.id, kind="flag", check_id=check.id, opened_at=flag.created_at))
+    session.flush()
+    queue_event(session, "flag.raised", tell_of(flag), flag.created_at)
+    return flag
+
+
+def presumed_shares(session: Session, item_id: str, content: PolicyContent, amount_minor: int | None) -> list[dict[str, Any]]:
+    """Divide a flag among those who are presumed the item's owners by now."""
+    owners = [(party.id, owner.confidence) for owner, party in load_owners(session, [item_id])[item_id]]
+    return build_shares(owners, content.shares, amount_minor)
+
+
+def find_hold(session: Session, blob_sha256: str, shares: list[dict[str, Any]]) -> str | None:
+    """Return the code of what holds a flag, or None."""
+    if not shares:
+        return UNKNOWN_OWNER
+    return CONTESTED if is_contested(session, blob_sha256) else None
+
+
+def tell_of(flag: Flag) -> dict[str, Any]:
+    """Return what a message says of a flag."""
+    return flag.model_dump(include={"check_id", "item_id", "state", "currency", "amount_minor", "held"}) | {"flag_id": flag.id}

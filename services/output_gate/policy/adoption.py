@@ -1,0 +1,73 @@
+"""Adopting a policy: an entry in the log, and from then on every check is decided by it.
+
+Rules, in order:
+
+1. The policy that was adopted last is in force, whatever its name; running gates see it with the next check.
+2. Versions of a name grow. What was in force before is not adopted again: who wants it back gives it a new version, so that
+   the log reads forward.
+3. The shipped default is adopted where none is on record, and never over one that was chosen.
+
+docs/adr/0011-the-policy-adopted-last-is-in-force.md says why.
+"""
+
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from services.output_gate.policy.policy import DEFAULT_POLICY, PolicyContent, load_policy_file
+from services.output_gate.webhooks.outbox import queue_event
+from shared.clock import utc_now
+from shared.errors import ConflictError
+from shared.ids import new_id
+from shared.ledger.entries import build_entry
+from shared.ledger.log import Log
+from shared.ledger.output_bodies import PolicyAdopted
+from shared.records.policies import Policy, find_policy, find_policy_in_force, load_newest_policy
+
+# Any number, the same for every process: adoptions queue behind one another on PostgreSQL, as all writers do on SQLite.
+_ADOPTION_LOCK_KEY = 0x51EE7E_02
+
+
+def adopt_policy(session: Session, content: PolicyContent) -> Policy:
+    """Adopt a policy through the log, in the caller's transaction; the one in force, where it is the same.
+
+    Raises:
+        ConflictError: this name stands for a version as high already, or the policy was in force before.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_ADOPTION_LOCK_KEY)))
+    in_force, found = find_policy_in_force(session), find_policy(session, content.sha256)
+    if found is not None and in_force is not None and found.id == in_force.id:
+        return found
+    newest = load_newest_policy(session, content.name)
+    if newest is not None and newest.version >= content.version:
+        raise ConflictError(
+            f"policy {content.name!r} is at version {newest.version}; expected a higher one, got {content.version}",
+            code="policy_version",
+        )
+    return _record(session, content)
+
+
+def adopt_default(session: Session) -> Policy:
+    """Return the policy in force; where none was ever adopted, adopt the shipped default."""
+    return find_policy_in_force(session) or adopt_policy(session, load_policy_file(DEFAULT_POLICY))
+
+
+def _record(session: Session, content: PolicyContent) -> Policy:
+    policy_id, now = new_id(), utc_now()
+    body = PolicyAdopted(name=content.name, version=str(content.version), sha256=content.sha256, content=content.recorded())
+    entry = build_entry("policy.adopted", at=now, subject={"policy": policy_id}, body=body)
+    [entry_id] = Log.append(session, [entry])
+    policy = Policy(
+        id=policy_id,
+        name=content.name,
+        version=content.version,
+        sha256=content.sha256,
+        content=content.recorded(),
+        entry_id=entry_id,
+        created_at=now,
+    )
+    session.add(policy)
+    session.flush()
+    told = {"policy": policy_id, "name": content.name, "version": content.version, "sha256": content.sha256}
+    queue_event(session, "policy.adopted", told, now)
+    return policy

@@ -1,0 +1,55 @@
+"""The outbox: messages to webhooks, put on record in the transaction of the act that they tell of.
+
+Rules, in order:
+
+1. What is committed is told, what is rolled back never is.
+2. A message holds ids, states and amounts, no names: who may know more asks the API.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from sqlmodel import Session
+
+from shared.clock import timestamp
+from shared.records.jobs import add_job
+from shared.records.webhooks import WebhookDelivery, list_active_webhooks
+
+DELIVERY = "webhook.delivery"
+
+# Named as the entries that they tell of.
+Event = Literal[
+    "check.decided",
+    "check.reviewed",
+    "flag.raised",
+    "flag.reviewed",
+    "flag.notified",
+    "flag.answered",
+    "flag.assessed",
+    "flag.held",
+    "flag.released",
+    "flag.resolved",
+    "policy.adopted",
+]
+EVENTS: tuple[Event, ...] = get_args(Event)
+
+
+def queue_event(session: Session, event: str, data: Mapping[str, Any], at: datetime) -> None:
+    """Queue a message to every webhook that wants this event, in the caller's transaction.
+
+    Args:
+        session: an open transaction; nothing is committed here.
+        event: its name; see `EVENTS`.
+        data: JSON values that name nobody.
+        at: when it took place.
+
+    Source: Standard Webhooks specification, "Payload structure": type, timestamp, data.
+    """
+    for webhook in list_active_webhooks(session):
+        if event in webhook.events:
+            payload = {"type": event, "timestamp": timestamp(at), "data": dict(data)}
+            delivery = WebhookDelivery(webhook_id=webhook.id, event=event, payload=payload, created_at=at, next_try_at=at)
+            session.add(delivery)
+            session.flush()
+            add_job(session, DELIVERY, {"delivery": delivery.id})
