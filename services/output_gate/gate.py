@@ -122,6 +122,7 @@ class Gate:
     def _build_scores(self, calibration: Calibration) -> ControlScores:
         pipeline = calibration.pipeline
         _check_same("embedder", pipeline["embedder_sha256"], self.embedder.sha256)
+        _check_same("shortlist", pipeline["neighbours"], self.content.neighbours)
         scores = ControlScores({rule: tuple(values) for rule, values in calibration.scores.items()}, pipeline)
         if scores.sha256 != calibration.sha256:
             raise NotReadyError(
