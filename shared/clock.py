@@ -16,3 +16,8 @@ def timestamp(moment: datetime) -> str:
     '2026-01-31T12:00:00.000Z'
     """
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def format_moment(moment: datetime) -> str:
+    """Format a stored time; SQLite gives naive values, which are UTC."""
+    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

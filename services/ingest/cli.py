@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from services.command_input import EXIT_STATUS, AsJson
 from services.command_workspace import open_home
 from services.console import console, progress
 from services.ingest.archive import cli as archive_cli
-from services.ingest.command_input import EXIT_STATUS, AsJson
 from services.ingest.diligence import cli as diligence_cli
 from services.ingest.lifecycle import cli as items_cli
 from services.ingest.manifests import cli as manifests_cli

@@ -3,8 +3,11 @@
 from fastapi import FastAPI
 
 from services.output_gate.checks.endpoints import router as checks_router
+from services.output_gate.flags.endpoints import router as flags_router
+from services.output_gate.reviews.endpoints import router as reviews_router
 
 
 def add_output_gate(app: FastAPI) -> None:
     """Add the gate's routes to an app; they read `app.state.gate`."""
-    app.include_router(checks_router)
+    for router in (checks_router, reviews_router, flags_router):
+        app.include_router(router)

@@ -8,6 +8,8 @@ from rich.table import Table
 
 from services.command_workspace import open_home
 from services.console import console
+from services.output_gate.flags import cli as flags_cli
+from services.output_gate.reviews import cli as reviews_cli
 from shared.errors import InputError
 from shared.files import save_atomically
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from shared.workspace import Workspace
 
 app = typer.Typer(help="Decide whether a generation may be released.", no_args_is_help=True)
+
+app.add_typer(reviews_cli.app, name="review")
+app.add_typer(flags_cli.app, name="flags")
 
 # Exit statuses, so that a release script can branch: clear, flag, undecided. Errors are 1, usage 2 (typer's own).
 EXIT_STATUS = {"clear": 0, "flag": 3, "undecided": 4}

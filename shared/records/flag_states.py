@@ -59,6 +59,16 @@ STEPS: Mapping[StepName, Step] = {
 }
 
 
+def allowed_steps(state: str, held: str | None) -> list[StepName]:
+    """Return the steps that may be taken with a flag now, by whoever may take them.
+
+    >>> allowed_steps("raised", None)
+    ['confirm', 'overturn', 'hold']
+    """
+    barred: set[StepName] = {"release"} if held is None else {"pay", "hold"}
+    return [name for name, step in STEPS.items() if state in step.before and name not in barred]
+
+
 def next_state(state: str, name: StepName, role: Role, held: str | None) -> State:
     """Say to which state a step leads.
 

@@ -17,6 +17,7 @@ from sqlmodel import Field, Session, SQLModel, col, func, select
 from shared.clock import utc_now
 from shared.errors import NotFoundError
 from shared.ids import new_id
+from shared.records.insertion import in_chunks
 
 
 class Flag(SQLModel, table=True):
@@ -95,9 +96,14 @@ def list_flags(session: Session, after: str, limit: int, **equal: str | None) ->
     return list(session.exec(query))
 
 
-def load_steps(session: Session, flag_id: str) -> list[FlagStep]:
-    """Return the steps that were taken with a flag, oldest first."""
-    return list(session.exec(select(FlagStep).where(FlagStep.flag_id == flag_id).order_by(col(FlagStep.entry_id))))
+def load_steps(session: Session, flag_ids: Sequence[str]) -> dict[str, list[FlagStep]]:
+    """Return the steps that were taken with each flag, oldest first, by flag id."""
+    steps: dict[str, list[FlagStep]] = {flag_id: [] for flag_id in flag_ids}
+    for chunk in in_chunks(flag_ids):
+        query = select(FlagStep).where(col(FlagStep.flag_id).in_(chunk)).order_by(col(FlagStep.entry_id))
+        for step in session.exec(query):
+            steps[step.flag_id].append(step)
+    return steps
 
 
 def count_flags(session: Session, states: Sequence[str] | None = None) -> dict[str, int]:

@@ -235,19 +235,31 @@ def load_owners(session: Session, item_ids: Sequence[str]) -> dict[str, list[tup
 
 
 def is_contested(session: Session, blob_sha256: str) -> bool:
-    """Say whether the active items that share a blob name different owners.
+    """Say whether the active items that share a blob name different owners; see `find_contested`."""
+    return bool(find_contested(session, [blob_sha256]))
 
-    Whom the blob's own metadata names does not count: it says the same for each of them.
+
+def find_contested(session: Session, digests: Sequence[str]) -> set[str]:
+    """Return those of these blobs whose active items name different owners.
+
+    Whom a blob's own metadata names does not count: it says the same for each of them.
     """
-    query = (
-        select(ItemOwner.item_id, ItemOwner.party_id)
-        .join(Item, col(Item.id) == col(ItemOwner.item_id))
-        .where(Item.blob_sha256 == blob_sha256, Item.state == "active", ItemOwner.basis != EMBEDDED_BASIS)
-    )
-    named: dict[str, set[str]] = {}
-    for item_id, party_id in session.exec(query):
-        named.setdefault(item_id, set()).add(party_id)
-    return len({frozenset(parties) for parties in named.values()}) > 1
+    named: dict[str, dict[str, set[str]]] = {}
+    for chunk in in_chunks(sorted(set(digests))):
+        query = (
+            select(Item.blob_sha256, ItemOwner.item_id, ItemOwner.party_id)
+            .join(Item, col(Item.id) == col(ItemOwner.item_id))
+            .where(col(Item.blob_sha256).in_(chunk), Item.state == "active", ItemOwner.basis != EMBEDDED_BASIS)
+        )
+        for digest, item_id, party_id in session.exec(query):
+            named.setdefault(digest, {}).setdefault(item_id, set()).add(party_id)
+    return {digest for digest, items in named.items() if len({frozenset(parties) for parties in items.values()}) > 1}
+
+
+def find_items(session: Session, item_ids: Sequence[str]) -> dict[str, Item]:
+    """Return those of these items that are registered, by id."""
+    chunks = in_chunks(sorted(set(item_ids)))
+    return {item.id: item for chunk in chunks for item in session.exec(select(Item).where(col(Item.id).in_(chunk)))}
 
 
 def count_shared_blobs(session: Session, dataset: str) -> int:

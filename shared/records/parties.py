@@ -45,6 +45,12 @@ def find_or_add_parties(session: Session, named: Iterable[tuple[str, str]]) -> d
     return found | _find_parties(session, new)
 
 
+def load_parties(session: Session, party_ids: Iterable[str]) -> dict[str, Party]:
+    """Return parties by id; an id that stands for none is left out."""
+    chunks = in_chunks(sorted(set(party_ids)))
+    return {one.id: one for chunk in chunks for one in session.exec(select(Party).where(col(Party.id).in_(chunk)))}
+
+
 def _find_parties(session: Session, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     names = sorted({name for name, _ in wanted})

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from services.command_input import EXIT_STATUS, AsJson, show_json
 from services.command_workspace import open_home
 from services.console import console, progress
 from services.ingest.archive.robust_link import ArchivalState
-from services.ingest.command_input import EXIT_STATUS, AsJson, show_json
 
 if TYPE_CHECKING:
     from services.ingest.archive.jobs import JobScope, OnItem

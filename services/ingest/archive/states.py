@@ -6,7 +6,8 @@ from sqlmodel import Session, col, func, select
 from services.ingest.archive.jobs import build_link
 from services.ingest.archive.robust_link import ArchivalState as State
 from services.ingest.archive.robust_link import RobustLink, format_robust_link
-from services.ingest.registration.schemas import ArchivalState, format_moment
+from services.ingest.registration.schemas import ArchivalState
+from shared.clock import format_moment
 from shared.errors import NotFoundError
 from shared.records.items import Item
 

@@ -17,8 +17,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from services.ingest.diligence.schemas import OwnerSearch
-from services.ingest.registration.schemas import format_moment
-from shared.clock import utc_now
+from shared.clock import format_moment, utc_now
 from shared.errors import InputError, NotFoundError
 from shared.ids import new_id
 from shared.ledger.commitments import build_commitment, new_salt

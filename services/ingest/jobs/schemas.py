@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from services.ingest.registration.schemas import format_moment
+from shared.clock import format_moment
 from shared.records.jobs import Job
 
 

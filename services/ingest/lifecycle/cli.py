@@ -8,9 +8,9 @@ import typer
 from pydantic import BaseModel
 from rich.table import Table
 
+from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from services.command_workspace import open_home
 from services.console import console
-from services.ingest.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.errors import InputError
 
 if TYPE_CHECKING:

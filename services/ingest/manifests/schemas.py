@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.ingest.registration.schemas import format_moment
+from shared.clock import format_moment
 from shared.records.manifests import Manifest
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sqlmodel import Session
 
-from services.ingest.registration.schemas import DiligenceAnswer, ItemAnswer, OwnerAnswer, SignalAnswer, format_moment
-from shared.clock import timestamp, utc_now
+from services.ingest.registration.schemas import DiligenceAnswer, ItemAnswer, OwnerAnswer, SignalAnswer
+from shared.clock import format_moment, timestamp, utc_now
 from shared.errors import CorruptStateError
 from shared.records.items import Blob, Diligence, Item, is_contested, load_diligence, load_owners, load_signals
 from shared.records.parties import Party

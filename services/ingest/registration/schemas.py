@@ -15,7 +15,6 @@ from pydantic import (
 )
 
 from shared.canonical import canonical_json
-from shared.clock import timestamp
 from shared.errors import InputError
 
 # PostgreSQL has no text with a zero character in it (manual, section 8.3).
@@ -195,8 +194,3 @@ class RegistrationAnswer(BaseModel):
     item: ItemAnswer
     created: bool
     receipt: str
-
-
-def format_moment(moment: datetime) -> str:
-    """Format a stored time; SQLite gives naive values, which are UTC."""
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -16,9 +16,9 @@ from typing import Any
 from sqlmodel import Session
 
 from services.ingest.registration.prepared import PreparedItem
-from services.ingest.registration.schemas import PresumedOwner, Registration, format_moment
+from services.ingest.registration.schemas import PresumedOwner, Registration
 from services.ingest.signals.verdict import combine
-from shared.clock import timestamp, utc_now
+from shared.clock import format_moment, timestamp, utc_now
 from shared.errors import InputError
 from shared.ids import new_id
 from shared.ledger.commitments import build_commitment, new_salt

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from services.command_input import EXIT_STATUS, AsJson, build_request, read_bytes, show_json
 from services.command_workspace import open_home
 from services.console import console
-from services.ingest.command_input import EXIT_STATUS, AsJson, build_request, read_bytes, show_json
 
 if TYPE_CHECKING:
     from services.ingest.signals.schemas import ItemSignals

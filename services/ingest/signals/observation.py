@@ -16,7 +16,6 @@ from typing import Any, cast
 
 from sqlmodel import Session
 
-from services.ingest.registration.schemas import format_moment
 from services.ingest.signals.c2pa import read_c2pa
 from services.ingest.signals.content_usage import read_content_signal, read_content_usage_header, read_content_usage_rules
 from services.ingest.signals.robots_txt import read_robots_txt
@@ -27,7 +26,7 @@ from services.ingest.signals.verdict import most_restrictive
 from services.ingest.signals.x_robots_tag import read_robots_meta, read_x_robots_tag
 from services.ingest.signals.xmp_plus import read_xmp_plus
 from shared.canonical import sha256_hex
-from shared.clock import utc_now
+from shared.clock import format_moment, utc_now
 from shared.errors import InputError
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 from sqlmodel import Session
 
-from services.ingest.registration.schemas import Moment, SignalAnswer, Strict, Text, Url, format_moment
+from services.ingest.registration.schemas import Moment, SignalAnswer, Strict, Text, Url
 from services.ingest.signals.observation import Observation, basis_of
-from shared.clock import utc_now
+from shared.clock import format_moment, utc_now
 from shared.records.holdings import load_holdings
 from shared.records.items import SignalRecord, load_item, load_signals
 

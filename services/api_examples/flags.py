@@ -1,0 +1,82 @@
+"""Examples of the review queue and of flags."""
+
+from typing import Any
+
+from services.api_examples.acts import CHECK, MODEL_ID
+from services.api_examples.example import ITEM_ID, MOMENT, RECEIPT, ROOT, Example
+
+FLAG_ID = "0198c0de-c290-7499-b586-a1e2d9380001"
+OWNER = {"party_id": "0198c0de-6c30-7e33-9f20-4b8c73d2e001", "name": "Olga Owner", "share": 1.0, "amount_minor": 25000}
+FLAG: dict[str, Any] = {
+    "id": FLAG_ID,
+    "check_id": CHECK["id"],
+    "item_id": ITEM_ID,
+    "policy": "default v3",
+    "state": "raised",
+    "held": None,
+    "currency": "EUR",
+    "amount_minor": 25000,
+    "owners": [OWNER],
+    "raised_at": MOMENT,
+    "steps": [],
+    "next_steps": ["confirm", "overturn", "hold"],
+}
+REVIEWED = FLAG | {
+    "state": "reviewed",
+    "steps": [{"step": "confirm", "role": "reviewer", "state": "reviewed", "at": MOMENT}],
+    "next_steps": ["notify", "assess", "hold", "waive"],
+}
+NOTIFIED = REVIEWED | {
+    "state": "notified",
+    "steps": [*REVIEWED["steps"], {"step": "notify", "role": "compliance", "state": "notified", "at": MOMENT}],
+    "next_steps": ["accept", "dispute", "assess", "hold", "waive"],
+}
+OPEN_REVIEW = {
+    "id": CHECK["id"],
+    "kind": "check",
+    "check_id": CHECK["id"],
+    "opened_at": MOMENT,
+    "model_id": MODEL_ID,
+    "generation_sha256": ROOT,
+    "item_id": ITEM_ID,
+    "rule": "fused",
+    "score": 2.9,
+    "p_value": 0.003,
+    "threshold": 3.1,
+    "borderline_threshold": 2.7,
+    "policy": "default v3",
+}
+VERDICT = {"verdict": "confirm", "reason": "the same harbour, mirrored", "name": "Rita Reviewer"}
+
+EXAMPLES: dict[str, Example] = {
+    "get_reviews": Example({"items": [OPEN_REVIEW], "next_cursor": None}),
+    "create_flag_review": Example(REVIEWED, VERDICT),
+    "create_check_review": Example(
+        {
+            "check_id": CHECK["id"],
+            "verdict": "confirm",
+            "role": "reviewer",
+            "at": MOMENT,
+            "flag_id": FLAG_ID,
+            "receipt": RECEIPT,
+        },
+        VERDICT,
+    ),
+    "get_flags": Example({"items": [FLAG], "next_cursor": None}),
+    "get_flag": Example(REVIEWED),
+    "get_flag_history": Example(
+        {
+            "entries": [
+                {
+                    "index": 7,
+                    "type": "flag.reviewed",
+                    "at": MOMENT,
+                    "body": {"role": "reviewer", "verdict": "confirm", "reason": VERDICT["reason"]},
+                    "opened": {"actor.name": "Rita Reviewer"},
+                    "receipt": RECEIPT,
+                }
+            ]
+        }
+    ),
+    "create_flag_step": Example(NOTIFIED, {"step": "notify", "role": "compliance", "note": "letter of 2 March"}),
+}

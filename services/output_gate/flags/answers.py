@@ -1,0 +1,121 @@
+"""Flags as they are answered, one or a page of them."""
+
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from services.output_gate.flags.raising import CONTESTED
+from services.output_gate.flags.schemas import FlagAnswer, FlagEntry, FlagHistory, FlagOwner, FlagStepAnswer
+from shared.clock import format_moment
+from shared.ledger.entries import parse_entry
+from shared.paging import Page, decode_cursor, encode_cursor
+from shared.records.checks import Check, load_check
+from shared.records.flag_states import OPEN, allowed_steps
+from shared.records.flags import Flag, FlagStep, list_flags, load_flag, load_steps
+from shared.records.insertion import in_chunks
+from shared.records.items import Commitment, find_contested, find_items
+from shared.records.parties import Party, load_parties
+from shared.records.reviews import find_review
+from shared.workspace import Workspace
+
+
+def build_flag_answers(session: Session, flags: Sequence[Flag]) -> list[FlagAnswer]:
+    """Build the answers about flags, in their order."""
+    holds, steps = find_holds(session, flags), load_steps(session, [flag.id for flag in flags])
+    parties = load_parties(session, [share["party"] for flag in flags for share in flag.shares])
+    policies = _policies(session, flags)
+    return [_answer(flag, holds[flag.id], steps[flag.id], parties, policies[flag.check_id]) for flag in flags]
+
+
+def build_flag_answer(session: Session, flag: Flag) -> FlagAnswer:
+    """Build the answer about one flag."""
+    return build_flag_answers(session, [flag])[0]
+
+
+def find_holds(session: Session, flags: Sequence[Flag]) -> dict[str, str | None]:
+    """Return the code of what holds each flag by now, or None, by flag id; `steps` says the rule."""
+    held = {flag.id: flag.held for flag in flags}
+    asked = [flag for flag in flags if flag.held is None and flag.state in OPEN and not flag.contest_released]
+    blobs = {item_id: item.blob_sha256 for item_id, item in find_items(session, [flag.item_id for flag in asked]).items()}
+    contested = find_contested(session, list(blobs.values()))
+    return held | {flag.id: CONTESTED for flag in asked if blobs[flag.item_id] in contested}
+
+
+def _policies(session: Session, flags: Sequence[Flag]) -> dict[str, str]:
+    """Return what each flag's check calls its policy, by check id."""
+    found: dict[str, str] = {}
+    for chunk in in_chunks([flag.check_id for flag in flags]):
+        for check in session.exec(select(Check).where(col(Check.id).in_(chunk))):
+            found[check.id] = check.result["policy"]
+    return found
+
+
+def _answer(flag: Flag, held: str | None, steps: Sequence[FlagStep], parties: dict[str, Party], policy: str) -> FlagAnswer:
+    owners = [
+        FlagOwner(
+            party_id=one["party"],
+            name=parties[one["party"]].name,
+            share=one["share"],
+            amount_minor=one.get("amount_minor"),
+        )
+        for one in flag.shares
+    ]
+    taken = [
+        FlagStepAnswer.model_validate(
+            {"step": one.step, "role": one.role, "state": one.state, "at": format_moment(one.created_at)}
+        )
+        for one in steps
+    ]
+    return FlagAnswer.model_validate(
+        {
+            "id": flag.id,
+            "check_id": flag.check_id,
+            "item_id": flag.item_id,
+            "policy": policy,
+            "state": flag.state,
+            "held": held,
+            "currency": flag.currency,
+            "amount_minor": flag.amount_minor,
+            "owners": owners,
+            "raised_at": format_moment(flag.created_at),
+            "steps": taken,
+            "next_steps": allowed_steps(flag.state, held),
+        }
+    )
+
+
+def page_of_flags(workspace: Workspace, cursor: str | None, limit: int, **equal: str | None) -> Page[FlagAnswer]:
+    """Return a page of flags, oldest first; see `list_flags`.
+
+    Raises:
+        InputError: the cursor is none of ours.
+    """
+    after = decode_cursor(cursor) if cursor else ""
+    with workspace.reading() as session:
+        found = list_flags(session, after, limit + 1, **equal)
+        shown = build_flag_answers(session, found[:limit])
+    return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
+
+
+def build_flag_history(workspace: Workspace, flag_id: str) -> FlagHistory:
+    """Gather what the log says of a flag, the check that raised it first, each entry with its receipt.
+
+    Raises:
+        NotFoundError: no flag has this id.
+    """
+    with workspace.reading() as session:
+        flag = load_flag(session, flag_id)
+        review = find_review(session, flag.check_id)
+        reviewed = [review.entry_id] if review is not None and review.entry_id is not None else []
+        steps = [step.entry_id for step in load_steps(session, [flag_id])[flag_id]]
+        entry_ids = [load_check(session, flag.check_id).entry_id, *reviewed, flag.entry_id, *steps]
+        opened: dict[int, dict[str, str]] = {entry_id: {} for entry_id in entry_ids}
+        for one in session.exec(select(Commitment).where(col(Commitment.entry_id).in_(entry_ids))):
+            opened[one.entry_id][one.field] = one.value
+    entries = []
+    for entry_id, receipt in zip(entry_ids, workspace.log.receipts(entry_ids), strict=True):
+        index = workspace.log.index_of(entry_id)
+        entry = parse_entry(workspace.log.entry(index))
+        shown = {"index": index, "type": entry.type, "at": entry.at, "body": dict(entry.body)}
+        entries.append(FlagEntry.model_validate(shown | {"opened": opened[entry_id], "receipt": receipt}))
+    return FlagHistory(entries=entries)

@@ -1,0 +1,126 @@
+"""`sleeve gate flags`: what was flagged, what it owes, and every step until it is paid, waived or overturned."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
+from services.command_workspace import open_home
+from services.console import console
+
+if TYPE_CHECKING:
+    from services.output_gate.flags.schemas import FlagAnswer
+
+app = typer.Typer(help="Follow flags from notice to payment or waiver.", epilog=EXIT_STATUS, no_args_is_help=True)
+
+FlagId = Annotated[str, typer.Argument(help="Id of the flag.")]
+
+
+@app.command("list")
+def list_all(
+    state: Annotated[str | None, typer.Option(help="Flags in this state only.")] = None,
+    item: Annotated[str | None, typer.Option(help="Flags of this item only.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: AsJson = False,
+) -> None:
+    """List flags, oldest first."""
+    from services.output_gate.flags.answers import page_of_flags
+
+    page = page_of_flags(open_home(), cursor, limit, state=state, item_id=item)
+    if as_json:
+        show_json(page)
+        return
+    table = Table("id", "raised", "state", "held", "amount", "owners", "next")
+    for one in page.items:
+        owners = "; ".join(owner.name for owner in one.owners) or "none known"
+        table.add_row(one.id, one.raised_at, one.state, one.held or "", _amount(one), owners, ", ".join(one.next_steps))
+    console.print(table)
+    if page.next_cursor:
+        console.print(f"more: --cursor {page.next_cursor}")
+
+
+@app.command()
+def show(flag: FlagId, as_json: AsJson = False) -> None:
+    """Show a flag and its history."""
+    from services.output_gate.flags.answers import build_flag_answer
+    from shared.records.flags import load_flag
+
+    workspace = open_home()
+    with workspace.reading() as session:
+        answer = build_flag_answer(session, load_flag(session, flag))
+    if as_json:
+        show_json(answer)
+        return
+    _show(answer)
+
+
+@app.command()
+def history(flag: FlagId) -> None:
+    """Print every entry about a flag with its receipt, as JSON."""
+    from services.output_gate.flags.answers import build_flag_history
+
+    show_json(build_flag_history(open_home(), flag))
+
+
+@app.command()
+def step(
+    flag: FlagId,
+    step_name: Annotated[
+        str, typer.Argument(metavar="STEP", help="notify, accept, dispute, assess, hold, release, pay or waive.")
+    ],
+    role: Annotated[str, typer.Option(help="In what role: reviewer, compliance, finance or owner; the log holds it.")],
+    reason: Annotated[str | None, typer.Option(help="Why, in words that name nobody; to waive, a code of the policy.")] = None,
+    name: Annotated[str | None, typer.Option(help="Who; the log holds a salted commitment to the name.")] = None,
+    note: Annotated[str | None, typer.Option(help="Anything else; the log holds a salted commitment to it.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Of assess: ISO 4217, such as EUR.")] = None,
+    amount_minor: Annotated[int | None, typer.Option(help="Of assess: in minor units, such as cents.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a step with a flag; what its state does not allow is refused."""
+    from services.output_gate.flags.answers import build_flag_answer
+    from services.output_gate.flags.schemas import FlagStepRequest
+    from services.output_gate.flags.steps import take_step
+
+    given = {"step": step_name, "role": role, "reason": reason, "name": name, "note": note}
+    request = build_request(FlagStepRequest, given | {"currency": currency, "amount_minor": amount_minor})
+    workspace = open_home()
+    with workspace.writing() as session:
+        changed = take_step(
+            session,
+            flag,
+            request.step,
+            request.role,
+            reason=request.reason,
+            actor_name=request.name,
+            note=request.note,
+            currency=request.currency,
+            amount_minor=request.amount_minor,
+        )
+        answer = build_flag_answer(session, changed)
+    workspace.log.integrate()
+    if as_json:
+        show_json(answer)
+        return
+    _show(answer)
+
+
+def _amount(flag: "FlagAnswer") -> str:
+    return "to be assessed" if flag.amount_minor is None else f"{flag.amount_minor} {flag.currency} (minor units)"
+
+
+def _show(flag: "FlagAnswer") -> None:
+    table = Table(show_header=False, title=f"flag {flag.id}")
+    table.add_row("state", flag.state + (f", held: {flag.held}" if flag.held else ""))
+    table.add_row("check, item", f"{flag.check_id}, {flag.item_id}")
+    table.add_row("policy", flag.policy)
+    table.add_row("amount", _amount(flag))
+    for owner in flag.owners:
+        part = "" if owner.amount_minor is None else f", {owner.amount_minor} {flag.currency}"
+        table.add_row("owner", f"{owner.name}: {owner.share:.6f}{part}")
+    table.add_row("raised", flag.raised_at)
+    for one in flag.steps:
+        table.add_row(one.step, f"{one.at} by {one.role}: {one.state}")
+    table.add_row("next", ", ".join(flag.next_steps) or "nothing: it has ended")
+    console.print(table)

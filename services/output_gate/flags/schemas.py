@@ -1,0 +1,89 @@
+"""Steps with a flag, and what a flag answers."""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from services.output_gate.schemas import Strict, Text
+from shared.ledger.body_fields import Amount, Currency
+from shared.records.flag_states import STEPS, Role, State, StepName
+
+# What is left to `POST /v1/flags/{id}/steps`; verdicts have a route of their own.
+TakenStep = Literal["notify", "accept", "dispute", "assess", "hold", "release", "pay", "waive"]
+
+
+class FlagStepRequest(Strict):
+    """A step with a flag."""
+
+    step: TakenStep
+    role: Role = Field(description="In what role the step is taken; the log holds it.")
+    reason: Text | None = Field(
+        default=None,
+        description="Why, in words that name nobody: the log holds them. To waive, a code of the policy's `waiver_reasons`.",
+    )
+    name: Text | None = Field(default=None, description="Who takes the step; the log holds a salted commitment to the name.")
+    note: Text | None = Field(default=None, description="Anything else; the log holds a salted commitment to it.")
+    currency: Currency | None = Field(default=None, description="Of `assess` only.")
+    amount_minor: Amount | None = Field(default=None, description="Of `assess` only: the flag's new amount, in minor units.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if STEPS[self.step].needs_reason and self.reason is None:
+            raise ValueError(f"expected a reason to {self.step} a flag")
+        if (self.step == "assess") != (self.currency is not None and self.amount_minor is not None):
+            raise ValueError("expected currency and amount_minor with assess, and with no other step")
+        if self.step != "assess" and (self.currency is not None or self.amount_minor is not None):
+            raise ValueError("expected currency and amount_minor with assess, and with no other step")
+        return self
+
+
+class FlagOwner(BaseModel):
+    """An owner's part of a flag."""
+
+    party_id: str
+    name: str
+    share: float = Field(description="At most six decimals; the shares of a flag sum to exactly 1.")
+    amount_minor: int | None = Field(description="In minor units; the amounts sum to exactly the flag's. Null without one.")
+
+
+class FlagStepAnswer(BaseModel):
+    """One step of a flag's history."""
+
+    step: StepName
+    role: str
+    state: State = Field(description="After the step.")
+    at: str
+
+
+class FlagAnswer(BaseModel):
+    """A flag as it stands, with its history in short; `/history` has the entries with their receipts."""
+
+    id: str
+    check_id: str
+    item_id: str
+    policy: str
+    state: State
+    held: str | None = Field(description="Code of what keeps the flag from being paid; null where nothing does.")
+    currency: str | None
+    amount_minor: int | None
+    owners: list[FlagOwner]
+    raised_at: str
+    steps: list[FlagStepAnswer]
+    next_steps: list[StepName] = Field(description="What may be done now, by whoever may do it.")
+
+
+class FlagEntry(BaseModel):
+    """What the log says of a flag at one index, with the proof; names and notes as far as they are not erased."""
+
+    index: int
+    type: str
+    at: str
+    body: dict[str, Any]
+    opened: dict[str, str] = Field(description="Values that the entry commits to, by field.")
+    receipt: str
+
+
+class FlagHistory(BaseModel):
+    """Every entry about a flag, the check that raised it first."""
+
+    entries: list[FlagEntry]

@@ -1,0 +1,157 @@
+"""Taking a step with a flag: what it changes, the entry that says so, and who is told.
+
+Rules, in order:
+
+1. What may follow on what is `shared.records.flag_states`' word; here stands what a step does.
+2. A flag is held by what its `held` says, and by an ownership that came to be contested after it was raised, unless that very
+   contest was released before.
+3. A release names the owners as they are presumed by then; where nobody knows any, there is nothing to release to.
+4. Nothing is paid without an amount. A policy that lists reasons for waiving allows no others.
+"""
+
+from typing import Any
+
+from sqlmodel import Session
+
+from services.output_gate.acts import Actor, log_act
+from services.output_gate.flags.raising import CONTESTED, UNKNOWN_OWNER, presumed_shares, tell_of
+from services.output_gate.flags.shares import with_amounts
+from services.output_gate.policy.policy import content_of
+from services.output_gate.webhooks.outbox import queue_event
+from shared.clock import utc_now
+from shared.errors import ConflictError, InputError
+from shared.ledger.body_fields import EntryBody
+from shared.ledger.output_bodies import (
+    FlagAnswered,
+    FlagAssessed,
+    FlagHeld,
+    FlagNotified,
+    FlagReleased,
+    FlagResolved,
+    FlagReviewed,
+)
+from shared.records.checks import load_check
+from shared.records.flag_states import OPEN, STEPS, Role, State, StepName, next_state
+from shared.records.flags import Flag, FlagStep, lock_flag
+from shared.records.items import is_contested, load_item
+from shared.records.policies import load_policy
+from shared.records.reviews import lock_review
+
+ON_HOLD = "on_hold"
+
+
+def take_step(
+    session: Session,
+    flag_id: str,
+    name: StepName,
+    role: Role,
+    *,
+    reason: str | None = None,
+    actor_name: str | None = None,
+    note: str | None = None,
+    currency: str | None = None,
+    amount_minor: int | None = None,
+) -> Flag:
+    """Take a step with a flag and log it, in the caller's transaction.
+
+    Args:
+        session: an open transaction; nothing is committed here.
+        flag_id: which flag.
+        name: which step.
+        role: in what role it is taken.
+        reason: why, in words that name nobody.
+        actor_name: who takes it; the log only commits to it.
+        note: anything else; the log only commits to it.
+        currency: of `assess`.
+        amount_minor: of `assess`.
+
+    Raises:
+        NotFoundError: no such flag.
+        InputError: the role may not take the step, its reason is missing, or the policy does not know it.
+        ConflictError: the flag's state, or what holds it, does not allow the step; or nothing is known to pay.
+    """
+    flag = lock_flag(session, flag_id)
+    held = find_current_hold(session, flag)
+    state = next_state(flag.state, name, role, held)
+    if STEPS[name].needs_reason and reason is None:
+        raise InputError(f"expected a reason to {name} a flag, got none", code="reason_missing")
+    _change(session, flag, name, held, reason, currency, amount_minor)
+    now = utc_now()
+    body = _body(flag, name, state, role, reason, held)
+    subject = {"flag": flag.id, "check": flag.check_id}
+    entry_id = log_act(session, Actor(role, actor_name, note), subject, body, now)
+    flag.state = state
+    session.add(flag)
+    session.add(FlagStep(entry_id=entry_id, flag_id=flag.id, step=name, role=role, state=state, created_at=now))
+    if name in {"confirm", "overturn"}:
+        review = lock_review(session, flag.id)
+        review.verdict, review.role, review.entry_id, review.closed_at = name, role, entry_id, now
+        session.add(review)
+    session.flush()
+    queue_event(session, body.entry_type, tell_of(flag) | {"step": name, "role": role}, now)
+    return flag
+
+
+def find_current_hold(session: Session, flag: Flag) -> str | None:
+    """Return the code of what holds a flag by now, or None; see rule 2."""
+    if flag.state not in OPEN or flag.held is not None:
+        return flag.held
+    if flag.contest_released or not is_contested(session, load_item(session, flag.item_id).blob_sha256):
+        return None
+    return CONTESTED
+
+
+def _change(
+    session: Session,
+    flag: Flag,
+    name: StepName,
+    held: str | None,
+    reason: str | None,
+    currency: str | None,
+    amount_minor: int | None,
+) -> None:
+    """Change what a step changes beside the state."""
+    if name == "hold":
+        flag.held = ON_HOLD
+    elif name == "release":
+        _release(session, flag, held)
+    elif name == "assess":
+        if currency is None or amount_minor is None:
+            raise InputError("expected currency and amount to assess a flag, got none", code="amount_missing")
+        flag.currency, flag.amount_minor = currency, amount_minor
+        flag.shares = with_amounts(flag.shares, amount_minor)
+    elif name == "pay" and flag.amount_minor is None:
+        raise ConflictError("expected a flag with an amount to pay, got one that is to be assessed", code="amount_unknown")
+    elif name == "waive":
+        _verify_waiver(session, flag, reason)
+
+
+def _release(session: Session, flag: Flag, held: str | None) -> None:
+    content = content_of(load_policy(session, load_check(session, flag.check_id).policy_id))
+    shares = presumed_shares(session, flag.item_id, content, flag.amount_minor)
+    if not shares:
+        raise ConflictError("expected an owner of the item to release the flag to, none is presumed yet", code=UNKNOWN_OWNER)
+    flag.shares, flag.held = shares, None
+    flag.contest_released = flag.contest_released or held == CONTESTED
+
+
+def _verify_waiver(session: Session, flag: Flag, reason: str | None) -> None:
+    content = content_of(load_policy(session, load_check(session, flag.check_id).policy_id))
+    if content.waiver_reasons is not None and reason not in content.waiver_reasons:
+        raise InputError(f"expected one of the reasons {list(content.waiver_reasons)}, got {reason!r}", code="waiver_reason")
+
+
+def _body(flag: Flag, name: StepName, state: State, role: Role, reason: str | None, held: str | None) -> EntryBody:
+    said: dict[str, Any] = {"role": role, "reason": reason}
+    owed: dict[str, Any] = {"currency": flag.currency, "amount_minor": flag.amount_minor}
+    bodies: dict[str, tuple[type[EntryBody], dict[str, Any]]] = {
+        "flag.reviewed": (FlagReviewed, {"verdict": name}),
+        "flag.notified": (FlagNotified, {}),
+        "flag.answered": (FlagAnswered, {"answer": state}),
+        "flag.assessed": (FlagAssessed, owed | {"owners": flag.shares}),
+        "flag.held": (FlagHeld, {"held": flag.held}),
+        "flag.released": (FlagReleased, {"released": held, "owners": flag.shares}),
+        "flag.resolved": (FlagResolved, owed | {"outcome": state}),
+    }
+    model, own = bodies[STEPS[name].entry_type]
+    return model.model_validate(said | own)

@@ -1,0 +1,78 @@
+"""`sleeve gate review`: what waits for a person, and their verdicts."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
+from services.command_workspace import open_home
+from services.console import console
+
+if TYPE_CHECKING:
+    from services.output_gate.reviews.schemas import Verdict
+
+app = typer.Typer(help="Review flags, and checks that were too close to decide.", epilog=EXIT_STATUS, no_args_is_help=True)
+
+Subject = Annotated[str, typer.Argument(help="Id of the flag or check, as the list gives it.")]
+Reviewer = Annotated[str | None, typer.Option(help="Who reviewed; the log holds a salted commitment to the name.")]
+Note = Annotated[str | None, typer.Option(help="Anything else; the log holds a salted commitment to it.")]
+
+
+@app.command("list")
+def list_reviews(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
+    """List what waits for a verdict, oldest first."""
+    from services.output_gate.reviews.service import page_of_reviews
+
+    page = page_of_reviews(open_home(), cursor, limit, None)
+    if as_json:
+        show_json(page)
+        return
+    table = Table("id", "kind", "since", "item", "score", "line", "p-value", "policy")
+    for one in page.items:
+        figures = f"{one.score:.3f}", f"{one.threshold:.3f}", f"{one.p_value:.4f}"
+        table.add_row(one.id, one.kind, one.opened_at, one.item_id, *figures, one.policy)
+    console.print(table)
+    if page.next_cursor:
+        console.print(f"more: --cursor {page.next_cursor}")
+
+
+@app.command()
+def confirm(
+    subject: Subject,
+    reason: Annotated[str | None, typer.Option(help="Why, in words that name nobody.")] = None,
+    name: Reviewer = None,
+    note: Note = None,
+) -> None:
+    """Say that it is a copy: a flag stands, a borderline check raises its flag."""
+    _review(subject, "confirm", reason, name, note)
+
+
+@app.command()
+def overturn(
+    subject: Subject,
+    reason: Annotated[str, typer.Option(help="Why, in words that name nobody.")],
+    name: Reviewer = None,
+    note: Note = None,
+) -> None:
+    """Say that it is no copy: a flag ends, a borderline check raises none."""
+    _review(subject, "overturn", reason, name, note)
+
+
+def _review(subject: str, verdict: "Verdict", reason: str | None, name: str | None, note: str | None) -> None:
+    from services.output_gate.reviews.schemas import ReviewRequest
+    from services.output_gate.reviews.service import review_check, review_flag
+    from shared.records.flags import find_flag_of_check
+    from shared.records.reviews import lock_review
+
+    request = build_request(ReviewRequest, {"verdict": verdict, "reason": reason, "name": name, "note": note})
+    workspace = open_home()
+    with workspace.writing() as session:
+        kind = lock_review(session, subject).kind
+        if kind == "flag":
+            review_flag(session, subject, request)
+        else:
+            review_check(session, subject, request)
+        flag = find_flag_of_check(session, lock_review(session, subject).check_id)
+    workspace.log.integrate()
+    console.print(f"{kind} {subject}: {verdict} is on record" + (f"; flag {flag.id} is {flag.state}" if flag else ""))

@@ -1,0 +1,49 @@
+"""Verdicts, and what waits for one."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from services.output_gate.schemas import Strict, Text
+
+Verdict = Literal["confirm", "overturn"]
+
+
+class ReviewRequest(Strict):
+    """A reviewer's verdict: `confirm`, it is a copy; `overturn`, it is none."""
+
+    verdict: Verdict
+    reason: Text | None = Field(
+        default=None, description="Why, in words that name nobody: the log holds them. Needed to overturn a flag."
+    )
+    name: Text | None = Field(default=None, description="Who reviewed; the log holds a salted commitment to the name.")
+    note: Text | None = Field(default=None, description="Anything else; the log holds a salted commitment to it.")
+
+
+class OpenReview(BaseModel):
+    """What waits for a verdict, and the figures that it was put there for."""
+
+    id: str = Field(description="Of the flag or check.")
+    kind: Literal["flag", "check"]
+    check_id: str
+    opened_at: str
+    model_id: str
+    generation_sha256: str
+    item_id: str
+    rule: str
+    score: float
+    p_value: float
+    threshold: float = Field(description="Score above which a flag fires.")
+    borderline_threshold: float | None = Field(description="Score above which a person looks.")
+    policy: str
+
+
+class CheckReviewAnswer(BaseModel):
+    """The verdict on a borderline check, and the flag that it raised, if it raised one."""
+
+    check_id: str
+    verdict: Verdict
+    role: str
+    at: str
+    flag_id: str | None
+    receipt: str

@@ -1,0 +1,277 @@
+"""Flags over REST, on both databases: from check to payment or waiver, each step an entry, none twice or out of turn."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlmodel import select
+
+from shared.ledger.commitments import verify_commitment
+from shared.ledger.verify import verify_receipt
+from shared.records.flags import Flag, FlagStep
+from shared.records.items import Commitment
+from shared.workspace import Workspace
+from tests.e2e.ingest_client import entries_after
+from tests.factories import png, register
+from tests.gate_records import BORDERLINE, CLEAR, FLAGGED, GateWorld, build_world, gate_client
+
+OWNERS = [
+    {"name": "Olga Owner", "basis": "dataset metadata", "confidence": 0.9},
+    {"name": "Peter Publisher", "role": "publisher", "basis": "dataset metadata", "confidence": 0.3},
+    {"name": "Olga Owner", "role": "rightsholder", "basis": "dataset metadata", "confidence": 0.5},
+    {"name": "Lea Licensor", "role": "licensor", "basis": "dataset metadata", "confidence": 0.3},
+]
+
+
+@pytest.fixture
+def world(any_workspace: Workspace) -> GateWorld:
+    return build_world(any_workspace, owners=OWNERS)
+
+
+@pytest.fixture
+def client(world: GateWorld) -> Iterator[TestClient]:
+    with gate_client(world) as opened:
+        yield opened
+
+
+def flag_of(world: GateWorld, check_id: str) -> Flag:
+    with world.workspace.reading() as session:
+        return session.exec(select(Flag).where(Flag.check_id == check_id)).one()
+
+
+def raised(world: GateWorld, at: int = 0) -> str:
+    return flag_of(world, world.decided(FLAGGED, at).id).id
+
+
+def review(client: TestClient, flag: str, verdict: str = "confirm", **more: Any) -> Any:
+    headers = more.pop("headers", {})
+    return client.post(f"/v1/flags/{flag}/reviews", json={"verdict": verdict} | more, headers=headers)
+
+
+def step(client: TestClient, flag: str, name: str, role: str, **more: Any) -> Any:
+    headers = more.pop("headers", {})
+    return client.post(f"/v1/flags/{flag}/steps", json={"step": name, "role": role} | more, headers=headers)
+
+
+def test_a_flag_is_followed_to_its_payment_and_every_step_is_proved(client: TestClient, world: GateWorld) -> None:
+    size = world.workspace.log.size
+    flag = raised(world)
+    shown = client.get(f"/v1/flags/{flag}").json()
+    assert (shown["state"], shown["held"], shown["currency"], shown["amount_minor"]) == ("raised", None, "EUR", 10_001)
+    assert [(one["name"], one["share"], one["amount_minor"]) for one in shown["owners"]] == [
+        ("Olga Owner", 0.333334, 3334),
+        ("Peter Publisher", 0.333333, 3334),
+        ("Lea Licensor", 0.333333, 3333),
+    ]
+    assert shown["next_steps"] == ["confirm", "overturn", "hold"]
+    assert [one["id"] for one in client.get("/v1/reviews").json()["items"]] == [flag]
+    review(client, flag, name="Rita Reviewer", note="the same harbour")
+    assert client.get("/v1/reviews").json()["items"] == []
+    step(client, flag, "notify", "compliance")
+    step(client, flag, "accept", "owner")
+    paid = step(client, flag, "pay", "finance", note="transfer 17")
+    assert (paid.status_code, paid.json()["state"], paid.json()["next_steps"]) == (201, "paid", [])
+    assert paid.headers["ETag"] == client.get(f"/v1/flags/{flag}").headers["ETag"]
+    assert [one["state"] for one in paid.json()["steps"]] == ["reviewed", "notified", "accepted", "paid"]
+
+    entries = entries_after(world.workspace, size)
+    types = ["check.decided", "flag.raised", "flag.reviewed", "flag.notified", "flag.answered", "flag.resolved"]
+    assert [entry.type for entry in entries] == types
+    history = client.get(f"/v1/flags/{flag}/history").json()["entries"]
+    assert [entry["type"] for entry in history] == types
+    for entry, proved in zip(entries, history, strict=True):
+        assert verify_receipt(proved["receipt"], world.workspace.log.vkey).entry == entry
+        for name in ("Rita", "harbour", "transfer", "Olga"):
+            assert name.encode() not in entry.canonical_bytes()
+    assert history[2]["opened"] == {"actor.name": "Rita Reviewer", "note": "the same harbour"}
+    assert entries[-1].body == {
+        "role": "finance",
+        "outcome": "paid",
+        "reason": None,
+        "currency": "EUR",
+        "amount_minor": 10_001,
+    }
+    with world.workspace.reading() as session:
+        opened = session.exec(select(Commitment).where(Commitment.field == "note")).all()
+    by_value = {entry.commitments["note"] for entry in entries if "note" in entry.commitments}
+    assert len(opened) == len(by_value) == 2
+    for one in opened:
+        assert any(_holds(one, commitment) for commitment in by_value)
+
+
+def _holds(opening: Commitment, commitment: str) -> bool:
+    try:
+        verify_commitment(opening.value, opening.salt, commitment)
+    except Exception:
+        return False
+    return True
+
+
+def test_what_the_state_does_not_allow_is_a_conflict_and_changes_nothing(client: TestClient, world: GateWorld) -> None:
+    flag = raised(world)
+    size = len(entries_after(world.workspace, 0))
+    for name, role, status, code in (
+        ("notify", "compliance", 409, "step_not_allowed"),
+        ("pay", "finance", 409, "step_not_allowed"),
+        ("release", "compliance", 409, "flag_not_held"),
+        ("pay", "owner", 422, "role_not_allowed"),
+        ("accept", "finance", 422, "role_not_allowed"),
+        ("confirm", "reviewer", 422, "invalid_request"),
+    ):
+        refused = step(client, flag, name, role, reason="because")
+        assert (refused.status_code, refused.json()["code"]) == (status, code), name
+    for name, more in (
+        ("waive", {}),
+        ("assess", {"reason": "r"}),
+        ("assess", {"reason": "r", "currency": "EUR"}),
+        ("notify", {"currency": "EUR"}),
+        ("notify", {"colour": "red"}),
+    ):
+        assert step(client, flag, name, "compliance", **more).status_code == 422, (name, more)
+    assert review(client, flag, "overturn").json()["code"] == "reason_missing"
+    assert step(client, "nothing", "notify", "compliance").json()["code"] == "flag_not_found"
+    assert len(entries_after(world.workspace, 0)) == size
+    assert review(client, flag, "overturn", reason="a common motif").json()["state"] == "overturned"
+    for name in ("notify", "hold", "waive"):
+        assert step(client, flag, name, "compliance", reason="licensed").json()["code"] == "step_not_allowed"
+    assert review(client, flag).json()["code"] == "step_not_allowed"
+
+
+def test_only_a_reason_of_the_policy_waives(client: TestClient, world: GateWorld) -> None:
+    flag = raised(world)
+    review(client, flag)
+    assert step(client, flag, "waive", "compliance", reason="we would rather not").json()["code"] == "waiver_reason"
+    waived = step(client, flag, "waive", "compliance", reason="licensed").json()
+    assert (waived["state"], waived["amount_minor"]) == ("waived", 10_001)
+    body = entries_after(world.workspace, 0)[-1].body
+    assert (body["outcome"], body["reason"]) == ("waived", "licensed")
+
+
+def test_a_contest_holds_the_amount_until_a_reasoned_release(client: TestClient, world: GateWorld) -> None:
+    flag = raised(world)
+    review(client, flag)
+    step(client, flag, "notify", "compliance")
+    step(client, flag, "accept", "owner")
+    assert client.get(f"/v1/flags/{flag}").json()["held"] is None
+    # The same bytes come from elsewhere and name somebody else: after the flag was accepted.
+    register(world.workspace, "again.png", png(0), owners=[OWNERS[1]])
+    shown = client.get(f"/v1/flags/{flag}").json()
+    assert (shown["held"], shown["next_steps"]) == ("contested_ownership", ["release", "waive"])
+    assert step(client, flag, "pay", "finance").json()["code"] == "flag_held"
+    assert step(client, flag, "release", "compliance").status_code == 422
+    released = step(client, flag, "release", "compliance", reason="the publisher withdrew the claim").json()
+    assert (released["held"], released["state"]) == (None, "accepted")
+    assert step(client, flag, "pay", "finance").json()["state"] == "paid"
+    # A flag that is raised while the contest lasts says so from the beginning.
+    other = client.get(f"/v1/flags/{raised(world)}").json()
+    assert other["held"] == "contested_ownership"
+    assert [entry.body["held"] for entry in entries_after(world.workspace, 0) if entry.type == "flag.raised"] == [
+        None,
+        "contested_ownership",
+    ]
+
+
+def test_an_owner_on_hold_is_not_paid(client: TestClient, world: GateWorld) -> None:
+    flag = raised(world)
+    review(client, flag)
+    assert step(client, flag, "hold", "finance", reason="bank details are wrong").json()["held"] == "on_hold"
+    assert step(client, flag, "hold", "finance", reason="again").json()["code"] == "flag_held"
+    step(client, flag, "notify", "compliance")
+    step(client, flag, "dispute", "owner", reason="too little")
+    assessed = step(client, flag, "assess", "compliance", reason="settled", currency="USD", amount_minor=7).json()
+    assert (assessed["currency"], [one["amount_minor"] for one in assessed["owners"]]) == ("USD", [3, 2, 2])
+    assert step(client, flag, "pay", "finance").json()["code"] == "flag_held"
+    step(client, flag, "release", "compliance", reason="details came")
+    assert step(client, flag, "pay", "finance").json()["amount_minor"] == 7
+
+
+def test_one_key_is_one_step_and_a_stale_tag_none(client: TestClient, world: GateWorld) -> None:
+    flag = raised(world)
+    seen = client.get(f"/v1/flags/{flag}").headers["ETag"]
+    first = review(client, flag, headers={"Idempotency-Key": "k", "If-Match": seen})
+    again = review(client, flag, headers={"Idempotency-Key": "k", "If-Match": seen})
+    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    stale = step(client, flag, "notify", "compliance", headers={"If-Match": seen})
+    assert (stale.status_code, stale.json()["code"]) == (412, "precondition_failed")
+    for _ in range(3):
+        answer = step(
+            client, flag, "notify", "compliance", headers={"Idempotency-Key": "n", "If-Match": first.headers["ETag"]}
+        )
+        assert (answer.status_code, answer.json()["state"]) == (201, "notified")
+    assert step(client, flag, "accept", "owner", headers={"Idempotency-Key": "n"}).json()["code"] == "idempotency_key_reused"
+    with world.workspace.reading() as session:
+        assert [one.step for one in session.exec(select(FlagStep)).all()] == ["confirm", "notify"]
+
+
+def test_of_reviewers_at_once_one_has_an_effect(client: TestClient, world: GateWorld) -> None:
+    flag, close = raised(world), world.decided(BORDERLINE).id
+
+    def post(number: int) -> tuple[str, int]:
+        verdict = {"verdict": "confirm" if number % 2 else "overturn", "reason": "seen"}
+        subject = f"/v1/flags/{flag}" if number < 6 else f"/v1/checks/{close}"
+        return subject, client.post(f"{subject}/reviews", json=verdict).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(post, range(12)))
+    for subject in {one for one, _ in found}:
+        assert sorted(status for one, status in found if one == subject) == [201, 409, 409, 409, 409, 409]
+    types = [entry.type for entry in entries_after(world.workspace, 0)]
+    assert types.count("check.reviewed") == 1
+    assert types.count("flag.reviewed") == types.count("flag.raised")
+
+
+def test_a_borderline_check_waits_for_a_person_and_is_never_clear(client: TestClient, world: GateWorld) -> None:
+    one, other, clear = world.decided(BORDERLINE), world.decided(BORDERLINE, 1), world.decided(CLEAR)
+    assert [(check.decision, check.result["reason"]) for check in (one, other, clear)] == [
+        ("undecided", "borderline"),
+        ("undecided", "borderline"),
+        ("clear", "within_control"),
+    ]
+    first = client.get("/v1/reviews", params={"limit": 1}).json()
+    second = client.get("/v1/reviews", params={"limit": 1, "cursor": first["next_cursor"]}).json()
+    assert [first["items"][0]["id"], second["items"][0]["id"], second["next_cursor"]] == [one.id, other.id, None]
+    assert (first["items"][0]["kind"], first["items"][0]["threshold"]) == ("check", 0.998)
+    copy = client.post(f"/v1/checks/{one.id}/reviews", json={"verdict": "confirm", "name": "Rita"}).json()
+    flag = client.get(f"/v1/flags/{copy['flag_id']}").json()
+    assert (flag["state"], flag["amount_minor"], flag["check_id"]) == ("reviewed", 10_001, one.id)
+    history = client.get(f"/v1/flags/{copy['flag_id']}/history").json()["entries"]
+    assert [entry["type"] for entry in history] == ["check.decided", "check.reviewed", "flag.raised", "flag.reviewed"]
+    verify_receipt(copy["receipt"], world.workspace.log.vkey)
+    none = client.post(f"/v1/checks/{other.id}/reviews", json={"verdict": "overturn"}).json()
+    assert (none["verdict"], none["flag_id"]) == ("overturn", None)
+    assert client.get("/v1/reviews").json()["items"] == []
+    for check, code in ((clear.id, "check_not_borderline"), (other.id, "reviewed_already"), ("nothing", "check_not_found")):
+        assert client.post(f"/v1/checks/{check}/reviews", json={"verdict": "confirm"}).json()["code"] == code
+    # What was answered stays: the verdict stands beside it.
+    assert client.get(f"/v1/checks/{other.id}").json()["decision"] == "undecided"
+
+
+def test_flags_are_listed_and_filtered(client: TestClient, world: GateWorld) -> None:
+    flags = [raised(world, at) for at in (0, 1, 0)]
+    review(client, flags[1])
+    assert [one["id"] for one in client.get("/v1/flags").json()["items"]] == flags
+    assert [one["id"] for one in client.get("/v1/flags", params={"state": "reviewed"}).json()["items"]] == [flags[1]]
+    of_item = client.get("/v1/flags", params={"item": world.items[0].id, "limit": 1}).json()
+    more = client.get("/v1/flags", params={"item": world.items[0].id, "cursor": of_item["next_cursor"]}).json()
+    assert [of_item["items"][0]["id"], *(one["id"] for one in more["items"])] == [flags[0], flags[2]]
+    assert client.get("/v1/flags", params={"cursor": "?"}).json()["code"] == "cursor_invalid"
+    etag = client.get(f"/v1/flags/{flags[0]}").headers["ETag"]
+    assert client.get(f"/v1/flags/{flags[0]}", headers={"If-None-Match": etag}).status_code == 304
+
+
+def test_without_an_owner_the_amount_waits_for_one(any_workspace: Workspace) -> None:
+    world = build_world(any_workspace, owners=[])
+    with gate_client(world) as client:
+        flag = raised(world)
+        shown = client.get(f"/v1/flags/{flag}").json()
+        assert (shown["owners"], shown["held"], shown["amount_minor"]) == ([], "owner_unknown", 10_001)
+        review(client, flag)
+        refused = step(client, flag, "release", "compliance", reason="we want it off the list")
+        assert (refused.status_code, refused.json()["code"]) == (409, "owner_unknown")
+        found = {"reason": "the owner wrote to us", "owners": [OWNERS[0]]}
+        assert client.post(f"/v1/items/{world.items[0].id}/amendments", json=found).status_code == 201
+        released = step(client, flag, "release", "compliance", reason="the owner wrote to us").json()
+        assert [(one["name"], one["amount_minor"]) for one in released["owners"]] == [("Olga Owner", 10_001)]
+        assert released["held"] is None
