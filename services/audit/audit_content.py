@@ -3,13 +3,14 @@
 It holds no time and no path, so that the same model, control, samples and code give the same bytes.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from services.audit.comparison import Comparison, Corpus, copied_items
-from services.audit.controls import CalibratedModel
+from services.audit.controls import CalibratedModel, ControlOutcome, failed_checks
 from services.audit.sampling import Samples
 from shared.code_version import package_versions
 from shared.matching.intervals import Rate
@@ -21,12 +22,16 @@ from shared.records.models import Model
 ATTACK = "ordinary sampling, one seed an image, no selection (regurgitation)"
 
 
-def build_audit(calibrated: CalibratedModel, samples: Samples, comparison: Comparison, rate: float) -> dict[str, Any]:
-    """Build the content of `audit.json`."""
+def build_audit(
+    calibrated: CalibratedModel, samples: Samples, comparison: Comparison, controls: Sequence[ControlOutcome], rate: float
+) -> dict[str, Any]:
+    """Build the content of `audit.json`; its `state` is `failed` where a control came out wrong, and its figures are void."""
     model, training, control = calibrated.model, calibrated.training.manifest, calibrated.control.manifest
     return {
         "v": 1,
         "kind": "audit",
+        "state": "failed" if failed_checks(controls) else "completed",
+        "controls": [outcome.content() for outcome in controls],
         "model": {
             "id": model.id,
             "name": model.name,

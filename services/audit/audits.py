@@ -5,6 +5,7 @@ Rules, in order:
 1. `audit.json` is canonical JSON and holds no time and no path: the same model, control, samples and code give the same bytes.
 2. The log entry names the digest of that file; whoever holds the file can prove that it is the one that was logged.
 3. An audit that is recorded already is found, not repeated in the log.
+4. An audit whose controls came out wrong is recorded as failed, by an entry of its own that states no figure of it.
 """
 
 from pathlib import Path
@@ -14,7 +15,14 @@ from sqlmodel import Session
 
 from services.audit.audit_content import build_audit
 from services.audit.comparison import Comparison, compare, embed_views, match_against
-from services.audit.controls import CalibratedModel, calibrate_model
+from services.audit.controls import (
+    CalibratedModel,
+    ControlOutcome,
+    calibrate_model,
+    failed_checks,
+    record_calibration,
+    run_controls,
+)
 from services.audit.sampling import load_samples
 from services.audit.statistics.summary import build_statistics
 from shared.canonical import canonical_json, sha256_hex
@@ -51,7 +59,7 @@ def audit_model(
         rate: chosen false-positive rate.
 
     Returns:
-        The audit's record, and the content of its `audit.json`.
+        The audit's record, and the content of its `audit.json`; `state` in both is `failed` where a control came out wrong.
 
     Raises:
         NotFoundError: no such model, manifest or samples.
@@ -78,7 +86,8 @@ def audit_calibrated(
         )
     matched = match_against(calibrated.corpus, samples.images, embedder, neighbours)
     comparison = compare(calibrated.corpus, matched, calibrated.control_matched, calibrated.scores, rate)
-    content = build_audit(calibrated, samples, comparison, rate)
+    controls = run_controls(workspace, calibrated, samples, embedder, rate)
+    content = build_audit(calibrated, samples, comparison, controls, rate)
     content["statistics"] = build_statistics(
         calibrated.corpus,
         embed_views(calibrated.corpus.side.views, embedder),
@@ -89,7 +98,7 @@ def audit_calibrated(
     )
     with workspace.reading() as session:
         content["owners"] = _named_owners(session, comparison)
-    return _keep(workspace, calibrated, comparison, content), content
+    return _keep(workspace, calibrated, comparison, controls, content), content
 
 
 def _named_owners(session: Session, comparison: Comparison) -> dict[str, list[str]]:
@@ -98,7 +107,13 @@ def _named_owners(session: Session, comparison: Comparison) -> dict[str, list[st
     return {item_id: [party.id for _, party in named] for item_id, named in owners.items()}
 
 
-def _keep(workspace: Workspace, calibrated: CalibratedModel, comparison: Comparison, content: dict[str, Any]) -> Audit:
+def _keep(
+    workspace: Workspace,
+    calibrated: CalibratedModel,
+    comparison: Comparison,
+    controls: list[ControlOutcome],
+    content: dict[str, Any],
+) -> Audit:
     data = canonical_json(content)
     digest = sha256_hex(data)
     folder = f"audits/{calibrated.model.name}/{digest[:16]}"
@@ -106,37 +121,51 @@ def _keep(workspace: Workspace, calibrated: CalibratedModel, comparison: Compari
     with workspace.writing() as session:
         audit = find_audit(session, calibrated.model.id, digest)
         if audit is None:
-            audit = _record(session, calibrated, comparison, folder, digest)
+            failed = {check.rule for _, check in failed_checks(controls)}
+            calibration = record_calibration(session, calibrated, failed, content["requested_rate"])
+            entry = _build_entry(new_id(), calibrated, comparison, controls, digest)
+            audit = _record(session, entry, calibrated, calibration.id, folder)
     workspace.log.integrate()
     return audit
 
 
-def _record(session: Session, calibrated: CalibratedModel, comparison: Comparison, folder: str, digest: str) -> Audit:
-    audit_id, now, model = new_id(), utc_now(), calibrated.model
-    entry = Entry(
-        type="audit.completed",
-        at=timestamp(now),
-        subject={"audit": audit_id, "model": model.id},
-        body={
-            "model_id": model.id,
-            "control_manifest_id": calibrated.control.manifest.id,
-            "generations": comparison.copies.trials,
+def _build_entry(
+    audit_id: str, calibrated: CalibratedModel, comparison: Comparison, controls: list[ControlOutcome], digest: str
+) -> Entry:
+    body: dict[str, Any] = {
+        "model_id": calibrated.model.id,
+        "control_manifest_id": calibrated.control.manifest.id,
+        "generations": comparison.copies.trials,
+        "report_sha256": digest,
+    }
+    failed = [{"control": control, "rule": check.rule} for control, check in failed_checks(controls)]
+    if failed:
+        found: dict[str, Any] = {"failed_controls": failed}
+    else:
+        found = {
             "copies": comparison.copies.hits,
             "distinct_items_copied": len(comparison.copied_items),
             "threshold": comparison.threshold,
             "attainable_rate": comparison.attained_rate,
-            "report_sha256": digest,
-        },
+        }
+    return Entry(
+        type="audit.failed" if failed else "audit.completed",
+        at=timestamp(utc_now()),
+        subject={"audit": audit_id, "model": calibrated.model.id},
+        body=body | found,
     )
+
+
+def _record(session: Session, entry: Entry, calibrated: CalibratedModel, calibration_id: str, folder: str) -> Audit:
     [entry_id] = Log.append(session, [entry])
     audit = Audit(
-        id=audit_id,
-        model_id=model.id,
-        calibration_id=calibrated.calibration.id,
+        id=entry.subject["audit"],
+        model_id=calibrated.model.id,
+        calibration_id=calibration_id,
         folder=folder,
-        report_sha256=digest,
+        state="failed" if entry.type == "audit.failed" else "completed",
+        report_sha256=entry.body["report_sha256"],
         entry_id=entry_id,
-        created_at=now,
     )
     session.add(audit)
     session.flush()

@@ -17,7 +17,7 @@ Source: Ho et al. 2020 (arXiv:2006.11239) for DDPM, Song et al. 2021 (arXiv:2010
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -40,12 +40,23 @@ from shared.vision.views import Pixels
 __all__ = ["Samples", "load_samples", "sample"]
 
 Sampler = Literal["ddim", "ddpm"]
+SAMPLERS = get_args(Sampler)
 Progress = Callable[[int, int], None]
 
 # At most this many images are made twice after a kill; a shard of 256 × 256 RGB images stays near 12 MB.
 SHARD_SIZE = 64
 # Seeds are JSON numbers in records: beyond 2**53 they have no exact form there (RFC 8785, section 3.2.2.3).
 SEED_LIMIT = 2**53
+
+
+class Denoiser(Protocol):
+    """What is sampled: a network, or what is called as one."""
+
+    config: Any
+
+    def __call__(self, noisy: torch.Tensor, timestep: torch.Tensor) -> Any:
+        """Predict for a batch, float32 (B, C, H, W), what the scheduler's prediction type names; the answer's `sample`."""
+        ...
 
 
 def sample(
@@ -85,7 +96,7 @@ def sample(
     """
     _check_arguments(count, seed, batch_size)
     unet, trained_with = load_model(model_folder)
-    scheduler = _build_scheduler(trained_with, sampler, steps)
+    scheduler = build_sampling_scheduler(trained_with, sampler, steps)
     settings = {
         "weights_sha256": weights_sha256(model_folder),
         "sampler": sampler,
@@ -121,7 +132,7 @@ def _draw_missing_shards(
         end = min(start + SHARD_SIZE, count)
         batches = []
         for first in range(start, end, batch_size):
-            batches.append(_draw_batch(unet, scheduler, settings["seed"] + first, batch_size))
+            batches.append(draw_batch(unet, scheduler, settings["seed"] + first, batch_size))
             if on_image is not None:
                 on_image(min(first + batch_size, end), count)
         images = np.concatenate(batches)[: end - start]
@@ -130,7 +141,8 @@ def _draw_missing_shards(
 
 
 @torch.no_grad()
-def _draw_batch(unet: UNet2DModel, scheduler: Scheduler, first_seed: int, batch_size: int) -> Pixels:
+def draw_batch(unet: Denoiser, scheduler: Scheduler, first_seed: int, batch_size: int) -> Pixels:
+    """Draw one batch, uint8 (batch_size, C, H, W); image i has the seed `first_seed + i`, the scheduler its steps set."""
     size = unet.config.sample_size
     shape = (unet.config.in_channels, *((size, size) if isinstance(size, int) else size))
     generators = [torch.Generator().manual_seed(first_seed + i) for i in range(batch_size)]
@@ -143,11 +155,11 @@ def _draw_batch(unet: UNet2DModel, scheduler: Scheduler, first_seed: int, batch_
     return levels
 
 
-def _build_scheduler(trained_with: Scheduler, sampler: Sampler, steps: int) -> Scheduler:
+def build_sampling_scheduler(trained_with: Scheduler, sampler: Sampler, steps: int) -> Scheduler:
     limit = trained_with.config.num_train_timesteps
     if not 1 <= steps <= limit:
         raise InputError(f"expected 1 to {limit} steps, got {steps}", code="sampling_steps")
-    if sampler not in {"ddim", "ddpm"}:
+    if sampler not in SAMPLERS:
         raise InputError(f"expected sampler 'ddim' or 'ddpm', got {sampler!r}", code="sampler_unknown")
     kind = DDIMScheduler if sampler == "ddim" else DDPMScheduler
     scheduler: Scheduler = kind.from_config(trained_with.config)

@@ -27,7 +27,7 @@ from shared.matching.rules.rule import Rule
 from shared.matching.training_side import load_training_side
 from shared.records.items import Item
 from shared.records.manifests import Manifest, load_manifest, load_manifest_items
-from shared.records.models import Calibration, Model, find_calibration
+from shared.records.models import Calibration, Model, list_calibrations
 from shared.records.policies import Policy, find_policy_in_force
 from shared.vision.embedding import Embedder, open_embedder
 from shared.vision.embedding.embedder import collection_name
@@ -113,11 +113,17 @@ class Gate:
         return ready
 
     def _load_calibration(self, model: Model) -> Calibration:
+        """Return the newest calibration by which the policy's rule passed every control of an audit."""
         with self.workspace.reading() as session:
-            calibration = find_calibration(session, model.id)
-        if calibration is None:
+            calibrations = list_calibrations(session, model.id)
+        sound = next((one for one in calibrations if self.content.rule not in one.unsound_rules), None)
+        if sound is None and calibrations:
+            raise NotReadyError(
+                f"the audit of model {model.name!r} is void: rule {self.content.rule!r} failed a control", code="control_failed"
+            )
+        if sound is None:
             raise NotReadyError(f"model {model.name!r} has no calibrated control", code="not_calibrated")
-        return calibration
+        return sound
 
     def _build_scores(self, calibration: Calibration) -> ControlScores:
         pipeline = calibration.pipeline

@@ -196,6 +196,25 @@ class AuditCompleted(EntryBody):
     report_sha256: Sha256
 
 
+class FailedControl(Part):
+    """A control of an audit that came out wrong, and by which rule."""
+
+    control: Name
+    rule: Name
+
+
+class AuditFailed(EntryBody):
+    """An audit whose controls came out wrong: its figures are void, so none of them stands here."""
+
+    entry_type: ClassVar[str] = "audit.failed"
+
+    model_id: Name
+    control_manifest_id: Name
+    generations: Count
+    failed_controls: Annotated[list[FailedControl], Field(min_length=1)]
+    report_sha256: Sha256
+
+
 class DiligenceSearched(EntryBody):
     """A search for an item's owner made after its registration; one search of many items has one id.
 
@@ -226,6 +245,7 @@ _INPUT_AND_AUDIT_BODIES: tuple[type[EntryBody], ...] = (
     ModelTrained,
     ModelImported,
     AuditCompleted,
+    AuditFailed,
     DiligenceSearched,
 )
 

@@ -23,6 +23,15 @@ from shared.errors import InputError, NotFoundError
 from shared.matching.intervals import Rate, build_rate
 
 
+def threshold_rank(rate: float, size: int) -> int:
+    """Return which of a control's scores, counted from the highest, is the threshold at a chosen rate; at least 1.
+
+    >>> threshold_rank(0.001, 3), threshold_rank(0.02, 999)
+    (1, 20)
+    """
+    return max(int(rate * (size + 1) + 1e-9), 1)
+
+
 @dataclass(frozen=True)
 class NullDistribution:
     """Best scores of a control by one rule.
@@ -69,7 +78,7 @@ class NullDistribution:
         >>> NullDistribution((0.1, 0.2, 0.3)).attained_rate(0.001)
         0.25
         """
-        return max(int(rate * (self.size + 1) + 1e-9), 1) / (self.size + 1)
+        return threshold_rank(rate, self.size) / (self.size + 1)
 
     def threshold(self, rate: float) -> float:
         """Return the control score that a match must exceed to fire at a chosen rate.
@@ -77,8 +86,7 @@ class NullDistribution:
         >>> NullDistribution((0.1, 0.2, 0.3)).threshold(0.001)
         0.3
         """
-        exceeding = max(int(rate * (self.size + 1) + 1e-9), 1) - 1
-        return float(self._sorted[self.size - 1 - exceeding])
+        return float(self._sorted[self.size - threshold_rank(rate, self.size)])
 
     def rate_above(self, threshold: float) -> float:
         """Return the false-positive rate of a threshold that is given: of an unrelated picture's score exceeding it.

@@ -35,7 +35,8 @@ class Model(SQLModel, table=True):
 class Calibration(SQLModel, table=True):
     """The control of one model: for each calibrated rule, the best scores of a held-out control through one pipeline.
 
-    `sha256` is the digest over pipeline and scores (`shared.matching.null`); audits and decisions cite it.
+    `sha256` is the digest over pipeline and scores (`shared.matching.null`); audits and decisions cite it. `unsound_rules` names
+    the rules that failed a control of an audit, each with the rate at which it did: nothing may be decided by them.
     """
 
     __tablename__ = "calibration"
@@ -47,11 +48,15 @@ class Calibration(SQLModel, table=True):
     pipeline: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     scores: dict[str, list[float]] = Field(sa_column=Column(JSON, nullable=False))
     sha256: str = Field(max_length=64)
+    unsound_rules: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}"))
     created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
 
 
 class Audit(SQLModel, table=True):
-    """One finished audit: its figures, and the digest of the `audit.json` that holds them all."""
+    """One finished audit: its state, and the digest of the `audit.json` that holds all its figures.
+
+    `state` is `completed`, or `failed` where a control came out wrong and the figures are void.
+    """
 
     __tablename__ = "audit"
     __table_args__ = (UniqueConstraint("model_id", "report_sha256"),)
@@ -60,6 +65,7 @@ class Audit(SQLModel, table=True):
     model_id: str = Field(foreign_key="model.id", index=True)
     calibration_id: str = Field(foreign_key="calibration.id")
     folder: str
+    state: str = Field(default="completed", sa_column_kwargs={"server_default": "completed"})
     report_sha256: str = Field(max_length=64)
     entry_id: int = Field(foreign_key="log_entry.id", unique=True, sa_type=BigInteger)
     created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
@@ -83,10 +89,10 @@ def load_model_record(session: Session, name_or_id: str) -> Model:
     return found
 
 
-def find_calibration(session: Session, model_id: str) -> Calibration | None:
-    """Return the newest calibration of a model, if it has one."""
+def list_calibrations(session: Session, model_id: str) -> list[Calibration]:
+    """Return the calibrations of a model, newest first."""
     query = select(Calibration).where(Calibration.model_id == model_id).order_by(col(Calibration.id).desc())
-    return session.exec(query).first()
+    return list(session.exec(query))
 
 
 def find_same_calibration(session: Session, model_id: str, sha256: str) -> Calibration | None:

@@ -113,6 +113,13 @@ BODIES: dict[str, dict[str, Any]] = {
         "attainable_rate": 0.01,
         "report_sha256": DIGEST,
     },
+    "audit.failed": {
+        "model_id": "m",
+        "control_manifest_id": "c",
+        "generations": 10,
+        "failed_controls": [{"control": "copycat", "rule": "ssim"}],
+        "report_sha256": DIGEST,
+    },
     "policy.adopted": {"name": "default", "version": "1", "sha256": DIGEST},
     "check.decided": {
         "model_id": "m",

@@ -1,10 +1,19 @@
 """The held-out control: real images that were never trained on, sent through the pipeline that generations take.
 
-Their best scores are the null distribution of a model. It is kept as the model's calibration, which the gate uses too.
+Rules, in order:
+
+1. Their best scores are the null distribution of a model: its calibration, which the gate uses too.
+2. A calibration is recorded with the audit that tested it, in one transaction; the gate never sees one that none has.
+3. A rule that failed a control is recorded as unsound, with the rate at which it failed. An audit in which it passes at that
+   rate or a smaller one lifts this; a pass at a laxer rate does not, since a lower threshold is easier to reach.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from sqlmodel import Session
 
 from services.audit.comparison import Corpus, Matched, build_control_scores, match_against
 from services.audit.models import model_recipe
@@ -33,18 +42,18 @@ class CalibratedModel:
     """A model with what it was trained on, its control, and what the control came to."""
 
     model: Model
+    folder: Path
     training: SealedSet
     control: SealedSet
     corpus: Corpus
     control_matched: Matched
     scores: ControlScores
-    calibration: Calibration
 
 
 def calibrate_model(
     workspace: Workspace, model_name: str, control_name: str, embedder: Embedder, neighbours: int
 ) -> CalibratedModel:
-    """Measure a model's control and keep it as the model's calibration.
+    """Measure a model's control.
 
     Args:
         workspace: where model and manifests are.
@@ -91,16 +100,15 @@ def measure_slice(
 
 
 def calibrate_by(workspace: Workspace, model: Model, measured: MeasuredSlice) -> CalibratedModel:
-    """Keep what a slice's control came to as the calibration of a model that was trained on the slice."""
-    calibration = _keep(workspace, model, measured.control, measured.scores)
+    """Put a model beside what the control of its slice came to; recorded with the audit (`record_calibration`)."""
     return CalibratedModel(
         model,
+        workspace.home / model.folder,
         measured.training,
         measured.control,
         measured.corpus,
         measured.control_matched,
         measured.scores,
-        calibration,
     )
 
 
@@ -129,18 +137,24 @@ def build_pipeline(
     }
 
 
-def _keep(workspace: Workspace, model: Model, control: SealedSet, scores: ControlScores) -> Calibration:
-    with workspace.writing() as session:
-        known = find_same_calibration(session, model.id, scores.sha256)
-        if known is not None:
-            return known
-        calibration = Calibration(
-            model_id=model.id,
-            control_manifest_id=control.manifest.id,
-            pipeline=dict(scores.pipeline),
-            scores={rule: list(values) for rule, values in scores.by_rule.items()},
-            sha256=scores.sha256,
-        )
-        session.add(calibration)
-        session.flush()
-        return calibration
+def record_calibration(session: Session, calibrated: CalibratedModel, failed: Collection[str], rate: float) -> Calibration:
+    """Record what an audit calibrated, or find it recorded, with the rules that its controls found unsound.
+
+    Args:
+        session: of the transaction that records the audit.
+        calibrated: the model with what its control came to.
+        failed: names of rules that failed a control.
+        rate: at which they were checked.
+    """
+    calibration = find_same_calibration(session, calibrated.model.id, calibrated.scores.sha256) or Calibration(
+        model_id=calibrated.model.id,
+        control_manifest_id=calibrated.control.manifest.id,
+        pipeline=dict(calibrated.scores.pipeline),
+        scores={rule: list(values) for rule, values in calibrated.scores.by_rule.items()},
+        sha256=calibrated.scores.sha256,
+    )
+    kept = {rule: at for rule, at in calibration.unsound_rules.items() if rule not in failed and at < rate}
+    calibration.unsound_rules = kept | {rule: min(rate, calibration.unsound_rules.get(rule, rate)) for rule in failed}
+    session.add(calibration)
+    session.flush()
+    return calibration

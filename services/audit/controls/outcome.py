@@ -1,0 +1,109 @@
+"""What a control came to: for each rule what was expected, what was got, and whether the two agree.
+
+Rules, in order:
+
+1. A check passes, fails, or is undefined with its reason; undefined is neither.
+2. Copies that are known to be copies must be found: a rule fires on more than 99 % of those for which it is defined, and
+   names the picture that was copied or a duplicate of it. The share is that of the pictures sent, which are fixed by seeds:
+   nothing is estimated from it.
+3. An audit fails where any check does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.audit.comparison import Corpus, Matched
+from shared.matching.rules.panel import RuleOutcome, evaluate
+from shared.matching.rules.rule import Rule
+
+# Of copies, the share that a rule must find. The design's figure: what a rule misses here it cannot be trusted to find.
+FOUND_SHARE = 0.99
+
+
+@dataclass(frozen=True)
+class ControlCheck:
+    """One check of a control.
+
+    Attributes:
+        rule: name of the rule that was checked.
+        expected: in words, with the figure.
+        got: in words, with the figures.
+        passed: None where the check is undefined.
+        reason: why it is undefined; empty otherwise.
+        figures: what `got` says, as numbers.
+    """
+
+    rule: str
+    expected: str
+    got: str
+    passed: bool | None
+    reason: str
+    figures: dict[str, float | int]
+
+
+@dataclass(frozen=True)
+class ControlOutcome:
+    """A control and its checks.
+
+    Attributes:
+        name: `copycat`, `exact-optimum` or `held-out`.
+        title: what was sent through the pipeline.
+        checks: one a rule, or several.
+    """
+
+    name: str
+    title: str
+    checks: tuple[ControlCheck, ...]
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether all of it that is defined came out right; None where nothing is defined."""
+        known = [check.passed for check in self.checks if check.passed is not None]
+        return all(known) if known else None
+
+    def content(self) -> dict[str, Any]:
+        """Spell it for `audit.json`."""
+        checks = [asdict(check) for check in self.checks]
+        return {"name": self.name, "title": self.title, "passed": self.passed, "checks": checks}
+
+
+def failed_checks(outcomes: Sequence[ControlOutcome]) -> list[tuple[str, ControlCheck]]:
+    """Return the checks that came out wrong, each with the name of its control."""
+    return [(outcome.name, check) for outcome in outcomes for check in outcome.checks if check.passed is False]
+
+
+def check_copies_are_found(
+    corpus: Corpus, copies: Matched, copied: NDArray[np.int64], rules: Sequence[Rule]
+) -> tuple[ControlCheck, ...]:
+    """Check that every rule finds copies.
+
+    Args:
+        corpus: the training set.
+        copies: pictures that are copies, matched in the corpus.
+        copied: int64 (B,), the row that each of them copies.
+        rules: of the audit.
+    """
+    labels = corpus.side.clusters.labels
+    return tuple(_check(outcome, labels, labels[copied]) for outcome in evaluate(rules, copies.evidence))
+
+
+def _check(outcome: RuleOutcome, labels: NDArray[np.int64], expected_cluster: NDArray[np.int64]) -> ControlCheck:
+    expected = f"fires on more than {FOUND_SHARE:.0%} of the copies and names what was copied"
+    trials = int(outcome.defined.sum())
+    if trials == 0:
+        reason = "; ".join(sorted(set(outcome.scores.undefined) - {""})) or "there is no copy to look at"
+        return ControlCheck(outcome.rule.name, expected, "undefined", None, reason, {})
+    right = outcome.fired & (labels[np.maximum(outcome.scores.items, 0)] == expected_cluster)
+    fired, found = int(outcome.fired.sum()), int(right.sum())
+    return ControlCheck(
+        rule=outcome.rule.name,
+        expected=expected,
+        got=f"fires on {fired} of {trials} and names what was copied on {found}; threshold {outcome.rule.threshold:.6g}",
+        passed=found > FOUND_SHARE * trials,
+        reason="",
+        figures={"fired": fired, "found": found, "trials": trials, "threshold": outcome.rule.threshold},
+    )
