@@ -12,6 +12,8 @@ app = typer.Typer(help="Train on sealed manifests and measure what a model memor
 
 DEFAULT_NEIGHBOURS = 1000  # the paper: "1K CLIP neighbors"
 DEFAULT_RATE = 0.001  # docs/methods/decision.md
+# The audit is recorded and its report written, but a control came out wrong. Beside the gate's 3 and 4.
+EXIT_VOID = 5
 
 
 @app.command()
@@ -84,7 +86,10 @@ def run(
     rate: Annotated[float, typer.Option(help="Chosen false-positive rate.")] = DEFAULT_RATE,
     report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
 ) -> None:
-    """Sample a model, compare with its training set and a control, and write the audit and its report."""
+    """Sample a model, compare with its training set and a control, and write the audit and its report.
+
+    Exit status 5 where a control came out wrong and the audit is void.
+    """
     from services.audit.audits import audit_model
     from services.audit.reports.audit_report import write_report
     from services.audit.samples import sample_model
@@ -105,6 +110,12 @@ def run(
     path = report or workspace.home / audit.folder / "report.html"
     write_report(workspace, [(audit, content, samples)], path)
     console.print(str(path), soft_wrap=True)
+    if audit.state == "failed":
+        for tested in content["controls"]:
+            for check in tested["checks"]:
+                if check["passed"] is False:
+                    typer.echo(f"void: {tested['name']}, rule {check['rule']}: {check['got']}", err=True)
+        raise typer.Exit(EXIT_VOID)
 
 
 @app.callback()

@@ -26,7 +26,7 @@ from services.demo.pictures import write_faces, write_photographs
 from services.demo.summary import build_summary
 from services.ingest.sources.bulk import register_rows
 from services.ingest.sources.imagefolder import count_rows, read_imagefolder
-from shared.errors import InputError
+from shared.errors import CorruptStateError, InputError
 from shared.files import save_atomically
 from shared.ledger.verify import verify_log
 from shared.records.manifests import seal_manifest
@@ -94,6 +94,9 @@ def _run(folder: Path, plan: DemoPlan) -> None:
     write_report(workspace, audits, folder / "report.html", title=TITLE, checks=checks)
     save_atomically(folder / "summary.json", (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
     show_summary(summary, folder)
+    void = [content["model"]["name"] for audit, content, _ in audits if audit.state == "failed"]
+    if void:
+        raise CorruptStateError(f"audits are void, their controls came out wrong: {', '.join(void)}", code="audit_void")
 
 
 def register_pictures(workspace: Workspace, folder: Path) -> None:

@@ -29,6 +29,8 @@ def _model(content: dict[str, Any]) -> dict[str, Any]:
     copies, control = content["copies"], content["control_rate"]
     return {
         "name": content["model"]["name"],
+        "audit_state": content["state"],
+        "controls_passed": {control["name"]: control["passed"] for control in content["controls"]},
         "manifest_size": content["manifest"]["size"],
         "manifest_root": content["manifest"]["root"],
         "updates": content["model"]["updates"],

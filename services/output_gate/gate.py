@@ -119,7 +119,8 @@ class Gate:
         sound = next((one for one in calibrations if self.content.rule not in one.unsound_rules), None)
         if sound is None and calibrations:
             raise NotReadyError(
-                f"the audit of model {model.name!r} is void: rule {self.content.rule!r} failed a control", code="control_failed"
+                f"the audit of model {model.name!r} is void: rule {self.content.rule!r} failed a control",
+                code="control_failed",
             )
         if sound is None:
             raise NotReadyError(f"model {model.name!r} has no calibrated control", code="not_calibrated")

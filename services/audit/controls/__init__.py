@@ -3,7 +3,14 @@
 An audit whose controls come out wrong is void, whatever its figures; docs/methods/controls.md says what each one proves.
 """
 
-from services.audit.controls.calibration import CalibratedModel, MeasuredSlice, calibrate_by, calibrate_model, measure_slice, record_calibration
+from services.audit.controls.calibration import (
+    CalibratedModel,
+    MeasuredSlice,
+    calibrate_by,
+    calibrate_model,
+    measure_slice,
+    record_calibration,
+)
 from services.audit.controls.outcome import ControlCheck, ControlOutcome, failed_checks
 from services.audit.controls.run import run_controls
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import nhypergeom
 
 from services.audit.comparison import Corpus, Matched
 from services.audit.controls.outcome import ControlCheck
@@ -56,8 +57,6 @@ def _tail_when_first_is_reached_first(first: int, second: int, rank: int, other_
     From there on, the pictures of the first half above the second half's threshold are those of ranks up to its own threshold
     and `more` after it.
     """
-    from scipy.stats import nhypergeom  # takes a second to import
-
     passed = np.arange(min(other_rank, second + 1))
     reached = nhypergeom.pmf(passed, first + second, second, rank)
     left_first, left_second = first - rank, second - passed
@@ -79,14 +78,22 @@ def check_held_out(
         rate: chosen false-positive rate.
     """
     rules = sorted(scores.by_rule)
-    fires = [_check_rate(rule, scores.null(rule), rate, FALSE_ALARM / len(rules)) for rule in rules]
+    fires = [check_rate(rule, scores.null(rule), rate, FALSE_ALARM / len(rules)) for rule in rules]
     matched = control.matches.index
     near = near_copies(control.matches.ssim, control.evidence.hashes, corpus.side.hashes[matched])
     pairs = [f"{one} (nearest {corpus.item_ids[int(at)]})" for one, at in zip(control_ids, matched, strict=True)]
     return (*fires, *(_check_threshold(rule, scores.null(rule), rate, near, pairs) for rule in rules))
 
 
-def _check_rate(rule: str, null: NullDistribution, rate: float, false_alarm: float) -> ControlCheck:
+def check_rate(rule: str, null: NullDistribution, rate: float, false_alarm: float) -> ControlCheck:
+    """Check that no more of a control fire by a rule than chance explains.
+
+    Args:
+        rule: its name.
+        null: what the control came to by it, at least four scores.
+        rate: chosen false-positive rate.
+        false_alarm: how rarely a sound control may fail, 0..1.
+    """
     found = cross_fit(null, rate)
     sizes = (null.size + 1) // 2, null.size // 2
     ranks = threshold_rank(rate, sizes[0]), threshold_rank(rate, sizes[1])

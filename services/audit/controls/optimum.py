@@ -8,8 +8,8 @@ Rules, in order:
 
 1. A sample whose last weights give one picture 99 % or more is that picture, up to a hundredth of its distance to the
    others: it is a copy, and known of which. A sample between pictures is none, and is left out.
-2. Where fewer than half of the samples are copies, so few steps were taken that even the optimum mixes pictures; the control is
-   then undefined.
+2. Where fewer than half of the samples are copies, so few steps were taken that even the optimum mixes pictures; the control
+   is then undefined.
 3. Slices beyond 512 pictures are replayed in part, a seeded draw: the cost of a step is bounded.
 
 Source: Karras et al. 2022 (arXiv:2206.00364), appendix B.3, for the closed form; Ho et al. 2020 for the parametrisations.

@@ -1,7 +1,9 @@
 """PDQ: perceptual hashes of 256 bits that differ in at most 31.
 
 Pictures with little structure hash to noise; PDQ states a quality for each hash, and below its authors' floor the rule is
-undefined. Training views below the floor are left out of the comparison.
+undefined. Training views below the floor are left out of the comparison. PDQ looks at 64 × 64 pixels: smaller views are blown up
+to that, their finest bits follow from rounding, and smooth pictures then miss their own copies with one level of noise (the
+copycat control of an audit, docs/methods/controls.md). For them the rule is undefined too.
 
 Source: Facebook 2019, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm".
 """
@@ -9,12 +11,19 @@ Source: Facebook 2019, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-H
 import numpy as np
 
 from shared.matching.rules.evidence import Evidence
-from shared.matching.rules.rule import NO_ITEM, Rule, Scores
+from shared.matching.rules.rule import NO_ITEM, Rule, Scores, undefined_for_all
 from shared.vision.pdq_thresholds import MATCH_DISTANCE, MIN_QUALITY
 from shared.vision.perceptual_hash import BITS
 
+# PDQ, hashing.pdf, section 4: the picture is reduced to 64 × 64 before it is hashed.
+MIN_SIDE_PX = 64
+
 
 def _score(evidence: Evidence) -> Scores:
+    if min(evidence.views.shape[2:]) < MIN_SIDE_PX:
+        return undefined_for_all(
+            len(evidence.views), f"views of less than {MIN_SIDE_PX} px are smaller than what PDQ looks at"
+        )
     usable = evidence.training.hashes.defined[evidence.shortlists]
     distances = np.where(usable, evidence.pdq_distances, BITS + 1)
     best = distances.argmin(axis=1)

@@ -91,6 +91,8 @@ def test_pdq_is_undefined_on_flat_pictures() -> None:
     assert "the generation has too little structure" in outcome.row(0)["reason"]
     [other] = evaluate([PDQ], evidence(training[:1], np.repeat(flat, 5, axis=0)))
     assert "every training image near it" in other.row(0)["reason"]
+    small = training[:, :, ::2, ::2]
+    assert "less than 64 px" in evaluate([PDQ], evidence(small, small))[0].row(0)["reason"]
 
 
 def test_flat_original_does_not_stand_in_for_the_adaptive_neighbourhood() -> None:
