@@ -68,8 +68,8 @@ def _add_examples(operation: dict[str, Any]) -> None:
     example = EXAMPLES.get(operation["operationId"])
     if example is None:
         return
-    for content in operation.get("requestBody", {}).get("content", {}).values():
-        content["example"] = example.request
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        content["example"] = example.request_forms.get(media_type, example.request)
     for status, response in operation["responses"].items():
         if status.startswith("2"):
             for media_type, content in response.get("content", {}).items():

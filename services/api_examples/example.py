@@ -21,9 +21,11 @@ class Example:
     Args:
         request: the body; None where there is none.
         answer: the body of the answer.
-        other_forms: bodies of other media types than the first, by media type.
+        other_forms: bodies of the answer in other media types than the first, by media type.
+        request_forms: bodies of the request in other media types than the first, by media type.
     """
 
     answer: Any
     request: Any = None
     other_forms: Mapping[str, Any] = field(default_factory=dict)
+    request_forms: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Examples of the review queue and of flags."""
+"""Examples of policies, of the review queue, of flags, and of what they owe."""
 
 from typing import Any
 
@@ -48,7 +48,76 @@ OPEN_REVIEW = {
 }
 VERDICT = {"verdict": "confirm", "reason": "the same harbour, mirrored", "name": "Rita Reviewer"}
 
+POLICY_ID = "0198c0de-d3a0-75aa-a697-b2f3ea490001"
+POLICY = {
+    "name": "default",
+    "version": 4,
+    "rule": "fused",
+    "neighbours": 1000,
+    "false_positive_rate": 0.001,
+    "borderline": {"false_positive_rate": 0.005},
+    "shares": "equal",
+    "tariff": {"currency": "EUR", "amount_minor": 25000},
+    "waiver_reasons": ["licensed", "owner_not_found"],
+}
+POLICY_TOML = """name = "default"
+version = 4
+rule = "fused"
+neighbours = 1000
+false_positive_rate = 0.001
+shares = "equal"
+waiver_reasons = ["licensed", "owner_not_found"]
+borderline = { false_positive_rate = 0.005 }
+tariff = { currency = "EUR", amount_minor = 25000 }
+"""
+ADOPTED = {
+    "id": POLICY_ID,
+    "name": "default",
+    "version": 4,
+    "sha256": ROOT,
+    "in_force": True,
+    "adopted_at": MOMENT,
+    "content": POLICY,
+}
+CHANGE = {
+    "check_id": CHECK["id"],
+    "item_id": ITEM_ID,
+    "before": "clear",
+    "after": "borderline",
+    "score": 2.9,
+    "p_value": 0.003,
+    "amount_before": None,
+    "amount_after": None,
+}
+DRY_RUN = {
+    "policy_sha256": ROOT,
+    "checks": 1000,
+    "unchanged": 997,
+    "changed": [{"kind": "clear_to_borderline", "count": 1, "changes": [CHANGE]}],
+    "not_decidable": [{"reason": "index_behind", "count": 2, "check_ids": [CHECK["id"]]}],
+    "more": True,
+}
+PAYABLE = {
+    "flag_id": FLAG_ID,
+    "check_id": CHECK["id"],
+    "item_id": ITEM_ID,
+    "owner_id": OWNER["party_id"],
+    "owner": "Olga Owner",
+    "share": 1.0,
+    "amount_minor": 25000,
+    "currency": "EUR",
+    "state": "accepted",
+    "held": None,
+    "raised_at": MOMENT,
+}
+PAYABLES_CSV = "\r\n".join((",".join(PAYABLE), ",".join("" if one is None else str(one) for one in PAYABLE.values()), ""))
+
 EXAMPLES: dict[str, Example] = {
+    "create_policy": Example(ADOPTED | {"receipt": RECEIPT}, POLICY, request_forms={"application/toml": POLICY_TOML}),
+    "get_policies": Example({"items": [ADOPTED], "next_cursor": None}),
+    "get_policy": Example(ADOPTED | {"receipt": RECEIPT}),
+    "try_policy": Example(DRY_RUN, POLICY, request_forms={"application/toml": POLICY_TOML}),
+    "get_payables": Example({"items": [PAYABLE], "next_cursor": None}, other_forms={"text/csv": PAYABLES_CSV}),
     "get_reviews": Example({"items": [OPEN_REVIEW], "next_cursor": None}),
     "create_flag_review": Example(REVIEWED, VERDICT),
     "create_check_review": Example(

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.command_workspace import open_home
 from services.console import console
 from services.output_gate.flags import cli as flags_cli
+from services.output_gate.policy import cli as policy_cli
 from services.output_gate.reviews import cli as reviews_cli
 from shared.errors import InputError
 from shared.files import save_atomically
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Decide whether a generation may be released.", no_args_is_help=True)
 
+app.add_typer(policy_cli.app, name="policy")
 app.add_typer(reviews_cli.app, name="review")
 app.add_typer(flags_cli.app, name="flags")
 
@@ -54,6 +56,26 @@ def check(
         save_atomically(receipt, answer.receipt.encode())
     console.print_json(answer.model_dump_json()) if as_json else show_answer(answer)
     raise typer.Exit(EXIT_STATUS[answer.decision])
+
+
+@app.command()
+def payables(
+    csv: Annotated[Path | None, typer.Option(help="Write every row to this file, as CSV.")] = None,
+    state: Annotated[str | None, typer.Option(help="Of flags in this state; else of all not overturned.")] = None,
+) -> None:
+    """List what is owed to whom: one row an owner's share of a flag, in minor units of its currency."""
+    from services.output_gate.payables.payables import iterate_payables, write_csv
+
+    rows = iterate_payables(open_home(), state)
+    if csv is not None:
+        save_atomically(csv, "".join(write_csv(rows)).encode())
+        console.print(f"{csv}")
+        return
+    table = Table(Column("flag", min_width=36), "item", "owner", "share", "amount", "state", "held")
+    for row in rows:
+        amount = "to be assessed" if row.amount_minor is None else f"{row.amount_minor} {row.currency}"
+        table.add_row(row.flag_id, row.item_id, row.owner or "unknown", f"{row.share:.6f}", amount, row.state, row.held or "")
+    console.print(table)
 
 
 def _read_checked(workspace: "Workspace", file: Path, model: str) -> bytes:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from services.command_workspace import open_home
@@ -32,7 +32,7 @@ def list_all(
     if as_json:
         show_json(page)
         return
-    table = Table("id", "raised", "state", "held", "amount", "owners", "next")
+    table = Table(Column("id", min_width=36), "raised", "state", "held", "amount", "owners", "next")
     for one in page.items:
         owners = "; ".join(owner.name for owner in one.owners) or "none known"
         table.add_row(one.id, one.raised_at, one.state, one.held or "", _amount(one), owners, ", ".join(one.next_steps))

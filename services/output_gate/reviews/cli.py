@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from services.command_workspace import open_home
@@ -28,7 +28,7 @@ def list_reviews(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = Fal
     if as_json:
         show_json(page)
         return
-    table = Table("id", "kind", "since", "item", "score", "line", "p-value", "policy")
+    table = Table(Column("id", min_width=36), "kind", "since", "item", "score", "line", "p-value", "policy")
     for one in page.items:
         figures = f"{one.score:.3f}", f"{one.threshold:.3f}", f"{one.p_value:.4f}"
         table.add_row(one.id, one.kind, one.opened_at, one.item_id, *figures, one.policy)

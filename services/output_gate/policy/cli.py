@@ -1,0 +1,101 @@
+"""`sleeve gate policy`: adopt a policy, see what was adopted, try one on past checks."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Column, Table
+
+from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, show_json
+from services.command_workspace import open_home
+from services.console import console
+
+if TYPE_CHECKING:
+    from services.output_gate.policy.schemas import DryRun
+
+app = typer.Typer(help="Adopt policies, and try them on past checks.", epilog=EXIT_STATUS, no_args_is_help=True)
+
+PolicyFile = Annotated[Path, typer.Argument(help="The policy, as TOML.")]
+
+
+@app.command()
+def adopt(file: PolicyFile, as_json: AsJson = False) -> None:
+    """Adopt a policy through the log; running gates decide by it from their next check on."""
+    from services.output_gate.policy.adoption import adopt_policy
+    from services.output_gate.policy.answers import build_adopted
+    from services.output_gate.policy.policy import load_policy_file
+
+    content = load_policy_file(file)
+    workspace = open_home()
+    with workspace.writing() as session:
+        policy_id = adopt_policy(session, content).id
+    answer = build_adopted(workspace, policy_id)
+    if as_json:
+        show_json(answer)
+        return
+    console.print(f"{answer.name} v{answer.version} is in force: {answer.id}, SHA-256 {answer.sha256}")
+
+
+@app.command("list")
+def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
+    """List adopted policies in the order of their adoption."""
+    from services.output_gate.policy.answers import page_of_policies
+
+    page = page_of_policies(open_home(), cursor, limit)
+    if as_json:
+        show_json(page)
+        return
+    table = Table(Column("id", min_width=36), "name", "version", "adopted", "in force", "SHA-256")
+    for one in page.items:
+        table.add_row(one.id, one.name, str(one.version), one.adopted_at, "yes" if one.in_force else "", one.sha256[:12])
+    console.print(table)
+    if page.next_cursor:
+        console.print(f"more: --cursor {page.next_cursor}")
+
+
+@app.command()
+def show(policy: Annotated[str, typer.Argument(help="Id of a policy, or a name for the newest of that name.")]) -> None:
+    """Print a policy with the receipt of its adoption, as JSON."""
+    from services.output_gate.policy.answers import build_adopted, find_adopted
+
+    workspace = open_home()
+    with workspace.reading() as session:
+        policy_id = find_adopted(session, policy).id
+    show_json(build_adopted(workspace, policy_id))
+
+
+@app.command("dry-run")
+def dry_run(
+    file: PolicyFile,
+    model: Annotated[str | None, typer.Option(help="Checks of this model only, by name or id.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many of the newest checks; all without it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what past checks would come to under a policy; nothing is adopted, recorded or compared anew."""
+    from services.output_gate.policy.dry_run import run_dry
+    from services.output_gate.policy.policy import load_policy_file
+    from shared.records.models import load_model_record
+
+    content = load_policy_file(file)
+    workspace = open_home()
+    model_id = None
+    if model is not None:
+        with workspace.reading() as session:
+            model_id = load_model_record(session, model).id
+    found = run_dry(workspace, content, limit, model_id)
+    if as_json:
+        show_json(found)
+        return
+    _show(found)
+
+
+def _show(found: "DryRun") -> None:
+    table = Table("what would change", "checks", "such as")
+    for kind in found.changed:
+        table.add_row(kind.kind.replace("_", " "), f"{kind.count:,}", ", ".join(one.check_id for one in kind.changes[:3]))
+    for refused in found.not_decidable:
+        reason = refused.reason.replace("_", " ")
+        table.add_row(f"cannot be decided again: {reason}", f"{refused.count:,}", ", ".join(refused.check_ids[:3]))
+    table.add_row("nothing", f"{found.unchanged:,}", "")
+    console.print(table)
+    console.print(f"{found.checks:,} checks" + (", and older ones left out" if found.more else ""))

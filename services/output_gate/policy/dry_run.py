@@ -1,0 +1,180 @@
+"""The dry run: what past checks would come to under another policy, from what was recorded of them; no picture is compared.
+
+Rules, in order:
+
+1. A check records the score, and the item, that every rule came to, and cites the calibration whose control scores are on
+   record. That is all that a decision rests on: deciding again by `decide` gives what the gate would have answered.
+2. What was not recorded is not guessed. A check that was undecided because something was missing has no scores; one whose
+   calibration is gone has no control; one whose shortlist had another length than the policy asks for was another search. Each
+   is listed with its reason.
+3. What people said since (reviews, steps) is not undone: the run compares decisions, not outcomes.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from services.output_gate.policy.policy import PolicyContent
+from services.output_gate.policy.schemas import Change, ChangeKind, DryRun, NotDecidable, Verdict
+from shared.errors import NotFoundError
+from shared.matching.decision import BORDERLINE, Decision, decide
+from shared.matching.null import NullDistribution
+from shared.records.checks import Check
+from shared.records.flags import Flag
+from shared.records.insertion import in_chunks
+from shared.records.models import find_same_calibration
+from shared.workspace import Workspace
+
+# Of one kind or reason, this many are named; their count is always of all.
+NAMED = 100
+CHECKS_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class _Null:
+    """A rule's control as a check's calibration has it, or why there is none to decide by."""
+
+    null: NullDistribution | None
+    reason: str = ""
+
+
+def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, model_id: str | None = None) -> DryRun:
+    """Decide past checks again under a policy.
+
+    Args:
+        workspace: whose checks.
+        content: the policy to try.
+        limit: how many at most, newest first; None for all.
+        model_id: of this model only; None for all.
+    """
+    unchanged, seen, more = 0, 0, False
+    changes: dict[str, list[Change]] = {}
+    refused: dict[str, list[str]] = {}
+    counts: Counter[str] = Counter()
+    nulls: dict[tuple[str, str], _Null] = {}
+    with workspace.reading() as session:
+        for check, flag in _past_checks(session, model_id):
+            if limit is not None and seen == limit:
+                more = True
+                break
+            seen += 1
+            found = _decide_again(session, check, content, nulls)
+            if isinstance(found, str):
+                counts[f"not {found}"] += 1
+                _name(refused.setdefault(found, []), check.id)
+                continue
+            change = _compare(check, flag, content, *found)
+            if change is None:
+                unchanged += 1
+                continue
+            counts[change[0]] += 1
+            _name(changes.setdefault(change[0], []), change[1])
+    return DryRun(
+        policy_sha256=content.sha256,
+        checks=seen,
+        unchanged=unchanged,
+        changed=[ChangeKind(kind=kind, count=counts[kind], changes=changes[kind]) for kind in sorted(changes)],
+        not_decidable=[
+            NotDecidable(reason=one, count=counts[f"not {one}"], check_ids=refused[one]) for one in sorted(refused)
+        ],
+        more=more,
+    )
+
+
+def _name(named: list[Any], one: Any) -> None:
+    if len(named) < NAMED:
+        named.append(one)
+
+
+def _past_checks(session: Session, model_id: str | None) -> Iterator[tuple[Check, Flag | None]]:
+    """Yield checks with their flags, newest first, a block of them in memory."""
+    before = "~"  # after every id
+    while True:
+        query = select(Check).where(col(Check.id) < before)
+        if model_id is not None:
+            query = query.where(Check.model_id == model_id)
+        block = list(session.exec(query.order_by(col(Check.id).desc()).limit(CHECKS_AT_ONCE)))
+        if not block:
+            return
+        flags = _flags_of(session, [check.id for check in block])
+        yield from ((check, flags.get(check.id)) for check in block)
+        before = block[-1].id
+        session.expunge_all()
+
+
+def _flags_of(session: Session, check_ids: list[str]) -> dict[str, Flag]:
+    chunks: Iterable[Any] = in_chunks(check_ids)
+    return {
+        flag.check_id: flag for chunk in chunks for flag in session.exec(select(Flag).where(col(Flag.check_id).in_(chunk)))
+    }
+
+
+def _decide_again(
+    session: Session, check: Check, content: PolicyContent, nulls: dict[tuple[str, str], _Null]
+) -> tuple[Decision, str | None] | str:
+    """Return the decision and the item that it names, or the code of why there is none."""
+    result = check.result
+    digest = result.get("calibration_sha256")
+    if digest is None:
+        return str(result["reason"])  # what was missing then; no scores were recorded
+    finding = next((one for one in result["rules"] if one["rule"] == content.rule), None)
+    if finding is None:
+        return "rule_not_measured"
+    if finding["score"] is None:
+        return "rule_undefined"
+    key = (check.model_id, digest)
+    if key not in nulls:
+        nulls[key] = _load_null(session, check.model_id, digest, content)
+    null = nulls[key].null
+    if null is None:
+        return nulls[key].reason
+    decided = decide(float(finding["score"]), null, content.flag_bound, content.borderline_bound)
+    return decided, finding["item"]
+
+
+def _load_null(session: Session, model_id: str, digest: str, content: PolicyContent) -> _Null:
+    calibration = find_same_calibration(session, model_id, digest)
+    if calibration is None:
+        return _Null(None, "calibration_missing")
+    if calibration.pipeline["neighbours"] != content.neighbours:
+        return _Null(None, "other_shortlist")
+    if content.rule not in calibration.scores:
+        return _Null(None, "rule_not_calibrated")
+    return _Null(NullDistribution(tuple(calibration.scores[content.rule])))
+
+
+def _compare(
+    check: Check, flag: Flag | None, content: PolicyContent, decided: Decision, item_id: str | None
+) -> tuple[str, Change] | None:
+    """Return the kind of change and the change, or None where everything stays."""
+    before, after = _verdict(check.decision, check.result["reason"]), _verdict(decided.outcome, decided.reason)
+    if decided.score is None or decided.p_value is None:
+        raise NotFoundError(f"check {check.id}: expected a decision with its figures, got none")
+    owed = content.tariff.amount_for(decided.p_value) if content.tariff and after == "flag" else None
+    change = Change(
+        check_id=check.id,
+        item_id=item_id,
+        before=before,
+        after=after,
+        score=decided.score,
+        p_value=decided.p_value,
+        amount_before=flag.amount_minor if flag else None,
+        amount_after=owed,
+    )
+    if before != after:
+        return f"{before}_to_{after}", change
+    if after != "flag" or flag is None:
+        return None
+    if item_id != flag.item_id:
+        return "flag_other_item", change
+    currency = content.tariff.currency if content.tariff else None
+    return ("flag_other_amount", change) if (owed, currency) != (flag.amount_minor, flag.currency) else None
+
+
+def _verdict(decision: str, reason: str) -> Verdict:
+    if decision == "undecided" and reason == BORDERLINE:
+        return "borderline"
+    return "clear" if decision == "clear" else "flag" if decision == "flag" else "undecided"

@@ -1,0 +1,65 @@
+"""Adopted policies as they are answered, and what a dry run found."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+Verdict = Literal["clear", "flag", "borderline", "undecided"]
+
+
+class PolicyAnswer(BaseModel):
+    """An adopted policy; `content` is what it says."""
+
+    id: str
+    name: str
+    version: int
+    sha256: str
+    in_force: bool = Field(description="Whether checks are decided by it now.")
+    adopted_at: str
+    content: dict[str, Any]
+
+
+class AdoptedPolicy(PolicyAnswer):
+    """A policy as adopted, with the receipt of its entry."""
+
+    receipt: str
+
+
+class Change(BaseModel):
+    """What a check, or the amount of its flag, would come to under the policy that was tried."""
+
+    check_id: str
+    item_id: str | None = Field(description="The item that the tried policy's rule names.")
+    before: Verdict
+    after: Verdict
+    score: float
+    p_value: float
+    amount_before: int | None = Field(description="Of the flag on record, in minor units.")
+    amount_after: int | None = Field(description="By the tried policy's tariff, in minor units.")
+
+
+class ChangeKind(BaseModel):
+    """Changes of one kind, such as `clear_to_flag`, `flag_other_item` or `flag_other_amount`."""
+
+    kind: str
+    count: int
+    changes: list[Change] = Field(description="The first of them, newest first; `count` is of all.")
+
+
+class NotDecidable(BaseModel):
+    """Checks that cannot be decided again from what was recorded, by reason."""
+
+    reason: str
+    count: int
+    check_ids: list[str] = Field(description="The first of them, newest first; `count` is of all.")
+
+
+class DryRun(BaseModel):
+    """What past checks would come to under a policy; nothing is adopted, recorded or told."""
+
+    policy_sha256: str
+    checks: int = Field(description="Past checks looked at.")
+    unchanged: int
+    changed: list[ChangeKind]
+    not_decidable: list[NotDecidable]
+    more: bool = Field(description="Whether older checks were left out for the limit.")
