@@ -35,6 +35,7 @@ def build_audit(
         "model": {
             "id": model.id,
             "name": model.name,
+            "origin": model.origin,
             "weights_sha256": model.weights_sha256,
             "config_sha256": model.config_sha256,
             "updates": model.updates,

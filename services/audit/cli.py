@@ -60,6 +60,19 @@ def train(
     console.print(f"{model.name}: weights {model.weights_sha256}", soft_wrap=True)
 
 
+@app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="Folder of the model, as diffusers saves it.")],
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    manifest: Annotated[str, typer.Option(help="Sealed manifest that its owner says it was trained on.")],
+) -> None:
+    """Import a model that was trained elsewhere. Its weights must be safetensors."""
+    from services.audit.imported_models import import_model
+
+    model = import_model(open_home(), folder, name, manifest)
+    console.print(f"{model.name}: weights {model.weights_sha256}; its manifest is declared, not verified", soft_wrap=True)
+
+
 @app.command()
 def sample(
     model: Annotated[str, typer.Argument(help="Name of the model.")],

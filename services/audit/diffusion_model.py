@@ -8,11 +8,16 @@ Rules, in order:
    them.
 3. Only a `UNet2DModel` with a DDPM or DDIM scheduler is accepted: what training makes and what sampling can
    run.
+4. Weights in half precision are a variant, `diffusion_pytorch_model.fp16.safetensors`. Beside others it is passed over; alone
+   it is read. The network computes in float32 whatever its file holds.
+5. Every weight that the network has comes from the file, and every one in the file is used: diffusers would fill what is
+   missing with noise.
 
 Source: Ho et al. 2020 (arXiv:2006.11239) for the model, huggingface/diffusers for the layout.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,6 +32,10 @@ from shared.errors import CorruptStateError, InputError, NotFoundError
 Scheduler: TypeAlias = DDPMScheduler | DDIMScheduler
 
 PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
+# One file, or several with an index; a variant's name stands before the suffix.
+_WEIGHTS_NAME = re.compile(r"diffusion_pytorch_model(?:\.(?P<variant>[a-z0-9_]+))?(?:-\d{5}-of-\d{5})?\.safetensors", re.ASCII)
+# What diffusers and torch raise over files that are not what they say.
+_UNREADABLE = (OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError, ArithmeticError, SafetensorError)
 _SCHEDULERS = {"DDPMScheduler": DDPMScheduler, "DDIMScheduler": DDIMScheduler}
 
 
@@ -77,13 +86,18 @@ def load_model(folder: Path) -> tuple[UNet2DModel, Scheduler]:
         safetensors, classes that are not supported, or files that do not parse.
     """
     _, scheduler_class = _read_classes(folder)
-    _weight_files(folder)
+    variant = weights_variant(weight_files(folder))
     try:
-        unet = UNet2DModel.from_pretrained(folder / "unet", use_safetensors=True, local_files_only=True)
+        unet, found = UNet2DModel.from_pretrained(
+            folder / "unet", use_safetensors=True, local_files_only=True, variant=variant, output_loading_info=True
+        )
         scheduler = _SCHEDULERS[scheduler_class].from_pretrained(folder / "scheduler", local_files_only=True)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"expected a diffusers model in {folder.name!r}, got: {error}", code="model_unreadable") from error
-    return unet.eval(), scheduler
+    wrong = [f"{kind}: {', '.join(map(str, list(keys)[:3]))}" for kind, keys in found.items() if keys]
+    if wrong:
+        raise InputError(f"expected weights for exactly this network, got {'; '.join(wrong)}", code="weights_do_not_fit")
+    return unet.float().eval(), scheduler
 
 
 def weights_sha256(folder: Path) -> str:
@@ -93,7 +107,7 @@ def weights_sha256(folder: Path) -> str:
         NotFoundError: the folder has no weights.
         InputError: its weights are not safetensors.
     """
-    digests = {path.name: sha256_hex(path.read_bytes()) for path in _weight_files(folder)}
+    digests = {path.name: sha256_hex(path.read_bytes()) for path in weight_files(folder)}
     if len(digests) == 1:
         return next(iter(digests.values()))
     return sha256_hex(canonical_json(digests))
@@ -110,15 +124,36 @@ def verify_weights(folder: Path, expected: str) -> None:
         raise CorruptStateError(f"weights are damaged: expected SHA-256 {expected}, got {got}", code="weights_damaged")
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    unet = folder / "unet"
-    files = sorted(unet.glob("*.safetensors"))
-    if files:
-        return files
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files of a model's weights: those in full precision, or else its only variant's.
+
+    Raises:
+        NotFoundError: it has none.
+        InputError: they are pickles, or variants among which nothing decides.
+    """
+    by_variant: dict[str, list[Path]] = {}
+    for path in sorted((folder / "unet").glob("*.safetensors")):
+        named = _WEIGHTS_NAME.fullmatch(path.name)
+        if named is not None:
+            by_variant.setdefault(named["variant"] or "", []).append(path)
+    if "" in by_variant:
+        return by_variant[""]
+    if len(by_variant) > 1:
+        raise InputError(f"expected weights of one variant, got {', '.join(sorted(by_variant))}", code="weights_ambiguous")
+    if by_variant:
+        return next(iter(by_variant.values()))
     pickles = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLE_SUFFIXES)
     if pickles:
         raise InputError(f"expected safetensors weights, got pickles: {', '.join(pickles)}", code="weights_not_safetensors")
-    raise NotFoundError(f"no weights in {folder.name}/unet: expected *.safetensors", code="model_not_found")
+    raise NotFoundError(
+        f"no weights in {folder.name}/unet: expected diffusion_pytorch_model*.safetensors", code="model_not_found"
+    )
+
+
+def weights_variant(files: list[Path]) -> str | None:
+    """Return the variant that weight files are of, None in full precision."""
+    named = _WEIGHTS_NAME.fullmatch(files[0].name)
+    return named["variant"] if named is not None else None
 
 
 def _read_classes(folder: Path) -> tuple[str, str]:
@@ -128,7 +163,7 @@ def _read_classes(folder: Path) -> tuple[str, str]:
         classes = (index["unet"][1], index["scheduler"][1])
     except FileNotFoundError as error:
         raise NotFoundError(f"no model in {folder.name!r}: expected model_index.json", code="model_not_found") from error
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise InputError(
             f"model_index.json of {folder.name!r} names no unet and scheduler", code="model_unreadable"
         ) from error

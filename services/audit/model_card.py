@@ -1,4 +1,4 @@
-"""The README.md of a trained model: what it is, what it was trained on, how to load it.
+"""The README.md of a model, trained here or imported: what it is, what it was trained on, how to load it.
 
 The front matter is what model hubs read. Source: Mitchell et al. 2019 (arXiv:1810.03993), and the model card
 specification of huggingface/hub-docs, modelcard.md.
@@ -45,6 +45,41 @@ from diffusers import DDPMPipeline
 image = DDPMPipeline.from_pretrained("path/to/this/folder")().images[0]
 ```
 """
+
+
+_IMPORTED_CARD = """---
+library_name: diffusers
+pipeline_tag: unconditional-image-generation
+tags:
+- diffusers
+- unconditional-image-generation
+---
+
+# {name}
+
+An unconditional diffusion model that was trained elsewhere and imported into Sleeve. It came without a card.
+
+## Training data
+
+Its owner declares that it was trained on {images} images: the sealed manifest with Merkle root
+
+    {root}
+
+Nobody here trained it, so this was not verified. How it was trained is not recorded.
+
+| SHA-256 of the weights |
+|---|
+| `{weights_sha256}` |
+"""
+
+
+def build_imported_card(name: str, manifest_root: str, image_count: int, weights_sha256: str) -> str:
+    """Write the card of a model that was imported without one.
+
+    >>> "not verified" in build_imported_card("m", "root-1", 4, "00")
+    True
+    """
+    return _IMPORTED_CARD.format(name=name, images=image_count, root=manifest_root, weights_sha256=weights_sha256)
 
 
 def build_model_card(name: str, config: TrainingConfig, *, manifest_root: str, image_count: int, weights_sha256: str) -> str:
