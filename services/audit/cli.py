@@ -131,6 +131,35 @@ def run(
         raise typer.Exit(EXIT_VOID)
 
 
+@app.command()
+def study(
+    config: Annotated[str, typer.Argument(help="A study's TOML file, or one that comes along: cpu, paper, smoke.")],
+    report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
+    at_once: Annotated[int | None, typer.Option(help="Models trained side by side, instead of what the file says.")] = None,
+) -> None:
+    """Train and audit models of many slice sizes and draw the curve. Run it again after an interruption: it goes on."""
+    from services.audit.reports.study_report import write_study_report
+    from services.audit.studies.dashboard import dashboard
+    from services.audit.studies.study import run_study
+    from services.audit.studies.study_config import load_study_config
+
+    planned = load_study_config(config)
+    if at_once is not None:
+        planned = type(planned).model_validate(planned.model_dump() | {"at_once": at_once})
+    workspace = open_home()
+    with dashboard(console, planned) as on_progress:
+        finished = run_study(workspace, planned, on_progress)
+    for one in finished.content["sizes"]:
+        console.print(
+            f"{one['size']:,} pictures, {one['models']} models: {one['mean_rate']:.1%} of generations are copies "
+            f"({one['lowest_rate']:.1%} to {one['highest_rate']:.1%}); held-out images {one['control_rate']:.2%}",
+            soft_wrap=True,
+        )
+    path = report or workspace.home / finished.record.folder / "report.html"
+    write_study_report(workspace, finished, path)
+    console.print(str(path), soft_wrap=True)
+
+
 @app.callback()
 def audit() -> None:
     """Train on sealed manifests and measure what a model memorised."""

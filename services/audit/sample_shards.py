@@ -128,6 +128,18 @@ def load_samples(folder: Path) -> Samples:
     return Samples(images, seeds, settings)
 
 
+def is_finished(folder: Path) -> bool:
+    """Say whether a folder names all the generations that were asked for; they are checked when they are read.
+
+    Raises:
+        CorruptStateError: `samples.json` cannot be read.
+    """
+    if not (folder / SIDECAR_FILE).exists():
+        return False
+    settings, digests = _load_sidecar(folder)
+    return len(digests) == shard_count(settings["count"], settings["shard_size"])
+
+
 def load_settings(folder: Path) -> dict[str, Any] | None:
     """Return the settings of the generations in a folder, None where there are none.
 

@@ -44,10 +44,9 @@ def sample_model(
     with workspace.reading() as session:
         model = load_model_record(session, name)
     weights = workspace.home / model.folder
-    name_of_samples = f"ddim-{steps}-seed-{seed}-count-{count}"
     if kept_at is not None:
-        weights, name_of_samples = load_kept_folder(weights, kept_at), f"{name_of_samples}-update-{kept_at}"
-    folder = workspace.home / "samples" / model.name / name_of_samples
+        weights = load_kept_folder(weights, kept_at)
+    folder = samples_folder(workspace, model.name, count, seed, steps, kept_at=kept_at)
     sample(
         weights,
         folder,
@@ -60,3 +59,9 @@ def sample_model(
         on_image=on_image,
     )
     return folder
+
+
+def samples_folder(workspace: Workspace, model: str, count: int, seed: int, steps: int, *, kept_at: int | None = None) -> Path:
+    """Return where these samples of a model are kept; arguments as for `sample_model`, the model by its name."""
+    kept = "" if kept_at is None else f"-update-{kept_at}"
+    return workspace.home / "samples" / model / f"ddim-{steps}-seed-{seed}-count-{count}{kept}"

@@ -73,7 +73,7 @@ def train_and_sample(
     Args:
         settings: of the workspace they share.
         jobs: what to make; each should ask for one thread.
-        on_news: told (position of the job, "training" | "sampling", done, in all).
+        on_news: told (position of the job, "training" | "kept" | "sampling", done, in all); "kept" is sampling of kept models.
         at_once: how many at a time; all of them where it is not given.
 
     Returns:
@@ -148,18 +148,18 @@ def _run(settings: Settings, at: int, job: ModelJob, news: Any) -> Path:
     workspace = open_workspace(settings)
     train_model(workspace, job.name, job.manifest, job.config, told("training"), keep_at=job.kept_at)
 
-    def draw(count: int, kept_at: int | None = None) -> Path:
+    def draw(count: int, step: str, kept_at: int | None = None) -> Path:
         return sample_model(
             workspace,
             job.name,
             count,
             job.sample_seed,
             job.sample_steps,
-            told("sampling"),
+            told(step),
             num_threads=job.config.num_threads,
             kept_at=kept_at,
         )
 
     for update in job.kept_at:
-        draw(job.kept_samples, update)
-    return draw(job.samples)
+        draw(job.kept_samples, "kept", update)
+    return draw(job.samples, "sampling")

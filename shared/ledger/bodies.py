@@ -215,6 +215,18 @@ class AuditFailed(EntryBody):
     report_sha256: Sha256
 
 
+class StudyCompleted(EntryBody):
+    """Many models of slices of one data set, audited alike; the report's digest covers every figure of the curve."""
+
+    entry_type: ClassVar[str] = "study.completed"
+
+    name: Name
+    dataset: Name
+    config_sha256: Sha256
+    audits: list[Name]
+    report_sha256: Sha256
+
+
 class DiligenceSearched(EntryBody):
     """A search for an item's owner made after its registration; one search of many items has one id.
 
@@ -246,6 +258,7 @@ _INPUT_AND_AUDIT_BODIES: tuple[type[EntryBody], ...] = (
     ModelImported,
     AuditCompleted,
     AuditFailed,
+    StudyCompleted,
     DiligenceSearched,
 )
 

@@ -12,6 +12,7 @@ from shared.records.models import Audit, Calibration, Model
 from shared.records.parties import Party
 from shared.records.policies import Policy
 from shared.records.reviews import Review
+from shared.records.studies import Study
 from shared.records.webhooks import Webhook, WebhookDelivery
 
 ALL_TABLES = (
@@ -31,6 +32,7 @@ ALL_TABLES = (
     Model,
     Calibration,
     Audit,
+    Study,
     Policy,
     Check,
     Flag,

@@ -53,7 +53,7 @@ def write_report(
     contents = [content for _, content, _ in audits]
     checkpoint = workspace.log.checkpoint()
     page = (
-        _environment()
+        build_environment()
         .get_template("report.html.j2")
         .render(
             title=title,
@@ -97,7 +97,8 @@ def _sweep(content: dict[str, Any]) -> dict[float, dict[str, float]]:
     }
 
 
-def _environment() -> Environment:
+def build_environment() -> Environment:
+    """Build what the reports' templates are rendered with: strict, escaping, with the formats of figures."""
     environment = Environment(
         loader=PackageLoader("services.audit.reports"),
         autoescape=select_autoescape(("html", "j2")),

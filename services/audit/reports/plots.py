@@ -1,17 +1,13 @@
 """Figures of an audit as SVG: readable in grey, with a title and a description for those who cannot see them."""
 
-import io
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-GENERATION_INK = "#1f2933"
-CONTROL_INK = "#9aa5b1"
-RULE_INK = "#b42318"
+from services.audit.reports.accessible_svg import CONTROL_INK, GENERATION_INK, RULE_INK, styled, to_svg
+
 BIN_WIDTH = 0.025
 
 
@@ -24,14 +20,12 @@ def plot_distributions(contents: Sequence[dict[str, Any]]) -> str:
     Returns:
         One SVG element with a title and a description.
     """
-    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "sleeve", "font.size": 9}):
+    with styled():
         figure = Figure(figsize=(8.2, 2.3 * len(contents) + 0.4), layout="constrained")
         for axes, content in zip(np.atleast_1d(figure.subplots(len(contents), 1, sharex=True)), contents, strict=True):
             _draw(axes, content)
         axes.set_xlabel("best SSIM with a training image (1 = identical)")
-        svg = io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    return _accessible(svg.getvalue().decode(), contents)
+        return to_svg(figure, "distributions", "Best SSIM of generations and of held-out images", _describe(contents))
 
 
 def _draw(axes: Any, content: dict[str, Any]) -> None:
@@ -53,20 +47,12 @@ def _draw(axes: Any, content: dict[str, Any]) -> None:
     axes.legend(frameon=False, fontsize=8, loc="upper left")
 
 
-def _accessible(svg: str, contents: Sequence[dict[str, Any]]) -> str:
-    described = "; ".join(
+def _describe(contents: Sequence[dict[str, Any]]) -> str:
+    return "; ".join(
         f"{one['model']['name']}: threshold {one['threshold']:.3f}, {one['copies']['hits']} of {one['copies']['trials']} "
         f"generations above it, median best SSIM {median_ssim(one):.3f}"
         for one in contents
     )
-    head = '<svg role="img" aria-labelledby="distributions-title distributions-text" '
-    texts = (
-        '<title id="distributions-title">Best SSIM of generations and of held-out images</title>'
-        f'<desc id="distributions-text">{escape(described)}</desc>'
-    )
-    body = svg[svg.index("<svg") + len("<svg ") :]
-    opening, _, rest = body.partition(">")
-    return f"{head}{opening}>{texts}{rest}"
 
 
 def median_ssim(content: dict[str, Any]) -> float:

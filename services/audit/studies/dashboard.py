@@ -1,0 +1,64 @@
+"""What a running study shows: on a terminal a line a model, redrawn in place; elsewhere a line a step finished."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from services.audit.studies.study_config import StudyConfig
+
+OnProgress = Callable[[str, str, int, int], None]
+
+
+@contextmanager
+def dashboard(console: Console, config: StudyConfig) -> Iterator[OnProgress]:
+    """Show a study's progress until the block ends; what is yielded is told (model's name, step, done, in all)."""
+    names = [model.name for model in config.models()]
+    if not console.is_terminal:
+        yield _Lines(console, names)
+        return
+    columns = (
+        TextColumn("{task.description:<22}"),
+        TextColumn("{task.fields[step]:<9}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        yield _Bars(bars, names)
+
+
+class _Bars:
+    """A line a model."""
+
+    def __init__(self, bars: Progress, names: list[str]) -> None:
+        self._bars = bars
+        self._whole = bars.add_task("models audited", total=len(names), step="")
+        self._tasks: dict[str, TaskID] = {name: bars.add_task(name, start=False, step="waiting", total=None) for name in names}
+        self._steps: dict[str, str] = {}
+
+    def __call__(self, name: str, step: str, done: int, of: int) -> None:
+        task = self._tasks[name]
+        if self._steps.get(name) != step:
+            self._steps[name] = step
+            self._bars.reset(task, start=True)
+        self._bars.update(task, completed=done, total=of, step=step)
+        if step == "audit" and done == of:
+            self._bars.advance(self._whole)
+
+
+class _Lines:
+    """A line when a model finished a step, with how many models are that far."""
+
+    def __init__(self, console: Console, names: list[str]) -> None:
+        self._console, self._count = console, len(names)
+        self._finished: dict[str, set[str]] = {}
+
+    def __call__(self, name: str, step: str, done: int, of: int) -> None:
+        finished = self._finished.setdefault(step, set())
+        if done == of and step != "kept" and name not in finished:
+            finished.add(name)
+            self._console.print(f"{name}: {step} done, {of:,} ({len(finished)} of {self._count} models)", soft_wrap=True)

@@ -1,0 +1,154 @@
+"""A study: slices sealed, models trained and sampled side by side, every model audited, and one curve made of all.
+
+Rules, in order:
+
+1. Slices and control are sealed before the first update of the first model.
+2. Every step is durable and found again: a manifest, a model, its samples, and the comparisons of one slice size. A study
+   that was killed anywhere goes on behind what is there and comes to the same figures; run again, to the same bytes.
+3. Models are trained seed by seed, so that a study that is stopped early has the whole curve for the seeds it finished.
+4. `study.json` is canonical JSON without times; the log names its digest, and each audit in it has an entry of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import Session
+
+from services.audit.sample_shards import is_finished
+from services.audit.samples import samples_folder
+from services.audit.side_by_side import ModelJob, train_and_sample
+from services.audit.studies.size_comparison import SizeComparison, compare_size
+from services.audit.studies.study_config import SAMPLE_SEED, StudyConfig, StudyModel
+from services.audit.studies.study_content import build_study
+from services.audit.studies.study_slices import StudySlices, seal_study_slices
+from shared.canonical import canonical_json, sha256_hex
+from shared.clock import timestamp, utc_now
+from shared.files import save_atomically
+from shared.ids import new_id
+from shared.ledger.entries import Entry
+from shared.ledger.log import Log
+from shared.records.studies import Study, find_study
+from shared.vision.embedding import open_embedder
+from shared.workspace import Workspace
+
+# Told (model's name, step, done, in all); the steps are "training", "kept", "sampling" and "audit".
+OnProgress = Callable[[str, str, int, int], None]
+
+
+@dataclass(frozen=True)
+class FinishedStudy:
+    """A study on record, the content of its `study.json`, and the folders of its models' samples by name."""
+
+    record: Study
+    content: dict[str, Any]
+    samples: dict[str, Path]
+
+
+def run_study(workspace: Workspace, config: StudyConfig, on_progress: OnProgress) -> FinishedStudy:
+    """Run a study, or go on with it, or return it where it is finished.
+
+    Args:
+        workspace: holds the data set; its settings name the embedder.
+        config: what to do.
+        on_progress: told how far each model is.
+
+    Raises:
+        InputError: the data set has too few distinct pictures.
+        ConflictError: the study's names stand for other slices or models.
+        UnavailableError: a process died, or another one trains a model of this study.
+    """
+    slices = seal_study_slices(workspace, config)
+    samples = _train_all(workspace, config, on_progress)
+    embedder = open_embedder(workspace.settings.embedder)
+    folder = workspace.home / "studies" / config.name / config.sha256[:16]
+    compared: list[SizeComparison] = []
+    for size in config.sizes:
+        compared.append(compare_size(workspace, config, size, slices.control, samples, embedder, folder))
+        for model in config.models():
+            if model.size == size:
+                on_progress(model.name, "audit", 1, 1)
+    content = build_study(workspace, config, slices, compared)
+    return FinishedStudy(_keep(workspace, config, slices, content), content, samples)
+
+
+def _train_all(workspace: Workspace, config: StudyConfig, on_progress: OnProgress) -> dict[str, Path]:
+    folders = {
+        model.name: samples_folder(workspace, model.name, config.generations, SAMPLE_SEED, config.sampling_steps)
+        for model in config.models()
+    }
+    # The samples are the last that is made of a model; where they are finished, no process need load torch to find that out.
+    models = [model for model in training_order(config) if not is_finished(folders[model.name])]
+    jobs = [
+        ModelJob(
+            model.name,
+            model.manifest,
+            config.training_of(model),
+            config.generations,
+            SAMPLE_SEED,
+            config.sampling_steps,
+            config.kept_updates,
+            config.kept_generations,
+        )
+        for model in models
+    ]
+
+    def on_news(at: int, step: str, done: int, of: int) -> None:
+        on_progress(models[at].name, step, done, of)
+
+    if jobs:
+        train_and_sample(workspace.settings, jobs, on_news, at_once=config.at_once)
+    return folders
+
+
+def training_order(config: StudyConfig) -> list[StudyModel]:
+    """Return the models in the order of their training: by seed, then twin, then size.
+
+    >>> from services.audit.studies.study_config import load_study_config
+    >>> [model.name for model in training_order(load_study_config("smoke"))]
+    ['smoke-2a-s0', 'smoke-6a-s0', 'smoke-2b-s0', 'smoke-6b-s0']
+    """
+    return sorted(config.models(), key=lambda model: (config.seeds.index(model.seed), model.twin, model.size))
+
+
+def _keep(workspace: Workspace, config: StudyConfig, slices: StudySlices, content: dict[str, Any]) -> Study:
+    data = canonical_json(content)
+    digest = sha256_hex(data)
+    folder = f"studies/{config.name}/{digest[:16]}"
+    save_atomically(workspace.home / folder / "study.json", data)
+    with workspace.writing() as session:
+        study = find_study(session, digest)
+        if study is None:
+            study = _record(session, config, content, folder, digest)
+    workspace.log.integrate()
+    return study
+
+
+def _record(session: Session, config: StudyConfig, content: dict[str, Any], folder: str, digest: str) -> Study:
+    study_id, now = new_id(), utc_now()
+    entry = Entry(
+        type="study.completed",
+        at=timestamp(now),
+        subject={"study": study_id},
+        body={
+            "name": config.name,
+            "dataset": config.dataset,
+            "config_sha256": config.sha256,
+            "audits": [point["audit"] for point in content["points"]],
+            "report_sha256": digest,
+        },
+    )
+    [entry_id] = Log.append(session, [entry])
+    study = Study(
+        id=study_id,
+        name=config.name,
+        config_sha256=config.sha256,
+        folder=folder,
+        report_sha256=digest,
+        entry_id=entry_id,
+        created_at=now,
+    )
+    session.add(study)
+    session.flush()
+    return study

@@ -1,0 +1,149 @@
+"""The content of `study.json`: one point a model, one line a slice size, and what the whole rests on.
+
+It holds no time and no path, so that the same data set, configuration and code give the same bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from services.audit.recorded_audits import load_audit, load_audit_content
+from services.audit.studies.size_comparison import SizeComparison
+from services.audit.studies.study_config import StudyConfig, StudyModel
+from services.audit.studies.study_slices import StudySlices
+from shared.code_version import package_versions
+from shared.records.manifests import load_manifest
+from shared.workspace import Workspace
+
+
+def build_study(
+    workspace: Workspace, config: StudyConfig, slices: StudySlices, compared: Sequence[SizeComparison]
+) -> dict[str, Any]:
+    """Build the content of `study.json`.
+
+    Args:
+        workspace: where the audits are.
+        config: the study.
+        slices: what was drawn.
+        compared: one a slice size.
+
+    Raises:
+        CorruptStateError: an audit is gone, or is not the one that was logged.
+    """
+    of_size = {one.size: one for one in compared}
+    points = [_point(workspace, model, of_size[model.size]) for model in config.models()]
+    with workspace.reading() as session:
+        control = load_manifest(session, slices.control)
+    return {
+        "v": 1,
+        "kind": "study",
+        "name": config.name,
+        "config": config.model_dump(mode="json", exclude={"at_once"}),
+        "config_sha256": config.sha256,
+        "dataset": {
+            "name": config.dataset,
+            "items": slices.items,
+            "distinct": slices.distinct,
+            "cluster_sizes": {str(size): count for size, count in sorted(slices.cluster_sizes.items())},
+        },
+        "control": {"name": control.name, "size": control.size, "root": control.root},
+        "points": points,
+        "sizes": [
+            build_size(list(of_one_size), of_size[size].twins)
+            for size, of_one_size in groupby(points, lambda point: int(point["size"]))
+        ],
+        "packages": package_versions(),
+    }
+
+
+def _point(workspace: Workspace, model: StudyModel, compared: SizeComparison) -> dict[str, Any]:
+    audit = load_audit(workspace, compared.audits[model.name])
+    content = load_audit_content(workspace, audit)
+    copies, found = content["copies"], content["statistics"]
+    return {
+        "model": model.name,
+        "size": model.size,
+        "twin": model.twin,
+        "seed": model.seed,
+        "updates": content["model"]["updates"],
+        "updates_per_image": content["model"]["updates_per_image"],
+        "generations": copies["trials"],
+        "copies": copies["hits"],
+        "rate": copies["value"],
+        "interval": [copies["low"], copies["high"]],
+        "control_rate": content["control_rate"]["value"],
+        "control_stated_rate": content["control_rate"]["stated"],
+        "control_hits": content["control_rate"]["hits"],
+        "control_size": content["control_rate"]["trials"],
+        "threshold": content["threshold"],
+        "attained_rate": content["attained_rate"],
+        "distinct_items": len(content["distinct_items_copied"]),
+        "quality": found["quality"].get("distance"),
+        "quality_floor": found["quality"].get("floor"),
+        "shortlist_recall": found["shortlist_recall"]["value"],
+        "data_copying": found["data_copying"].get("statistic"),
+        "sweep": [[one["level"], one["generations"]["value"], one["control"]["value"]] for one in found["sweep"]],
+        "rules": {rule["name"]: _rule(rule) for rule in content["rules"]},
+        "kept": compared.kept[model.name],
+        "weights_sha256": content["model"]["weights_sha256"],
+        "manifest_root": content["manifest"]["root"],
+        "audit": audit.id,
+        "audit_sha256": audit.report_sha256,
+    }
+
+
+def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Shares of generations and control that a rule calls copies; null where it is defined for none."""
+    return {side: rule[side]["value"] if rule[side] else None for side in ("generations", "control")}
+
+
+def build_size(points: Sequence[Mapping[str, Any]], twins: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Sum up the models of one slice size.
+
+    Args:
+        points: of its models, at least one.
+        twins: what the twins came to; None where there is one slice.
+    """
+    rates = [point["rate"] for point in points]
+    return {
+        "size": points[0]["size"],
+        "models": len(points),
+        "updates_per_image": points[0]["updates_per_image"],
+        "mean_rate": float(np.mean(rates)),
+        "lowest_rate": min(rates),
+        "highest_rate": max(rates),
+        "control_rate": float(np.mean([point["control_rate"] for point in points])),
+        "distinct_share": float(np.mean([point["distinct_items"] / point["size"] for point in points])),
+        "quality": _mean([point["quality"] for point in points]),
+        "quality_floor": _mean([point["quality_floor"] for point in points]),
+        "worst": worst_of(points),
+        "sweep": np.mean([point["sweep"] for point in points], axis=0).tolist(),
+        "rules": {
+            name: {side: _mean([point["rules"][name][side] for point in points]) for side in ("generations", "control")}
+            for name in points[0]["rules"]
+        },
+        "twins": twins,
+    }
+
+
+def worst_of(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return when, in the course of training, models copied most: the updates with the highest mean rate, and that rate.
+
+    >>> point = {"updates": 10, "rate": 0.5, "kept": [{"updates": 5, "rate": 0.75}]}
+    >>> worst_of([point])
+    {'updates': 5, 'rate': 0.75}
+    """
+    by_updates: dict[int, list[float]] = {}
+    for point in points:
+        for one in [*point["kept"], point]:
+            by_updates.setdefault(one["updates"], []).append(one["rate"])
+    means = {updates: float(np.mean(rates)) for updates, rates in by_updates.items()}
+    worst = max(means, key=lambda updates: (means[updates], updates))
+    return {"updates": worst, "rate": means[worst]}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
