@@ -59,9 +59,9 @@ def run_study(workspace: Workspace, config: StudyConfig, on_progress: OnProgress
         ConflictError: the study's names stand for other slices or models.
         UnavailableError: a process died, or another one trains a model of this study.
     """
-    slices = seal_study_slices(workspace, config)
-    samples = _train_all(workspace, config, on_progress)
     embedder = open_embedder(workspace.settings.embedder)
+    slices = seal_study_slices(workspace, config, embedder)
+    samples = _train_all(workspace, config, on_progress)
     folder = workspace.home / "studies" / config.name / config.sha256[:16]
     compared: list[SizeComparison] = []
     for size in config.sizes:

@@ -45,8 +45,9 @@ def build_study(
         "dataset": {
             "name": config.dataset,
             "items": slices.items,
-            "distinct": slices.distinct,
+            "clusters": slices.clusters,
             "cluster_sizes": {str(size): count for size, count in sorted(slices.cluster_sizes.items())},
+            "distinct": slices.distinct,
         },
         "control": {"name": control.name, "size": control.size, "root": control.root},
         "points": points,

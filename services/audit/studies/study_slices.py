@@ -2,8 +2,8 @@
 
 Rules, in order:
 
-1. The data set is deduplicated first, by bytes, by canonical view and by near duplicates; one picture of each cluster
-   stays, the first in the order of keys. Cluster sizes are reported.
+1. Duplicates, and pictures that are alike by the measure of the study, are left out first (`distinct`), in the order of
+   keys. How many is reported.
 2. A seeded permutation of what stays: the control from its front, then twin a from the front of the rest and twin b from
    its end. So slices of one twin are nested, twins share nothing, and nothing is in slice and control.
 3. Manifests are sealed before any model is trained. A study that goes on finds its own again.
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.audit.models import model_recipe
+from services.audit.studies.distinct import DistinctPictures, find_distinct
 from services.audit.studies.study_config import StudyConfig
 from shared.errors import InputError
-from shared.matching.duplicates import Clusters, build_clusters
-from shared.matching.view_hashes import hash_views
 from shared.records.items import Item, load_dataset_items
 from shared.records.manifests import seal_manifest
+from shared.vision.embedding import Embedder
 from shared.vision.view_store import ViewStore
 from shared.workspace import Workspace
 
@@ -32,17 +32,19 @@ class StudySlices:
     Attributes:
         control: name of the control's manifest.
         items: items of the data set that may be trained on.
-        distinct: clusters of duplicates among them, of which one picture each may be drawn.
+        clusters: clusters of duplicates among them.
         cluster_sizes: how many clusters have how many members.
+        distinct: pictures that were left to draw from.
     """
 
     control: str
     items: int
-    distinct: int
+    clusters: int
     cluster_sizes: dict[int, int]
+    distinct: int
 
 
-def seal_study_slices(workspace: Workspace, config: StudyConfig) -> StudySlices:
+def seal_study_slices(workspace: Workspace, config: StudyConfig, embedder: Embedder) -> StudySlices:
     """Draw and seal the slices and the control of a study.
 
     Raises:
@@ -51,35 +53,24 @@ def seal_study_slices(workspace: Workspace, config: StudyConfig) -> StudySlices:
     """
     with workspace.reading() as session:
         items = load_dataset_items(session, config.dataset)
-    clusters = _cluster(workspace, items, config)
-    drawn = draw_study_slices(distinct_items([item.id for item in items], clusters), config)
+    found = _find_distinct(workspace, items, config, embedder)
+    drawn = draw_study_slices([items[at].id for at in found.rows], config)
     control = f"{config.name}-control"
     with workspace.writing() as session:
         seal_manifest(session, control, "control", drawn.pop(control))
         for name, ids in drawn.items():
             seal_manifest(session, name, "train", ids)
     workspace.log.integrate()
-    return StudySlices(control, len(items), clusters.count, clusters.sizes())
+    return StudySlices(control, len(items), found.clusters, found.cluster_sizes, len(found.rows))
 
 
-def _cluster(workspace: Workspace, items: Sequence[Item], config: StudyConfig) -> Clusters:
+def _find_distinct(workspace: Workspace, items: Sequence[Item], config: StudyConfig, embedder: Embedder) -> DistinctPictures:
     if not items:
         raise InputError(f"expected items in data set {config.dataset!r}, got none", code="dataset_empty")
     recipe = model_recipe(config.training.resolution, config.training.channels)
     store = ViewStore(workspace.home / "views", workspace.blobs, workspace.limits)
     views = np.stack([store.build_one(item.blob_sha256, recipe) for item in items])
-    return build_clusters([item.blob_sha256 for item in items], views, hash_views(views))
-
-
-def distinct_items(ids: Sequence[str], clusters: Clusters) -> list[str]:
-    """Return the first item of each cluster, in the order given.
-
-    >>> none = np.empty((0, 2), dtype=np.int64)
-    >>> distinct_items(["a", "b", "c"], Clusters(np.array([0, 1, 0]), none, none))
-    ['a', 'b']
-    """
-    _, first = np.unique(clusters.labels, return_index=True)
-    return [ids[at] for at in sorted(first)]
+    return find_distinct([item.blob_sha256 for item in items], views, embedder, config.neighbours)
 
 
 def draw_study_slices(distinct: Sequence[str], config: StudyConfig) -> dict[str, list[str]]:
