@@ -5,9 +5,10 @@ model look innocent. Perceptual hashes do not see all of these: they say nothing
 
 Rules, in order:
 
-1. Duplicates by bytes, by view and by near copy are clusters (`shared.matching.duplicates`); the first picture of each stays.
-2. Of those, a picture is left out where its SSIM with one that stays before it is `ALIKE_SSIM` or more. Pairs are looked
-   for where an audit would find them: among each picture's nearest by embedding.
+1. Of pictures of the same bytes or the same view the first stays.
+2. Of those, a picture is left out where its SSIM with one that stays before it is `ALIKE_SSIM` or more; near copies by
+   perceptual hash are among these. Pairs are looked for where an audit would find them: among each picture's nearest by
+   embedding.
 3. The order is the caller's, so that the same data set gives the same pictures.
 
 Source: Somepalli et al. 2023 (arXiv:2305.20086) and Webster et al. 2023 (arXiv:2303.12733) for what duplicates do.
@@ -61,8 +62,8 @@ def find_distinct(blob_sha256s: Sequence[str], views: Pixels, embedder: Embedder
         InputError: lengths that differ.
     """
     clusters = build_clusters(blob_sha256s, views, hash_views(views))
-    _, first = np.unique(clusters.labels, return_index=True)
-    rows = np.sort(first)
+    # Each exact pair links a picture to the first like it.
+    rows = np.setdiff1d(np.arange(len(views)), clusters.exact[:, 1])
     stays = leave_out_alike(views[rows], embed_views(views[rows], embedder), neighbours)
     return DistinctPictures(rows[stays], clusters.count, clusters.sizes())
 
