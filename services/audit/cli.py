@@ -137,7 +137,10 @@ def study(
     report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
     at_once: Annotated[int | None, typer.Option(help="Models trained side by side, instead of what the file says.")] = None,
 ) -> None:
-    """Train and audit models of many slice sizes and draw the curve. Run it again after an interruption: it goes on."""
+    """Train and audit models of many slice sizes and draw the curve. Run it again after an interruption: it goes on.
+
+    Exit status 5 where a control came out wrong and an audit is void.
+    """
     from services.audit.reports.study_report import write_study_report
     from services.audit.studies.dashboard import dashboard
     from services.audit.studies.study import run_study
@@ -158,6 +161,9 @@ def study(
     path = report or workspace.home / finished.record.folder / "report.html"
     write_study_report(workspace, finished, path)
     console.print(str(path), soft_wrap=True)
+    if finished.content["void"]:
+        console.print(f"void, a control came out wrong: {', '.join(finished.content['void'])}", soft_wrap=True)
+        raise typer.Exit(EXIT_VOID)
 
 
 @app.callback()

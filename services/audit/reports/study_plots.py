@@ -15,7 +15,7 @@ LINES = ("-", "--", "-.", ":")
 
 
 def plot_curve(content: dict[str, Any]) -> str:
-    """Draw the share of generations that are copies over the slice size: a point a model, a line through the means.
+    """Draw the share of generations that are copies over the slice size: a point a sound model, a line through the means.
 
     Args:
         content: of `study.json`.
@@ -23,7 +23,7 @@ def plot_curve(content: dict[str, Any]) -> str:
     Returns:
         One SVG element.
     """
-    sizes, points = content["sizes"], content["points"]
+    sizes, points = content["sizes"], [point for point in content["points"] if point["state"] == "completed"]
     with styled():
         figure = Figure(figsize=(8.2, 3.6), layout="constrained")
         axes = figure.subplots()
@@ -140,12 +140,11 @@ def plot_training(content: dict[str, Any]) -> str:
 
 
 def rates_in_training(content: dict[str, Any]) -> tuple[list[int], dict[int, list[float]]]:
-    """Return the updates at which models were sampled, and for each slice size the mean rate of copies at each."""
-    updates = sorted({one["updates"] for point in content["points"] for one in [*point["kept"], point]})
+    """Return the updates at which sound models were sampled, and for each slice size the mean rate of copies at each."""
+    sound = [point for point in content["points"] if point["state"] == "completed"]
+    updates = sorted({one["updates"] for point in sound for one in [*point["kept"], point]})
     lines = {}
-    for size in content["config"]["sizes"]:
-        own = [[*point["kept"], point] for point in content["points"] if point["size"] == size]
-        lines[size] = [
-            float(np.mean([one["rate"] for steps in own for one in steps if one["updates"] == at])) for at in updates
-        ]
+    for size in content["sizes"]:
+        own = [one for point in sound if point["size"] == size["size"] for one in [*point["kept"], point]]
+        lines[size["size"]] = [float(np.mean([one["rate"] for one in own if one["updates"] == at])) for at in updates]
     return updates, lines

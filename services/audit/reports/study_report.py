@@ -15,6 +15,7 @@ from services.audit.reports.gallery import build_gallery
 from services.audit.reports.study_plots import plot_curve, plot_sweep, plot_training
 from services.audit.sampling import load_samples
 from services.audit.studies.study import FinishedStudy
+from shared.errors import InputError
 from shared.files import save_atomically
 from shared.matching.intervals import upper_bound
 from shared.workspace import Workspace
@@ -33,7 +34,10 @@ def write_study_report(workspace: Workspace, study: FinishedStudy, path: Path) -
 
     Raises:
         CorruptStateError: an audit or its samples are damaged.
+        InputError: all audits of the study are void.
     """
+    if not study.content["sizes"]:
+        raise InputError("every audit of the study is void: there is no curve to report", code="study_void")
     content = study.content
     figures = [plot_curve(content), plot_sweep(content)]
     training = plot_training(content) if content["config"]["kept_updates"] else ""
@@ -58,7 +62,8 @@ def write_study_report(workspace: Workspace, study: FinishedStudy, path: Path) -
 
 
 def _gallery(workspace: Workspace, study: FinishedStudy, size: int) -> dict[str, Any]:
-    point = next(point for point in study.content["points"] if point["size"] == size)
+    sound = (point for point in study.content["points"] if point["state"] == "completed")
+    point = next(point for point in sound if point["size"] == size)
     audit = load_audit_content(workspace, load_audit(workspace, point["audit"]))
     rows = build_gallery(workspace, audit, load_samples(study.samples[point["model"]]).images)
     return {"point": point, "rows": rows[:ROWS_A_SIZE]}

@@ -1,6 +1,10 @@
 """The content of `study.json`: one point a model, one line a slice size, and what the whole rests on.
 
-It holds no time and no path, so that the same data set, configuration and code give the same bytes.
+Rules, in order:
+
+1. It holds no time and no path, so that the same workspace, configuration and code give the same bytes.
+2. A model whose audit is void, because a control came out wrong, is a point and says so; it is in no mean. A size of which
+   no model is sound has no line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +38,7 @@ def build_study(
     """
     of_size = {one.size: one for one in compared}
     points = [_point(workspace, model, of_size[model.size]) for model in config.models()]
+    sound = [point for point in points if point["state"] == "completed"]
     with workspace.reading() as session:
         control = load_manifest(session, slices.control)
     return {
@@ -51,9 +56,10 @@ def build_study(
         },
         "control": {"name": control.name, "size": control.size, "root": control.root},
         "points": points,
+        "void": [point["model"] for point in points if point["state"] != "completed"],
         "sizes": [
             build_size(list(of_one_size), of_size[size].twins)
-            for size, of_one_size in groupby(points, lambda point: int(point["size"]))
+            for size, of_one_size in groupby(sound, lambda point: int(point["size"]))
         ],
         "packages": package_versions(),
     }
@@ -68,6 +74,8 @@ def _point(workspace: Workspace, model: StudyModel, compared: SizeComparison) ->
         "size": model.size,
         "twin": model.twin,
         "seed": model.seed,
+        "state": content["state"],
+        "controls": {control["name"]: control["passed"] for control in content["controls"]},
         "updates": content["model"]["updates"],
         "updates_per_image": content["model"]["updates_per_image"],
         "generations": copies["trials"],
@@ -104,7 +112,7 @@ def build_size(points: Sequence[Mapping[str, Any]], twins: Mapping[str, Any] | N
     """Sum up the models of one slice size.
 
     Args:
-        points: of its models, at least one.
+        points: of its sound models, at least one.
         twins: what the twins came to; None where there is one slice.
     """
     rates = [point["rate"] for point in points]
