@@ -1,6 +1,7 @@
 """Figures as SVG that can be read in grey, printed, and heard by those who cannot see them."""
 
 import io
+from contextlib import AbstractContextManager
 from html import escape
 
 import matplotlib as mpl
@@ -10,13 +11,13 @@ GENERATION_INK = "#1f2933"
 CONTROL_INK = "#9aa5b1"
 RULE_INK = "#b42318"
 
-# Text as outlines, so that the page looks alike everywhere; ids from a fixed salt, so that it is the same bytes again.
-STYLE = {"svg.fonttype": "path", "svg.hashsalt": "sleeve", "font.size": 9}
 
+def styled() -> AbstractContextManager[None]:
+    """Return a context in which figures are drawn in the reports' style.
 
-def styled() -> mpl.RcParams:
-    """Return a context in which figures are drawn in the reports' style."""
-    return mpl.rc_context(STYLE)  # type: ignore[return-value]
+    Text as outlines, so that the page looks alike everywhere; ids from a fixed salt, so that it is the same bytes again.
+    """
+    return mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "sleeve", "font.size": 9})
 
 
 def to_svg(figure: Figure, name: str, title: str, description: str) -> str:

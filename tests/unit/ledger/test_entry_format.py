@@ -120,6 +120,13 @@ BODIES: dict[str, dict[str, Any]] = {
         "failed_controls": [{"control": "copycat", "rule": "ssim"}],
         "report_sha256": DIGEST,
     },
+    "study.completed": {
+        "name": "cpu",
+        "dataset": "tiles",
+        "config_sha256": DIGEST,
+        "audits": ["a"],
+        "report_sha256": DIGEST,
+    },
     "policy.adopted": {"name": "default", "version": "1", "sha256": DIGEST},
     "check.decided": {
         "model_id": "m",
