@@ -5,7 +5,7 @@ RUN := .venv/.installed
 TEST := .venv/.installed-test
 SOURCES := services shared deploy tests
 
-.PHONY: demo test lint types unit bench bench-quality kills serve openapi constraints clean
+.PHONY: demo test lint types unit bench bench-quality study kills serve openapi constraints clean
 
 demo: $(RUN)
 	$(BIN)/sleeve demo
@@ -27,6 +27,9 @@ bench: $(TEST)
 
 bench-quality: $(TEST)
 	$(BIN)/python -m tests.long.quality
+
+study: $(TEST)
+	$(BIN)/python -m tests.long.study
 
 kills: $(TEST)
 	for d in sqlite postgresql; do for w in rest bulk; do $(BIN)/python -m tests.long.kills --database $$d --way $$w || exit 1; done; done
