@@ -57,7 +57,7 @@ def build_corpus(workspace: Workspace, sealed: SealedSet, recipe: ViewRecipe, em
     folder, root = workspace.home / "views", sealed.manifest.root
     side = load_training_side(folder, root, recipe, sealed.blobs, load_views(workspace, sealed, recipe))
     store = ViewStore(folder, workspace.blobs, workspace.limits)
-    return Corpus(ids, side, np.concatenate(vectors), load_copy_detector(store, folder, root, sealed.blobs))
+    return Corpus(ids, side, np.concatenate(vectors), load_copy_detector(store, root, sealed.blobs).detector)
 
 
 def _originals(workspace: Workspace, blobs: Sequence[str]) -> Iterator[list[DecodedImage]]:

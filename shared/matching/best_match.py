@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InputError
-from shared.matching.best_ssim import best_ssim
+from shared.matching.best_ssim import BoundedViews, best_ssim
 from shared.matching.device_ssim import best_ssim_on_device
 from shared.vision.similarity.suite import Suite, measure
 from shared.vision.views import Pixels
@@ -26,7 +26,12 @@ class BestMatches:
 
 
 def find_best_matches(
-    generations: Pixels, training: Pixels, candidates: NDArray[np.int64], *, device: str | None = None
+    generations: Pixels,
+    training: Pixels,
+    candidates: NDArray[np.int64],
+    *,
+    device: str | None = None,
+    means: NDArray[np.float32] | None = None,
 ) -> BestMatches:
     """Match generations against shortlists of training views.
 
@@ -35,6 +40,8 @@ def find_best_matches(
         training: uint8, shape (N, C, H, W): the views of the manifest, in its order.
         candidates: shape (G, K), indices into `training`: the shortlist of each generation.
         device: where the search runs; None for the compiled loops, else as `best_ssim_on_device`. The matches are the same.
+        means: what bounds the scores of `training`, as `build_means` makes it, for a few generations among many views. The
+            matches are the same.
 
     Returns:
         The best match of each generation.
@@ -49,7 +56,8 @@ def find_best_matches(
             f"training {training.shape}, shortlists {candidates.shape}"
         )
     if device is None:
-        index, scores = best_ssim(generations, training, candidates)
+        views = training if means is None else BoundedViews(training, means)
+        index, scores = best_ssim(generations, views, candidates)
     else:
         index, scores = best_ssim_on_device(generations, training, candidates, device=device)
     if (index < 0).any():

@@ -7,7 +7,8 @@ Rules, in order:
 2. Images are uint8, (C, H, W), C 1 or 3, sides 7..512 px, all of one size.
 3. What depends on a view alone is computed once, in `SsimTerms`: 6 bytes a pixel and channel beside the
    pixels. Raw views are accepted too; the terms of those that are candidates are then made and dropped in
-   blocks.
+   blocks. `BoundedViews` keep only what bounds a score, 3 KB for 64 × 64 × 3, and the search for the best makes the rest for
+   the views that it looks at: right for few generations among many views.
 4. Candidates: row i lists the views for generation i; -1 is no candidate; None means every view. Rows may be
    longer than there are views and may repeat them.
 5. Among equal scores the lowest view index wins. A generation without a candidate has index -1 and score NaN.
@@ -67,6 +68,45 @@ class SsimTerms:
         return len(self.pixels)
 
 
+@dataclass(frozen=True)
+class BoundedViews:
+    """Views with the means that bound their scores, for the search for the best.
+
+    Attributes:
+        views: uint8 (n, C, H, W); may be memory-mapped.
+        means: float32 (n, 4, groups), as `build_means` makes them; may be memory-mapped.
+    """
+
+    views: Images
+    means: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """Return the number of views."""
+        return len(self.views)
+
+
+def means_shape(shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Return the shape of the means of one view (C, H, W).
+
+    >>> means_shape((3, 64, 64))
+    (4, 192)
+    """
+    channels, height_px, width_px = shape
+    return 4, len(group_sizes(channels, height_px - UNIFORM_SIDE_PX + 1, width_px - UNIFORM_SIDE_PX + 1))
+
+
+def build_means(views: Images) -> NDArray[np.float32]:
+    """Compute the means that bound the scores of views, float32 (n, 4, groups).
+
+    Args:
+        views: as for `build_terms`, which holds more than three times their size while it works.
+
+    Raises:
+        InputError: as `build_terms`.
+    """
+    return build_terms(views).means
+
+
 def build_terms(views: Images) -> SsimTerms:
     """Compute what SSIM needs of each view alone.
 
@@ -122,12 +162,14 @@ def pairwise_ssim(generations: Images, views: SsimTerms | Images, candidates: In
     return np.clip(scores, -1.0, 1.0, out=scores)
 
 
-def best_ssim(generations: Images, views: SsimTerms | Images, candidates: Indices | None = None) -> tuple[Numbers, Scores]:
+def best_ssim(
+    generations: Images, views: SsimTerms | BoundedViews | Images, candidates: Indices | None = None
+) -> tuple[Numbers, Scores]:
     """Find each generation's best match among its candidates.
 
     Args:
         generations: uint8 (g, C, H, W).
-        views: terms of n views, or the views, uint8 (n, C, H, W).
+        views: terms of n views, the views with what bounds them, or the views, uint8 (n, C, H, W).
         candidates: int (g, k), view indices 0..n-1 or -1 for none; None for all n views.
 
     Returns:
@@ -146,7 +188,7 @@ def best_ssim(generations: Images, views: SsimTerms | Images, candidates: Indice
 
 
 def search_best(
-    generations: Images, views: SsimTerms | Images, candidates: Indices | None = None
+    generations: Images, views: SsimTerms | BoundedViews | Images, candidates: Indices | None = None
 ) -> tuple[Numbers, Scores, int]:
     """Do the work of `best_ssim`, and count.
 
@@ -182,8 +224,16 @@ def _keep_better(index: Numbers, score: Scores, scores: Scores, best: Numbers, n
     score[better] = scores[better]
 
 
-def _blocks(views: SsimTerms | Images, chosen: Numbers) -> Iterator[tuple[SsimTerms, Numbers, Numbers]]:
+def _blocks(views: SsimTerms | BoundedViews | Images, chosen: Numbers) -> Iterator[tuple[SsimTerms, Numbers, Numbers]]:
     """Yield terms, the candidates among them (others -1), and the view number of each; ascending."""
+    if isinstance(views, BoundedViews):
+        channels, height_px, width_px = views.views.shape[1:]
+        none = np.empty((0, channels, (height_px - UNIFORM_SIDE_PX + 1) * width_px))
+        lazy = SsimTerms(
+            _planes(views.views), none.astype(np.int16), none.astype(np.float32), views.means, (channels, height_px, width_px)
+        )
+        yield lazy, chosen, np.arange(len(views))
+        return
     if isinstance(views, SsimTerms):
         if len(views):
             yield views, chosen, np.arange(len(views))
@@ -241,7 +291,8 @@ def _verified_shape(images: Images, name: str) -> tuple[int, int, int]:
     return channels, height_px, width_px
 
 
-def verified_candidates(generations: Images, views: SsimTerms | Images, candidates: Indices | None) -> Numbers:
+def verified_candidates(
+    generations: Images, views: SsimTerms | BoundedViews | Images, candidates: Indices | None) -> Numbers:
     """Check the arguments of a search and return its candidates.
 
     Args:
@@ -256,7 +307,10 @@ def verified_candidates(generations: Images, views: SsimTerms | Images, candidat
         InputError: images or candidates are not as stated there, or sizes differ.
     """
     shape = _verified_shape(generations, "generations")
-    expected = views.shape if isinstance(views, SsimTerms) else _verified_shape(views, "views")
+    if isinstance(views, BoundedViews):
+        expected = _verified_shape(views.views, "views")
+    else:
+        expected = views.shape if isinstance(views, SsimTerms) else _verified_shape(views, "views")
     if shape != expected:
         raise InputError(f"generations: expected (C, H, W) {expected} as the views have, got {shape}", code="unequal_shapes")
     if candidates is None:

@@ -1,45 +1,93 @@
 """The copy detector of a manifest, kept beside its views: built on first use, found again after.
 
-Views and points are projections of the blobs: named by the manifest's root, bound to their content by digests, rebuilt
-where those do not hold.
+Rules, in order:
+
+1. Points are projections of the views. Their file is named by the manifest's root and by the digests of the views, of the
+   descriptor and of the indexed views, so that points of anything else cannot be taken for them.
+2. Their codes (`shared.index.scan`) are made of the points, and kept beside them.
+3. All of it is made in blocks, and made again where a digest does not hold (`shared.kept_arrays`).
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import structlog
+import numpy as np
+from numpy.typing import NDArray
 
-from shared.errors import CorruptStateError
+from shared.canonical import canonical_json, sha256_hex
+from shared.index.kept_rows import KeptRows, load_kept_rows
+from shared.kept_arrays import ArrayPlan, KeptArray, Progress
 from shared.matching.copy_detection import CopyDetector
+from shared.matching.copy_detection.descriptor import Descriptor, load_descriptor
 from shared.matching.copy_detection.embedder import RECIPE
+from shared.matching.copy_detection.fusion import load_fusion
+from shared.matching.copy_detection.indexed_views import INDEXED_VIEWS, STARTS, warp_views
+from shared.vision.similarity.threads import cut_evenly, in_threads, usable_cores
 from shared.vision.view_store import ViewStore
+from shared.vision.views import Pixels
 
-log = structlog.get_logger()
+
+@dataclass(frozen=True)
+class KeptDetector:
+    """A detector, and the files that it reads."""
+
+    detector: CopyDetector
+    files: tuple[KeptArray, ...]
 
 
-def load_copy_detector(store: ViewStore, folder: Path, manifest_root: str, blob_sha256s: Sequence[str]) -> CopyDetector:
+def load_copy_detector(
+    store: ViewStore, manifest_root: str, blob_sha256s: Sequence[str], on_rows: Progress | None = None
+) -> KeptDetector:
     """Return the detector of a manifest's items.
 
     Args:
-        store: makes and keeps the views.
-        folder: where the points are kept.
+        store: makes and keeps the views; the points are kept in its folder.
         manifest_root: the manifest's root, hexadecimal.
         blob_sha256s: the digests of its items' bytes, in its order; the detector numbers the items so.
+        on_rows: told (rows done, rows in all) of each block that is built.
 
     Raises:
         CorruptStateError: a blob is damaged.
         NotFoundError: a blob is missing.
     """
-    views = store.load(manifest_root, blob_sha256s, RECIPE)
-    path = folder / f"{manifest_root[:32]}-{RECIPE.sha256[:16]}.points"
-    if path.is_file():
-        try:
-            return CopyDetector.load(path, views)
-        except CorruptStateError as error:
-            # A projection, made of views that are intact: it is made again, and nothing is lost but time.
-            log.warning("copy_points_rebuilt", manifest=manifest_root, reason=error.code)
-    detector = CopyDetector.build(views)
-    temporary = path.with_suffix(".new")
-    detector.save(temporary)
-    temporary.replace(path)
-    return detector
+    views = store.load_kept(manifest_root, blob_sha256s, RECIPE, on_rows)
+    descriptor = load_descriptor()
+    points = _load_points(store, manifest_root, views, descriptor, on_rows)
+    detector = CopyDetector(views.rows, points.scanned, descriptor, load_fusion(), views.sha256)
+    return KeptDetector(detector, (views, *points.files))
+
+
+def _load_points(
+    store: ViewStore, manifest_root: str, views: KeptArray, descriptor: Descriptor, on_rows: Progress | None
+) -> KeptRows:
+    made_of = {"views": views.sha256, "descriptor": descriptor.sha256, "indexed_views": [[*one] for one in INDEXED_VIEWS]}
+    name = f"{manifest_root[:32]}-{sha256_hex(canonical_json(made_of))[:16]}-points"
+    count = len(views.rows)
+
+    def describe(placement: int, start: int, stop: int) -> NDArray[np.float32]:
+        rows: Pixels = np.ascontiguousarray(views.rows[start:stop])
+        return descriptor.describe(warp_views(rows, STARTS[placement]) if placement else rows)
+
+    def make_block(start: int, stop: int) -> NDArray[np.float32]:
+        parts = [
+            (placement, first + low, first + high)
+            for placement, first, last in _cut_by_view(start, stop, count)
+            for low, high in cut_evenly(last - first, usable_cores())
+        ]
+        return np.concatenate(in_threads(describe, parts))
+
+    plan = ArrayPlan((len(INDEXED_VIEWS) * count, descriptor.dimensions), "float32", make_block)
+    return load_kept_rows(store.folder, name, plan, on_rows)
+
+
+def _cut_by_view(start: int, stop: int, count: int) -> Iterator[tuple[int, int, int]]:
+    """Cut a range of points into (indexed view, first item, last item plus one).
+
+    >>> list(_cut_by_view(1, 5, 3))
+    [(0, 1, 3), (1, 0, 2)]
+    """
+    while start < stop:
+        view, first = divmod(start, count)
+        last = min(count, first + stop - start)
+        yield view, first, last
+        start += last - first

@@ -1,4 +1,4 @@
-"""View store: the canonical views of a manifest, kept as one memory-mapped array.
+"""View store: the canonical views of a manifest, kept as one memory-mapped array (`shared.kept_arrays`).
 
 Rules, in order:
 
@@ -7,17 +7,17 @@ Rules, in order:
 3. Rows stand in the manifest's order. Building checks every blob's digest.
 """
 
-import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from shared.blobs import BlobStore
+from shared.kept_arrays import ArrayPlan, KeptArray, Progress, load_or_build
 from shared.vision.images import ImageLimits, decode_image
+from shared.vision.similarity.threads import usable_cores
 from shared.vision.views import Pixels, ViewRecipe, build_view
-
-READ_BYTES = 1 << 20
 
 
 class ViewStore:
@@ -30,7 +30,7 @@ class ViewStore:
     """
 
     def __init__(self, folder: Path, blobs: BlobStore, limits: ImageLimits) -> None:
-        self._folder = folder
+        self.folder = folder
         self._blobs = blobs
         self._limits = limits
 
@@ -49,37 +49,21 @@ class ViewStore:
             CorruptStateError: a blob is damaged.
             NotFoundError: a blob is missing.
         """
-        path = self._folder / f"{manifest_root[:32]}-{recipe.sha256[:16]}.npy"
-        if not _is_intact(path):
-            self._build(path, blob_sha256s, recipe)
-        views: Pixels = np.load(path, mmap_mode="r")
-        return views
+        return self.load_kept(manifest_root, blob_sha256s, recipe).rows
 
-    def _build(self, path: Path, blob_sha256s: Sequence[str], recipe: ViewRecipe) -> None:
-        views = np.stack([self.build_one(digest, recipe) for digest in blob_sha256s])
-        self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new.npy")
-        np.save(temporary, views)
-        _digest_path(path).write_text(_digest(temporary), encoding="ascii")
-        temporary.replace(path)
+    def load_kept(
+        self, manifest_root: str, blob_sha256s: Sequence[str], recipe: ViewRecipe, on_rows: Progress | None = None
+    ) -> KeptArray:
+        """Return the views as `load` does, with their digest and stamp; `on_rows` is told of each block that is built."""
+        side = recipe.resolution_px
+
+        def make_block(start: int, stop: int) -> Pixels:
+            with ThreadPoolExecutor(usable_cores(), thread_name_prefix="views") as pool:
+                return np.stack([*pool.map(lambda digest: self.build_one(digest, recipe), blob_sha256s[start:stop])])
+
+        plan = ArrayPlan((len(blob_sha256s), 1 if recipe.channels == 1 else 3, side, side), "uint8", make_block)
+        return load_or_build(self.folder / f"{manifest_root[:32]}-{recipe.sha256[:16]}.npy", plan, on_rows)
 
     def build_one(self, blob_sha256: str, recipe: ViewRecipe) -> Pixels:
         """Build the view of one blob, uint8 (C, H, W)."""
         return build_view(decode_image(self._blobs.load(blob_sha256), self._limits).pixels, recipe)
-
-
-def _digest_path(path: Path) -> Path:
-    return path.with_suffix(".sha256")
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _is_intact(path: Path) -> bool:
-    stated = _digest_path(path)
-    return path.is_file() and stated.is_file() and stated.read_text(encoding="ascii") == _digest(path)

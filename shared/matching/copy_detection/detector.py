@@ -2,35 +2,33 @@
 
 Rules, in order:
 
-1. Built from the items' canonical views alone; what is computed of them (the points of the index) can be saved and is bound to
-   the views, the descriptor and the fusion by digests. Nothing is fitted on a corpus.
+1. Built from the items' canonical views alone; what is computed of them (the points of the index) can be kept
+   (`shared.matching.copy_store`). `digests` say what scores depend on: views, descriptor and fusion. Nothing is fitted on a
+   corpus.
 2. `detect` takes a shortlist by descriptor (its own, or one that a vector index found), aligns and weighs each candidate, and
    answers with the best-scored one; of equals the first in the shortlist.
 3. A score has no unit. `calibrate` sends a control through the same steps; its null distribution gives p-value and threshold.
 4. The same input gives the same output, however many threads work on it.
 """
 
-import hashlib
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from shared.errors import CorruptStateError, InputError
+from shared.errors import InputError
+from shared.index.scan import ScannedRows
+from shared.kept_arrays import digest_rows
 from shared.matching.copy_detection.descriptor import Descriptor, load_descriptor
 from shared.matching.copy_detection.evidence import Evidence, weigh
 from shared.matching.copy_detection.fusion import Fusion, load_fusion
-from shared.matching.copy_detection.indexed_views import INDEXED_VIEWS, STARTS, build_indexed_views, verify_views
+from shared.matching.copy_detection.indexed_views import STARTS, build_indexed_views, verify_views
 from shared.matching.copy_detection.shortlist import Shortlist, search_points
 from shared.matching.copy_detection.windows import BLOCKS, SUMS, compare_candidates
 from shared.matching.null import NullDistribution
+from shared.vision.similarity.threads import cut_evenly, in_threads, usable_cores
 
 # Generations weighed at a time: 20 candidates × 6 KB of sums each.
 _BATCH = 256
@@ -65,15 +63,17 @@ class CopyDetector:
 
     Args:
         views: uint8 (n, 3, 64, 64), canonical views of the registered items; may be memory-mapped.
-        points: float32 (v · n, d), descriptors of their indexed views, one view after the other.
+        points: descriptors of their indexed views, (v · n, d), one view after the other.
         descriptor: the map they were described by.
         fusion: the weights of the score.
+        views_sha256: digest of the views, where it is known; else it is computed when it is asked for.
     """
 
     views: Pixels
-    points: NDArray[np.float32]
+    points: ScannedRows
     descriptor: Descriptor
     fusion: Fusion
+    views_sha256: str | None = None
 
     @classmethod
     def build(cls, views: Pixels, descriptor: Descriptor | None = None, fusion: Fusion | None = None) -> Self:
@@ -91,7 +91,7 @@ class CopyDetector:
             raise InputError("expected at least one registered item, got none", code="no_items")
         described_by = descriptor or load_descriptor()
         points = np.concatenate([described_by.describe(view) for view in build_indexed_views(views)])
-        return cls(views, points, described_by, fusion or load_fusion())
+        return cls(views, ScannedRows.build(points), described_by, fusion or load_fusion())
 
     def find_candidates(self, generations: Pixels) -> Shortlist:
         """Take a shortlist by comparing with every point; uint8 (g, 3, 64, 64).
@@ -141,15 +141,10 @@ class CopyDetector:
         numbers, local = np.unique(shortlist.items, return_inverse=True)
         items = np.ascontiguousarray(self.views[np.maximum(numbers, 0)])
         candidates = np.where(shortlist.items < 0, -1, local.reshape(shortlist.items.shape))
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        edges = np.linspace(0, candidates.size, cores + 1).astype(int).tolist()
-        with ThreadPoolExecutor(cores) as pool:
-            done = [
-                pool.submit(compare_candidates, rows, items, candidates, shortlist.mirrored, placements, blocks, part)
-                for part in pairwise(edges)
-            ]
-            for one in done:
-                one.result()
+        work = [(part,) for part in cut_evenly(candidates.size, usable_cores())]
+        in_threads(
+            lambda part: compare_candidates(rows, items, candidates, shortlist.mirrored, placements, blocks, part), work
+        )
         return weigh(shortlist.cosines, placements, blocks), placements
 
     def _best(self, generations: Pixels, shortlist: Shortlist) -> Detections:
@@ -176,44 +171,11 @@ class CopyDetector:
         """
         return NullDistribution(tuple(self.detect(control).scores.tolist()))
 
-    @property
+    @cached_property
     def digests(self) -> dict[str, str]:
         """What scores depend on: digests of views, descriptor and fusion."""
-        views = hashlib.sha256(str(self.views.shape).encode())
-        for start in range(0, len(self.views), _BATCH):
-            views.update(np.ascontiguousarray(self.views[start : start + _BATCH]).tobytes())
-        return {"views": views.hexdigest(), "descriptor": self.descriptor.sha256, "fusion": self.fusion.sha256}
-
-    def save(self, path: Path) -> None:
-        """Write the points, with the digests of what they were made of, as safetensors."""
-        save_file(
-            {"points": np.ascontiguousarray(self.points)}, path, metadata=self.digests | {"indexed_views": str(INDEXED_VIEWS)}
-        )
-
-    @classmethod
-    def load(cls, path: Path, views: Pixels, descriptor: Descriptor | None = None, fusion: Fusion | None = None) -> Self:
-        """Read saved points.
-
-        Args:
-            path: what `save` wrote.
-            views: the views they were made of, uint8 (n, 3, 64, 64).
-            descriptor: as for `build`.
-            fusion: as for `build`.
-
-        Raises:
-            CorruptStateError: the file cannot be read, or was made of other views, map, weights or indexed views.
-        """
-        try:
-            with safe_open(path, framework="numpy") as file:
-                points, stated = file.get_tensor("points"), dict(file.metadata() or {})
-        except (OSError, SafetensorError) as error:
-            raise CorruptStateError(f"saved points cannot be read: {error}", code="points_damaged") from error
-        loaded = cls(views, points, descriptor or load_descriptor(), fusion or load_fusion())
-        expected = loaded.digests | {"indexed_views": str(INDEXED_VIEWS)}
-        if stated != expected:
-            wrong = sorted(name for name in expected if stated.get(name) != expected[name])
-            raise CorruptStateError(f"saved points belong to another corpus: {', '.join(wrong)} differ", code="points_foreign")
-        return loaded
+        views = self.views_sha256 or digest_rows(self.views)
+        return {"views": views, "descriptor": self.descriptor.sha256, "fusion": self.fusion.sha256}
 
 
 def _join(parts: list[Detections]) -> Detections:

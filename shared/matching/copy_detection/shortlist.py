@@ -5,7 +5,7 @@ Rules, in order:
 1. A generation is looked up twice: as it is, and mirrored.
 2. Of the points found, an item counts once for each of the two, with its nearest view; that view says where alignment starts.
 3. The nearest `CANDIDATES` remain, nearest first; of equals the one with the lower number, the unmirrored one first.
-4. Any index may find the points (`merge_points`); `search_points` compares with all of them.
+4. Any index may find the points (`merge_points`); `search_points` compares with all of them (`shared.index.scan`).
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.index.exact import exact_neighbours
+from shared.index.scan import ScannedRows
 
 # Pairs that are aligned for a generation. The right item is among the first 20 for 97 % of the copies that are hardest to
 # find, crops that lost a quarter of each side, and among 40 for 99 % (docs/methods/quality.md), at twice the time.
@@ -50,7 +50,7 @@ class Shortlist:
         return Shortlist(self.items[:, :width], self.mirrored[:, :width], self.views[:, :width], self.cosines[:, :width])
 
 
-def search_points(descriptors: Floats, mirrored: Floats, points: Floats, item_count: int) -> Shortlist:
+def search_points(descriptors: Floats, mirrored: Floats, points: ScannedRows, item_count: int) -> Shortlist:
     """Find candidates by comparing with every point.
 
     Args:
@@ -62,9 +62,10 @@ def search_points(descriptors: Floats, mirrored: Floats, points: Floats, item_co
     Returns:
         The shortlist, k = `CANDIDATES` or fewer.
     """
-    found = [exact_neighbours(rows, points, POINTS) for rows in (descriptors, mirrored)]
-    numbers = np.stack([one[0] for one in found], axis=1)
-    cosines = np.stack([one[1] for one in found], axis=1)
+    # Both in one call: the points are read once.
+    both = np.stack([descriptors, mirrored], axis=1)
+    numbers, cosines = points.nearest(both.reshape(-1, both.shape[-1]), POINTS)
+    numbers, cosines = numbers.reshape(len(both), 2, -1), cosines.reshape(len(both), 2, -1)
     return merge_points(numbers % item_count, numbers // item_count, cosines)
 
 

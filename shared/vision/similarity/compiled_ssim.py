@@ -269,7 +269,8 @@ def score_pairs(
 
     Args:
         generations: uint8 (g, C, H·W).
-        views: pixels, uint8 (n, C, H·W), with sums, spreads and group means as `fill_terms` leaves them.
+        views: pixels, uint8 (n, C, H·W), with sums, spreads and group means as `fill_terms` leaves them; sums and spreads of
+            no views where they are to be computed of each view that is looked at.
         width: W.
         candidates: int64 (g or 1, k), view indices or -1; one row serves all generations.
         scores: float64 (g, k) for all scores; or (g, 1), holding the floor, for the best alone.
@@ -291,6 +292,8 @@ def score_pairs(
     opened = np.zeros(channels * ((rows + _BAND_ROWS - 1) // _BAND_ROWS) + 1)
     windows = channels * rows * (width - _SIDE + 1)
     only_best = best.shape[1] == 1
+    is_lazy = len(view_sums) == 0
+    own_sums, own_spreads = np.zeros(sums.shape, np.int16), np.zeros(sums.shape, np.float32)
     falling = np.zeros(part[3] - part[2])
     order = np.arange(part[3] - part[2])
     examined = 0
@@ -312,14 +315,16 @@ def score_pairs(
                     break
                 open_bounds(means, view_means[view], sizes, bounds, opened)
             examined += 1
+            if is_lazy:
+                image_terms(pixels[view], width, own_sums, own_spreads)
             score = _pair(
                 scaled,
                 sums,
                 squares,
                 spreads,
                 pixels[view],
-                view_sums[view],
-                view_spreads[view],
+                own_sums if is_lazy else view_sums[view],
+                own_spreads if is_lazy else view_spreads[view],
                 width,
                 products,
                 across,

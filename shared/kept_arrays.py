@@ -1,0 +1,209 @@
+"""Arrays that are computed once, kept as files and memory-mapped: projections, which can always be made again.
+
+Rules, in order:
+
+1. A kept array is `<name>.npy` with its content's digest beside it. It is read in full once, when it is loaded, and held
+   against the digest; what does not hold is made again.
+2. From then on its stamp (file, size, time of change) tells at the cost of one look whether anyone wrote to it since. What a
+   disk alters without a write is found at the next load.
+3. It is built in blocks, each written with its digest before the next is made: memory holds one block, and a build that was
+   stopped goes on behind its last whole block.
+4. One process builds at a time; another waits and then finds it made.
+"""
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.files import save_atomically, sync_folder
+
+# Rows a block: views of 64 px take 12 MB, descriptors 1 MB.
+BLOCK_ROWS = 1024
+READ_BYTES = 1 << 20
+
+Progress = Callable[[int, int], None]
+MakeBlock = Callable[[int, int], NDArray[Any]]
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ArrayPlan:
+    """What an array is to be: its shape, its type, and how rows from one number to another are made."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    make_block: MakeBlock
+
+
+@dataclass(frozen=True)
+class KeptArray:
+    """An array on disk.
+
+    Attributes:
+        rows: memory-mapped, read-only.
+        sha256: digest of its shape and content.
+        path: its file.
+        stamp: of the file when it was held against the digest.
+    """
+
+    rows: NDArray[Any]
+    sha256: str
+    path: Path
+    stamp: Stamp
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the file is still the one that was read."""
+        try:
+            return _stamp(self.path) == self.stamp
+        except OSError:
+            return False
+
+
+def digest_rows(rows: NDArray[Any]) -> str:
+    """Digest an array's shape and content, row after row.
+
+    >>> digest_rows(np.zeros((2, 2), np.uint8)) == digest_rows(np.zeros((4, 1), np.uint8))
+    False
+    """
+    digest = _begin(rows.shape)
+    for start in range(0, len(rows), BLOCK_ROWS):
+        digest.update(np.ascontiguousarray(rows[start : start + BLOCK_ROWS]).data.cast("B"))
+    return digest.hexdigest()
+
+
+def load_or_build(path: Path, plan: ArrayPlan, on_rows: Progress | None = None) -> KeptArray:
+    """Return a kept array, building it where it is missing or does not hold.
+
+    Args:
+        path: `<name>.npy`; its folder is made where it is missing. The name says of what the array is made.
+        plan: what it is to be; at least one row.
+        on_rows: told (rows done, rows in all) after each block that is built.
+    """
+    found = load_kept(path, plan)
+    if found is not None:
+        return found
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _one_builder(path.with_suffix(".lock")):
+        found = load_kept(path, plan)
+        if found is None:
+            _build(path, plan, on_rows or (lambda _done, _all: None))
+            found = load_kept(path, plan)
+    if found is None:
+        raise OSError(f"{path.name} does not read back as it was written")
+    return found
+
+
+def load_kept(path: Path, plan: ArrayPlan) -> KeptArray | None:
+    """Return a kept array, or None where it is missing or does not hold; reads all of it."""
+    try:
+        # Before reading: what is written meanwhile changes the stamp.
+        stamp, stated = _stamp(path), _digest_path(path).read_text(encoding="ascii")
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        if rows.shape != plan.shape or rows.dtype != plan.dtype or _digest_file(path, rows) != stated:
+            return None
+    except (OSError, ValueError, EOFError):
+        return None
+    return KeptArray(rows, stated, path, stamp)
+
+
+def _build(path: Path, plan: ArrayPlan, on_rows: Progress) -> None:
+    part, progress = path.with_suffix(".part"), path.with_suffix(".progress")
+    header = _header(plan)
+    digest = _begin(plan.shape)
+    row_bytes = np.dtype(plan.dtype).itemsize * int(np.prod(plan.shape[1:], dtype=np.int64))
+    with part.open("r+b" if part.exists() else "w+b") as file, progress.open("a+", encoding="ascii") as lines:
+        done = _take_up(file, lines, header, row_bytes, digest)
+        for start in range(done, plan.shape[0], BLOCK_ROWS):
+            stop = min(start + BLOCK_ROWS, plan.shape[0])
+            block = np.ascontiguousarray(plan.make_block(start, stop), dtype=plan.dtype)
+            if block.shape != (stop - start, *plan.shape[1:]):
+                raise ValueError(f"{path.name}: expected {(stop - start, *plan.shape[1:])}, got {block.shape}")
+            data = block.data.cast("B")
+            file.write(data)
+            file.flush()
+            lines.write(json.dumps([stop, hashlib.sha256(data).hexdigest()]) + "\n")
+            lines.flush()
+            digest.update(data)
+            on_rows(stop, plan.shape[0])
+        file.flush()
+        os.fsync(file.fileno())
+    save_atomically(_digest_path(path), digest.hexdigest().encode())
+    part.replace(path)
+    progress.unlink()
+    sync_folder(path.parent)
+
+
+def _take_up(file: Any, lines: Any, header: bytes, row_bytes: int, digest: Any) -> int:
+    """Keep the whole blocks that an earlier build left and cut off the rest; return how many rows they are."""
+    lines.seek(0)
+    file.seek(0)
+    done = 0
+    if file.read(len(header)) == header:
+        for stop, stated in _read_progress(lines):
+            data = file.read((stop - done) * row_bytes)
+            if len(data) != (stop - done) * row_bytes or hashlib.sha256(data).hexdigest() != stated:
+                break
+            digest.update(data)
+            done = stop
+    file.seek(0)
+    file.write(header)
+    file.truncate(len(header) + done * row_bytes)
+    file.seek(0, os.SEEK_END)
+    if done == 0:
+        lines.truncate(0)
+    return done
+
+
+def _read_progress(lines: Any) -> Iterator[tuple[int, str]]:
+    try:
+        yield from ((int(stop), str(stated)) for stop, stated in map(json.loads, lines))
+    except (ValueError, TypeError):
+        return
+
+
+def _header(plan: ArrayPlan) -> bytes:
+    header = io.BytesIO()
+    description = {"descr": np.lib.format.dtype_to_descr(np.dtype(plan.dtype)), "fortran_order": False, "shape": plan.shape}
+    np.lib.format.write_array_header_1_0(header, description)
+    return header.getvalue()
+
+
+def _begin(shape: tuple[int, ...]) -> Any:
+    return hashlib.sha256(str(tuple(shape)).encode())
+
+
+def _digest_file(path: Path, rows: NDArray[Any]) -> str:
+    """Digest a file's content as `digest_rows` does, without mapping its pages into this process."""
+    digest = _begin(rows.shape)
+    with path.open("rb") as file:
+        file.seek(path.stat().st_size - rows.nbytes)
+        while block := file.read(READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _digest_path(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _stamp(path: Path) -> Stamp:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@contextmanager
+def _one_builder(path: Path) -> Iterator[None]:
+    with path.open("w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
