@@ -149,6 +149,7 @@ def _take_up(file: Any, lines: Any, header: bytes, row_bytes: int, digest: Any) 
     lines.seek(0)
     file.seek(0)
     done = 0
+    kept: list[str] = []
     if file.read(len(header)) == header:
         for stop, stated in _read_progress(lines):
             data = file.read((stop - done) * row_bytes)
@@ -156,12 +157,15 @@ def _take_up(file: Any, lines: Any, header: bytes, row_bytes: int, digest: Any) 
                 break
             digest.update(data)
             done = stop
+            kept.append(json.dumps([stop, stated]) + "\n")
     file.seek(0)
     file.write(header)
     file.truncate(len(header) + done * row_bytes)
     file.seek(0, os.SEEK_END)
-    if done == 0:
-        lines.truncate(0)
+    # Written anew: what follows a torn line would not be read.
+    lines.truncate(0)
+    lines.writelines(kept)
+    lines.flush()
     return done
 
 

@@ -146,7 +146,7 @@ class Gate:
         store = ViewStore(folder, self.workspace.blobs, self.workspace.limits)
         views = np.asarray(store.load(manifest.root, blobs, recipe))
         side = load_training_side(folder, manifest.root, recipe, blobs, views)
-        detector = load_copy_detector(store, folder, manifest.root, blobs)
+        detector = load_copy_detector(store, manifest.root, blobs).detector
         _check_same("copy detector", scores.pipeline.get("copies"), detector.digests)
         return self._under_policy(ReadyModel(model, manifest, items, recipe, side, detector, scores, (), ""))
 

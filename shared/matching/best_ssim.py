@@ -291,8 +291,7 @@ def _verified_shape(images: Images, name: str) -> tuple[int, int, int]:
     return channels, height_px, width_px
 
 
-def verified_candidates(
-    generations: Images, views: SsimTerms | BoundedViews | Images, candidates: Indices | None) -> Numbers:
+def verified_candidates(generations: Images, views: SsimTerms | BoundedViews | Images, candidates: Indices | None) -> Numbers:
     """Check the arguments of a search and return its candidates.
 
     Args:

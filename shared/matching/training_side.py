@@ -87,9 +87,7 @@ def _name(manifest_root: str, recipe: ViewRecipe) -> str:
     return f"{manifest_root[:32]}-{recipe.sha256[:16]}-v{VERSION}"
 
 
-def _load_side(
-    folder: Path, name: str, blob_sha256s: Sequence[str], views: Pixels, on_rows: Progress | None
-) -> TrainingSide:
+def _load_side(folder: Path, name: str, blob_sha256s: Sequence[str], views: Pixels, on_rows: Progress | None) -> TrainingSide:
     hashes = _load_hashes(folder / f"{name}-hashes.npy", views, on_rows)
     path = folder / f"{name}.clusters"
     clusters = _load_clusters(path, len(views))

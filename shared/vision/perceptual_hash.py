@@ -6,12 +6,12 @@ Rules, in order:
    to 128 × 128, where the reference would take single pixels. The reference code then makes hash and quality.
 2. A hash is 32 bytes, in the order of the reference's hexadecimal form. A distance is the number of bits that differ.
 3. Below the quality floor a hash says nothing: flat pictures all share one. Whoever compares leaves such hashes out.
-4. Searches are exact: every pair is looked at, in blocks, by XOR and population count.
+4. Searches are exact: every hash is looked at, in blocks, by XOR and population count (`near_hashes` for all pairs of a set).
 
 Source: PDQ, hashing.pdf and pdq/ in facebook/ThreatExchange (reference code, through `pdqhash`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +31,6 @@ FILTERED_SIDE_PX = 128
 BITS, BYTES, WORDS = 256, 32, 4
 # Hashes a block: what is computed of them stays in a core's second-level cache.
 BLOCK_HASHES = 32_768
-# Rows whose pairs are gathered before they are handed out.
-BLOCK_ROWS = 256
 
 PackedHashes = NDArray[np.uint64]
 
@@ -129,40 +127,6 @@ def find_near(query: PackedHashes, hashes: PackedHashes, max_distance: int) -> t
     distances = measure_distances(query, hashes)[0]
     rows = np.flatnonzero(distances <= max_distance)
     return rows, distances[rows]
-
-
-def near_pairs(hashes: PackedHashes, max_distance: int) -> Iterator[NDArray[np.int64]]:
-    """Find every pair of hashes within a distance of each other, for clusters of duplicates.
-
-    Args:
-        hashes: shape (N, 4).
-        max_distance: 0..256.
-
-    Yields:
-        Pairs of one block: shape (K, 2), K at least 1, each row (i, j) with i < j. Every pair comes once.
-
-    >>> [pairs.tolist() for pairs in near_pairs(pack_hashes([bytes(32), b"\\xff" * 32, bytes(32)]), 31)]
-    [[[0, 2]]]
-    """
-    for left in range(0, len(hashes), BLOCK_HASHES):
-        block = hashes[left : left + BLOCK_HASHES]
-        for top in range(0, left + len(block), BLOCK_ROWS):
-            rows = range(top, min(top + BLOCK_ROWS, left + len(block)))
-            found = [_pairs_of_row(row, hashes[row], block, left, max_distance) for row in rows]
-            pairs = np.concatenate(found)
-            if len(pairs):
-                yield pairs
-
-
-def _pairs_of_row(row: int, one: PackedHashes, block: PackedHashes, left: int, max_distance: int) -> NDArray[np.int64]:
-    skipped = max(row + 1 - left, 0)
-    others = block[skipped:]
-    # Half of the bits decide nearly every pair: of unrelated pictures, about 64 of 128 differ.
-    first = _half(one, others, 0)
-    candidates = np.flatnonzero(first <= max_distance)
-    distances = np.add(first[candidates], _half(one, others[candidates], 2), dtype=np.uint16)
-    columns = candidates[distances <= max_distance] + (left + skipped)
-    return np.stack([np.full_like(columns, row), columns], axis=1)
 
 
 def _half(a: PackedHashes, b: PackedHashes, word: int) -> NDArray[np.uint8]:

@@ -35,13 +35,13 @@ from shared.records.fingerprints import Fingerprint
 from shared.records.items import Item, ItemOwner
 from shared.settings import Settings
 from shared.vision.images import decode_image
+from shared.vision.near_hashes import near_pairs
 from shared.vision.pdq_thresholds import MATCH_DISTANCE, MIN_QUALITY
 from shared.vision.perceptual_hash import (
     PackedHashes,
     find_near,
     hash_image,
     measure_distances,
-    near_pairs,
     pack_hashes,
 )
 from shared.workspace import Workspace, open_workspace

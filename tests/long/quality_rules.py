@@ -50,7 +50,7 @@ class Panel:
     def cosines(self, views: Pixels) -> NDArray[np.float32]:
         """Cosine to each item as it is and mirrored: (g, 2, n)."""
         both = [views, np.ascontiguousarray(views[..., ::-1])]
-        found = [self.detector.descriptor.describe(one) @ self.detector.points.T for one in both]
+        found = [self.detector.descriptor.describe(one) @ self.detector.points.rows.T for one in both]
         return np.stack([one.reshape(len(views), len(INDEXED_VIEWS), -1).max(axis=1) for one in found], axis=1)
 
     def answer(self, views: Pixels, *, slow: bool = True) -> dict[str, Answer]:
@@ -69,7 +69,7 @@ class Panel:
             yield "ssim", (score, item)
             yield "l2", _best(-self._distances(views))
         yield "pdq", _best(-_hamming(_hash(views), self.hashes))
-        plain = self.detector.points[: len(self.registered)]
+        plain = self.detector.points.rows[: len(self.registered)]
         yield "descriptor_single", _best(self.detector.descriptor.describe(views) @ plain.T)
         cosines = self.cosines(views).max(axis=1)
         yield "descriptor", _best(cosines)

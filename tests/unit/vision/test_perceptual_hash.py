@@ -8,12 +8,12 @@ from PIL import Image
 
 from shared.errors import InputError
 from shared.vision import perceptual_hash
+from shared.vision.near_hashes import near_pairs
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
 from shared.vision.perceptual_hash import (
     find_near,
     hash_image,
     measure_distances,
-    near_pairs,
     pack_hashes,
 )
 from tests.factories import picture
