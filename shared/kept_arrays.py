@@ -79,7 +79,7 @@ def digest_rows(rows: NDArray[Any]) -> str:
     digest = _begin(rows.shape)
     for start in range(0, len(rows), BLOCK_ROWS):
         digest.update(np.ascontiguousarray(rows[start : start + BLOCK_ROWS]).data.cast("B"))
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def load_or_build(path: Path, plan: ArrayPlan, on_rows: Progress | None = None) -> KeptArray:
@@ -194,7 +194,7 @@ def _digest_file(path: Path, rows: NDArray[Any]) -> str:
         file.seek(path.stat().st_size - rows.nbytes)
         while block := file.read(READ_BYTES):
             digest.update(block)
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def _digest_path(path: Path) -> Path:

@@ -93,12 +93,12 @@ def _sum_tiles(
                 channel = np.uintp(plane)
                 for down in range(GRID):
                     for across in range(GRID):
-                        total = 0
+                        total = np.int64(0)
                         for y in range(np.uintp(rows[down]), np.uintp(rows[down + 1])):
                             line = np.int32(0)
                             for x in range(np.uintp(columns[across]), np.uintp(columns[across + 1])):
                                 gap = np.int32(generations[at, channel, y, x]) - np.int32(training[other, channel, y, x])
                                 line += gap * gap
-                            total += line
+                            total += np.int64(line)
                         sums[one, rank, down * GRID + across] += total
     return sums

@@ -65,10 +65,9 @@ def _find_pairs(words: PackedHashes, first: int, last: int, max_distance: int) -
 
 
 @compiled
-def _ones(word: np.uint64) -> int:
+def _ones(word: np.uint64) -> np.int64:
     """Count the bits that are set, in parallel sums (Warren, "Hacker's Delight", section 5-1)."""
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    ones: int = np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
-    return ones
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))

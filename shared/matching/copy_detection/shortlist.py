@@ -64,8 +64,9 @@ def search_points(descriptors: Floats, mirrored: Floats, points: ScannedRows, it
     """
     # Both in one call: the points are read once.
     both = np.stack([descriptors, mirrored], axis=1)
-    numbers, cosines = points.nearest(both.reshape(-1, both.shape[-1]), POINTS)
-    numbers, cosines = numbers.reshape(len(both), 2, -1), cosines.reshape(len(both), 2, -1)
+    flat_numbers, flat_cosines = points.nearest(both.reshape(-1, both.shape[-1]), POINTS)
+    width = flat_numbers.shape[1]
+    numbers, cosines = flat_numbers.reshape(len(both), 2, width), flat_cosines.reshape(len(both), 2, width)
     return merge_points(numbers % item_count, numbers // item_count, cosines)
 
 

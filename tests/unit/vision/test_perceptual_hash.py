@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from shared.errors import InputError
-from shared.vision import perceptual_hash
+from shared.vision import near_hashes, perceptual_hash
 from shared.vision.near_hashes import near_pairs
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
 from shared.vision.perceptual_hash import (
@@ -37,7 +37,7 @@ def random_hashes(count: int, seed: int) -> list[bytes]:
 @pytest.fixture(params=[(7, 3), (64, 16), (32_768, 256)])
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(perceptual_hash, "BLOCK_HASHES", request.param[0])
-    monkeypatch.setattr(perceptual_hash, "BLOCK_ROWS", request.param[1])
+    monkeypatch.setattr(near_hashes, "BLOCK_ROWS", request.param[1])
 
 
 @pytest.mark.usefixtures("blocks")
