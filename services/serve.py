@@ -19,6 +19,7 @@ from services.ingest.search.catch_up import background_catch_up
 from services.ingest.search.service import ImageSearch
 from services.output_gate.app import add_output_gate
 from services.output_gate.gate import Gate, open_gate
+from services.output_gate.webhooks.delivery import WEBHOOK_JOBS
 from shared.code_version import code_version
 from shared.errors import SleeveError
 from shared.jobs import running_worker
@@ -75,7 +76,10 @@ async def _run_sequencer(app: FastAPI) -> AsyncIterator[None]:
     """While the server runs, checkpoint what any process appended, fingerprint images and run jobs; then close the gate."""
     sequencer = asyncio.create_task(_integrate_for_ever(app.state.workspace))
     try:
-        with background_catch_up(app.state.workspace), running_worker(app.state.workspace, ARCHIVE_JOBS):
+        workspace: Workspace = app.state.workspace
+        # Messages have a worker of their own: they do not wait for a job of hours, nor it for a receiver that is silent.
+        messages = running_worker(workspace, WEBHOOK_JOBS)
+        with background_catch_up(workspace), running_worker(workspace, ARCHIVE_JOBS), messages:
             yield
     finally:
         sequencer.cancel()

@@ -56,10 +56,12 @@ class AddressPolicy:
     Args:
         allowed_networks: reached although they are not public, such as a company's own image store.
         allowed_ports: the only ports that a URL may name.
+        public: whether public addresses are reached at all, beside the allowed networks.
     """
 
     allowed_networks: tuple[Network, ...] = ()
     allowed_ports: frozenset[int] = field(default=frozenset(DEFAULT_PORTS.values()))
+    public: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,9 +138,10 @@ def verify_address(address: str, policy: AddressPolicy) -> None:
         InputError: code `url_refused`.
     """
     found = ipaddress.ip_address(address)
-    if is_public(found) or any(found in network for network in policy.allowed_networks):
+    if (policy.public and is_public(found)) or any(found in network for network in policy.allowed_networks):
         return
-    raise refuse_url(f"expected a public address, got {address}")
+    expected = "a public address" if policy.public else "an address in an allowed network"
+    raise refuse_url(f"expected {expected}, got {address}")
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

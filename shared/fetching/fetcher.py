@@ -164,8 +164,44 @@ class Fetcher:
                 raise UnavailableError(f"{url}: expected at most {allowed} redirects, got more", code="too_many_redirects")
             target = self._follow(target, location)
 
+    def post(self, url: str, content: bytes, content_type: str, *, headers: Mapping[str, str] | None = None) -> Exchange:
+        """Post content once: nothing is sent again, no redirect is followed, and any status is an answer.
+
+        Args:
+            url: absolute, http or https.
+            content: the body.
+            content_type: its media type.
+            headers: added to the request.
+
+        Raises:
+            InputError: code `url_refused`; the URL or an address of its host may not be reached.
+            UnavailableError: the host is unknown, gone, silent or too slow, or its answer is not acceptable.
+        """
+        deadline = Deadline(self.limits.total_seconds)
+        target = parse_target(url, self.policy)
+        request = self._build_post(target, dict(headers or {}), content_type, content)
+        return send_request(request, self._resolve(target), self._exchange_limits(), deadline, self._tls)
+
+    def verify_allowed(self, url: str) -> None:
+        """Check that a URL may be reached as its host resolves now; nothing is sent.
+
+        Raises:
+            InputError: code `url_refused`.
+            UnavailableError: code `host_unknown`.
+        """
+        self._resolve(parse_target(url, self.policy))
+
     def _build_request(self, target: Target, added: Mapping[str, str], form: Mapping[str, str] | None) -> Request:
-        own = {
+        if form is not None:
+            return self._build_post(target, added, "application/x-www-form-urlencoded", urlencode(form).encode())
+        return Request(target, "GET", tuple({**self._own_headers(target), **added}.items()))
+
+    def _build_post(self, target: Target, added: Mapping[str, str], content_type: str, content: bytes) -> Request:
+        own = self._own_headers(target) | {"Content-Type": content_type, "Content-Length": str(len(content))}
+        return Request(target, "POST", tuple({**own, **added}.items()), content)
+
+    def _own_headers(self, target: Target) -> dict[str, str]:
+        return {
             "Host": target.authority,
             "User-Agent": self.user_agent,
             "Accept": "*/*",
@@ -173,11 +209,6 @@ class Fetcher:
             "Accept-Encoding": "identity",
             "Connection": "close",
         }
-        if form is None:
-            return Request(target, "GET", tuple({**own, **added}.items()))
-        content = urlencode(form).encode()
-        own |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(content))}
-        return Request(target, "POST", tuple({**own, **added}.items()), content)
 
     def _follow(self, target: Target, location: str) -> Target:
         try:

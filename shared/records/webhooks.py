@@ -7,11 +7,12 @@ Rules, in order:
 3. A webhook that is deleted stays on record with its messages; it gets no more of them.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, Column, DateTime
-from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
 from shared.errors import NotFoundError
@@ -78,3 +79,29 @@ def list_deliveries(session: Session, webhook_id: str, after: str, limit: int, s
     if state is not None:
         query = query.where(WebhookDelivery.state == state)
     return list(session.exec(query.order_by(col(WebhookDelivery.id)).limit(limit)))
+
+
+def count_deliveries(session: Session, webhook_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return how many messages to each webhook are in each state."""
+    counts: dict[str, dict[str, int]] = {webhook_id: {} for webhook_id in webhook_ids}
+    query = (
+        select(WebhookDelivery.webhook_id, WebhookDelivery.state, func.count())
+        .where(col(WebhookDelivery.webhook_id).in_(webhook_ids))
+        .group_by(col(WebhookDelivery.webhook_id), col(WebhookDelivery.state))
+    )
+    for webhook_id, state, count in session.exec(query):
+        counts[webhook_id][state] = count
+    return counts
+
+
+def lock_delivery(session: Session, delivery_id: str) -> WebhookDelivery:
+    """Return a message as it is now and keep others from changing it until the transaction ends.
+
+    Raises:
+        NotFoundError: no such message.
+    """
+    query = select(WebhookDelivery).where(WebhookDelivery.id == delivery_id).with_for_update(key_share=True)
+    delivery = session.exec(query.execution_options(populate_existing=True)).first()
+    if delivery is None:
+        raise NotFoundError(f"no message {delivery_id!r}", code="delivery_not_found")
+    return delivery

@@ -1,0 +1,80 @@
+"""`/v1/webhooks`: be told of checks, flags and policies instead of asking for them."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from services.output_gate.schemas import Key
+from services.output_gate.webhooks.schemas import CreatedWebhook, DeliveryAnswer, WebhookAnswer, WebhookRequest
+from services.output_gate.webhooks.service import (
+    build_webhook_answer,
+    create_webhook,
+    delete_webhook,
+    page_of_deliveries,
+    page_of_webhooks,
+    redeliver,
+)
+from shared.conditional import ConditionalRoute
+from shared.paging import Page
+from shared.problems import PROBLEM_RESPONSES
+from shared.workspace import Workspace
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
+
+Cursor = Annotated[str | None, Query(max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+@router.post("", status_code=201, summary="Create a webhook")
+def post_webhook(request: Request, response: Response, body: WebhookRequest, idempotency_key: Key = None) -> CreatedWebhook:
+    """Have events posted to a URL, signed as the Standard Webhooks specification says. The secret is shown this once.
+
+    A message that is not answered with 2xx is tried again after 5 s, 5 min, 30 min, 2, 5, 10, 14, 20, 24 h; then it is dead.
+    A receiver may get a message twice, with the same `webhook-id`.
+    """
+    workspace: Workspace = request.app.state.workspace
+    answer = create_webhook(workspace, body, idempotency_key)
+    response.headers["Location"] = f"/v1/webhooks/{answer.id}"
+    response.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@router.get("", summary="List webhooks")
+def get_webhooks(request: Request, cursor: Cursor = None, limit: Limit = 50) -> Page[WebhookAnswer]:
+    """Answer with a page of webhooks, oldest first; deleted ones are left out."""
+    workspace: Workspace = request.app.state.workspace
+    return page_of_webhooks(workspace, cursor, limit)
+
+
+@router.get("/{webhook_id}", summary="Show one webhook")
+def get_webhook(request: Request, webhook_id: str) -> WebhookAnswer:
+    """Answer with a webhook and how many of its messages are in each state."""
+    workspace: Workspace = request.app.state.workspace
+    return build_webhook_answer(workspace, webhook_id)
+
+
+@router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook")
+def remove_webhook(request: Request, webhook_id: str) -> None:
+    """Send it nothing more. Its secret is removed; messages that were not delivered are dropped."""
+    workspace: Workspace = request.app.state.workspace
+    delete_webhook(workspace, webhook_id)
+
+
+@router.get("/{webhook_id}/deliveries", summary="List the messages to a webhook")
+def get_deliveries(
+    request: Request,
+    webhook_id: str,
+    state: Literal["pending", "delivered", "dead", "dropped"] | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[DeliveryAnswer]:
+    """Answer with a page of messages, oldest first: what was sent, how often, and what came of it."""
+    workspace: Workspace = request.app.state.workspace
+    return page_of_deliveries(workspace, webhook_id, cursor, limit, state)
+
+
+@router.post("/{webhook_id}/deliveries/{delivery_id}/retries", status_code=202, summary="Send a dead message again")
+def create_retry(request: Request, webhook_id: str, delivery_id: str) -> DeliveryAnswer:
+    """Queue a message of which no try was left, with all its tries before it; one that is not dead is a conflict."""
+    workspace: Workspace = request.app.state.workspace
+    return redeliver(workspace, webhook_id, delivery_id)
