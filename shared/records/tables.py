@@ -1,14 +1,17 @@
 """Every table of the database in one list, for migrations and for tests that compare the two."""
 
 from shared.ledger.tables import LogCheckpoint, LogEntry
+from shared.records.batches import BatchedCheck
 from shared.records.checks import Check
 from shared.records.fingerprints import Fingerprint
 from shared.records.flags import Flag, FlagStep
 from shared.records.idempotency import IdempotencyKey
+from shared.records.index_gaps import IndexGap
 from shared.records.items import Blob, Commitment, Diligence, Item, ItemEntry, ItemOwner, SignalRecord
 from shared.records.jobs import Job
 from shared.records.manifests import Manifest, ManifestItem
 from shared.records.models import Audit, Calibration, Model
+from shared.records.outputs import Output
 from shared.records.parties import Party
 from shared.records.policies import Policy
 from shared.records.reviews import Review
@@ -40,6 +43,9 @@ ALL_TABLES = (
     Review,
     Webhook,
     WebhookDelivery,
+    BatchedCheck,
+    Output,
+    IndexGap,
     IdempotencyKey,
     Job,
 )

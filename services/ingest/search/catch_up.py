@@ -21,7 +21,6 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.ingest.search.fingerprints import RECIPE, build_fingerprint
 from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError, UnavailableError
 from shared.records.fingerprints import (
     count_blobs,
@@ -30,6 +29,7 @@ from shared.records.fingerprints import (
     measure_extent,
     save_fingerprints,
 )
+from shared.vision.fingerprints import RECIPE, build_fingerprint
 from shared.vision.images import decode_image
 from shared.workspace import Workspace
 

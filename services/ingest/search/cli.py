@@ -89,8 +89,8 @@ def fingerprint(
 ) -> None:
     """Make the fingerprints that search by image needs. A server does so by itself; several processes may at once."""
     from services.ingest.search.catch_up import catch_up, count_missing, forget
-    from services.ingest.search.fingerprints import RECIPE
     from shared.records.fingerprints import load_failed_blobs
+    from shared.vision.fingerprints import RECIPE
 
     workspace = open_home()
     if rebuild or retry_failed:

@@ -18,8 +18,6 @@ from sqlmodel import Session
 
 from services.ingest.registration.answers import build_item_answer
 from services.ingest.search.catch_up import catch_up
-from services.ingest.search.fingerprints import RECIPE, ImageFingerprint, build_fingerprint
-from services.ingest.search.index import HashIndex, KnownHashes
 from services.ingest.search.schemas import (
     ItemMatch,
     MatchKind,
@@ -30,7 +28,9 @@ from services.ingest.search.schemas import (
 )
 from shared.canonical import sha256_hex
 from shared.records.fingerprints import count_blobs, find_blobs_of_pixels, load_blobs_of, load_items_of
+from shared.records.hash_index import HashIndex, KnownHashes
 from shared.records.items import load_item
+from shared.vision.fingerprints import RECIPE, ImageFingerprint, build_fingerprint
 from shared.vision.images import decode_image
 from shared.vision.pdq_thresholds import MIN_QUALITY
 from shared.vision.perceptual_hash import find_near, pack_hashes

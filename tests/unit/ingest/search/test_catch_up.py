@@ -8,11 +8,11 @@ import pytest
 
 from services.ingest.search import catch_up as module
 from services.ingest.search.catch_up import background_catch_up, catch_up, count_missing, forget
-from services.ingest.search.fingerprints import RECIPE
 from shared.canonical import sha256_hex
 from shared.errors import UnavailableError
 from shared.records.fingerprints import load_failed_blobs
 from shared.settings import Settings
+from shared.vision.fingerprints import RECIPE
 from shared.vision.pdq_thresholds import MIN_QUALITY
 from shared.workspace import Workspace, open_workspace
 from tests.factories import png, register

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.ingest.search import index as module
 from services.ingest.search.catch_up import catch_up, forget
-from services.ingest.search.index import HashIndex, KnownHashes
+from shared.records import hash_index as module
 from shared.records.fingerprints import load_blobs_of
+from shared.records.hash_index import HashIndex, KnownHashes
 from shared.vision.perceptual_hash import pack_hashes
 from shared.workspace import Workspace
 from tests.factories import encode, png, register

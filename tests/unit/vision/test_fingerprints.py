@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from services.ingest.search.fingerprints import RECIPE, build_fingerprint, digest_pixels
 from shared.settings import Settings
+from shared.vision.fingerprints import RECIPE, build_fingerprint, digest_pixels
 from shared.vision.images import decode_image, image_limits
 from tests.factories import encode, picture
 from tests.unit.ingest.search.copies import turned_jpeg

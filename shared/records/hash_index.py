@@ -8,14 +8,15 @@ Rules, in order:
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import Session
 
-from services.ingest.search.fingerprints import RECIPE
-from shared.records.fingerprints import StoredHash, load_hashes, measure_extent
+from shared.records.fingerprints import Extent, StoredHash, load_hashes, measure_extent
+from shared.vision.fingerprints import RECIPE
 from shared.vision.pdq_thresholds import MIN_QUALITY
 from shared.vision.perceptual_hash import WORDS, PackedHashes, pack_hashes
 
@@ -51,9 +52,19 @@ def _allocate(capacity: int) -> KnownHashes:
 
 
 class HashIndex:
-    """The hashes of one database; safe to use from several threads."""
+    """The hashes of one table of a database, those of the registered blobs by default; safe to use from several threads.
 
-    def __init__(self) -> None:
+    Args:
+        measure: returns how many rows of a recipe there are.
+        load: returns up to so many rows of a recipe with after_id < id ≤ last_id.
+    """
+
+    def __init__(
+        self,
+        measure: Callable[[Session, int], Extent] = measure_extent,
+        load: Callable[[Session, int, int, int, int], list[StoredHash]] = load_hashes,
+    ) -> None:
+        self._measure, self._load = measure, load
         self._busy = threading.Lock()
         self._reset()
 
@@ -65,7 +76,7 @@ class HashIndex:
     def refresh(self, session: Session) -> KnownHashes:
         """Read what is new and return all."""
         with self._busy:
-            extent = measure_extent(session, RECIPE)
+            extent = self._measure(session, RECIPE)
             self._read_on(session, extent.last_id)
             if self._known.fingerprints != extent.count:
                 self._reset()
@@ -74,7 +85,7 @@ class HashIndex:
 
     def _read_on(self, session: Session, last_id: int) -> None:
         while self._last_id < last_id:
-            rows = load_hashes(session, RECIPE, self._last_id, last_id, READ_ROWS)
+            rows = self._load(session, RECIPE, self._last_id, last_id, READ_ROWS)
             if not rows:
                 return
             self._add(rows)
