@@ -73,4 +73,5 @@ def _add_examples(operation: dict[str, Any]) -> None:
     for status, response in operation["responses"].items():
         if status.startswith("2"):
             for media_type, content in response.get("content", {}).items():
-                content["example"] = example.other_forms.get(media_type, example.answer)
+                other = example.other_answers.get(status, example.answer)
+                content["example"] = example.other_forms.get(media_type, other)

@@ -18,6 +18,7 @@ from services.ingest.archive.long_work import ARCHIVE_JOBS
 from services.ingest.search.catch_up import background_catch_up
 from services.ingest.search.service import ImageSearch
 from services.output_gate.app import add_output_gate
+from services.output_gate.checks.batches import build_check_jobs
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.webhooks.delivery import WEBHOOK_JOBS
 from shared.code_version import code_version
@@ -77,9 +78,13 @@ async def _run_sequencer(app: FastAPI) -> AsyncIterator[None]:
     sequencer = asyncio.create_task(_integrate_for_ever(app.state.workspace))
     try:
         workspace: Workspace = app.state.workspace
-        # Messages have a worker of their own: they do not wait for a job of hours, nor it for a receiver that is silent.
-        messages = running_worker(workspace, WEBHOOK_JOBS)
-        with background_catch_up(workspace), running_worker(workspace, ARCHIVE_JOBS), messages:
+        with (
+            background_catch_up(workspace),
+            # Workers of their own: a release does not wait behind captures of the web, nor a message behind a job of hours.
+            running_worker(workspace, ARCHIVE_JOBS),
+            running_worker(workspace, build_check_jobs(app.state.gate)),
+            running_worker(workspace, WEBHOOK_JOBS),
+        ):
             yield
     finally:
         sequencer.cancel()

@@ -19,5 +19,9 @@ def timestamp(moment: datetime) -> str:
 
 
 def format_moment(moment: datetime) -> str:
-    """Format a stored time; SQLite gives naive values, which are UTC."""
+    """Format a stored time; SQLite gives naive values, which are UTC.
+
+    >>> format_moment(datetime(2026, 1, 31, 12))
+    '2026-01-31T12:00:00.000Z'
+    """
     return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

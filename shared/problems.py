@@ -58,6 +58,16 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 CONDITION_FAILED: dict[int | str, dict[str, Any]] = {412: _response("The thing is no longer what `If-Match` names")}
 
 
+# Of routes that read their body themselves.
+UNSUPPORTED_MEDIA_TYPE: dict[int | str, dict[str, Any]] = {415: _response("Another media type")}
+
+
+def describe_error(error: SleeveError) -> dict[str, Any]:
+    """Return the problem that an error is, to be kept, or to stand in an answer about several things."""
+    title = error.code.replace("_", " ").capitalize()
+    return Problem(title=title, status=status_of(error), code=error.code, detail=error.message).model_dump()
+
+
 def build_problem(status: int, code: str, detail: str) -> JSONResponse:
     """Build an error answer."""
     title = code.replace("_", " ").capitalize()

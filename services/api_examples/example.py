@@ -23,9 +23,11 @@ class Example:
         answer: the body of the answer.
         other_forms: bodies of the answer in other media types than the first, by media type.
         request_forms: bodies of the request in other media types than the first, by media type.
+        other_answers: bodies of other answers than the first, by status.
     """
 
     answer: Any
     request: Any = None
     other_forms: Mapping[str, Any] = field(default_factory=dict)
     request_forms: Mapping[str, Any] = field(default_factory=dict)
+    other_answers: Mapping[str, Any] = field(default_factory=dict)

@@ -44,7 +44,8 @@ def check(
     workspace = open_home()
     data = _read_checked(workspace, file, model)
     # Only now what brings torch: bad input is answered at once.
-    from services.output_gate.checks.service import build_answer, check_generation
+    from services.output_gate.checks.answers import build_answer
+    from services.output_gate.checks.service import check_generation
     from services.output_gate.gate import open_gate
 
     opened = open_gate(workspace)

@@ -152,6 +152,20 @@ def load_item(session: Session, item_id: str) -> Item:
     return item
 
 
+def load_items(session: Session, item_ids: Iterable[str]) -> dict[str, Item]:
+    """Return items by id.
+
+    Raises:
+        NotFoundError: one of them is not there.
+    """
+    wanted = sorted(set(item_ids))
+    found = [item for chunk in in_chunks(wanted) for item in session.exec(select(Item).where(col(Item.id).in_(chunk)))]
+    if len(found) < len(wanted):
+        missing = set(wanted) - {item.id for item in found}
+        raise NotFoundError(f"no item {min(missing)!r}", code="item_not_found")
+    return {item.id: item for item in found}
+
+
 def lock_item(session: Session, item_id: str) -> Item:
     """Return an item as it is now and keep others from changing it until the transaction ends.
 

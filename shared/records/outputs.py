@@ -44,20 +44,15 @@ class Output(SQLModel, table=True):
     quality: int
 
 
-def save_output(session: Session, output: Output) -> None:
-    """Keep what a generation looks like; where it is known already, nothing changes.
+def save_outputs(session: Session, outputs: Sequence[Output]) -> None:
+    """Keep what generations look like; what is known already stays as it is.
 
     On PostgreSQL this is to be the last thing of its transaction: others that write outputs wait for its end.
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(sqlalchemy.select(func.pg_advisory_xact_lock(_WRITE_LOCK_KEY)))
-    insert_missing(session, Output, [output.model_dump(exclude={"id"})])
-
-
-def is_output_known(session: Session, generation_sha256: str, recipe: int) -> bool:
-    """Say whether a generation is in the registry."""
-    query = select(Output.id).where(Output.generation_sha256 == generation_sha256, Output.recipe == recipe)
-    return session.exec(query).first() is not None
+    rows = [output.model_dump(exclude={"id"}) for output in outputs]
+    insert_missing(session, Output, sorted(rows, key=lambda row: str(row["generation_sha256"])))
 
 
 def measure_outputs(session: Session, recipe: int) -> Extent:

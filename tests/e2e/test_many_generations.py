@@ -9,7 +9,8 @@ from sqlmodel import select
 
 from services.audit.training_set import load_sealed_set
 from services.output_gate.checks import service
-from services.output_gate.checks.service import build_answers, check_generation, check_generations
+from services.output_gate.checks.answers import build_answers
+from services.output_gate.checks.service import check_generation, check_generations
 from services.output_gate.gate import Gate, open_gate
 from shared.errors import ConflictError, InputError, NotFoundError, SleeveError
 from shared.ledger.verify import verify_log, verify_receipt

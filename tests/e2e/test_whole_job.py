@@ -14,7 +14,8 @@ from services.audit.slices import draw_slice
 from services.audit.training_set import load_sealed_set
 from services.ingest.sources.bulk import register_rows
 from services.ingest.sources.imagefolder import read_imagefolder
-from services.output_gate.checks.service import build_answer, check_generation
+from services.output_gate.checks.answers import build_answer
+from services.output_gate.checks.service import check_generation
 from services.output_gate.gate import open_gate
 from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.manifests import seal_manifest

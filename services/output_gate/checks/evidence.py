@@ -1,7 +1,7 @@
 """The evidence of a check: search, best match, suite and p-value, and the result that is recorded of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sqlmodel import Session
 
 from services.output_gate.checks.schemas import CheckResult, MatchedItem, MatchedOwner, Metrics, RuleFinding
+from services.output_gate.checks.timings import Timings
 from services.output_gate.gate import Gate, ReadyModel
 from shared.errors import CorruptStateError
 from shared.index.index import is_searched_exactly
@@ -19,12 +20,15 @@ from shared.matching.decision import Decision, decide, undecided
 from shared.matching.rules.evidence import CopyScores, Evidence
 from shared.matching.rules.panel import RuleOutcome, evaluate
 from shared.matching.view_hashes import hash_views
-from shared.records.items import Item, ItemOwner, is_contested, load_owners
+from shared.records.items import Item, ItemOwner, is_contested, load_items, load_owners
 from shared.records.manifests import Manifest, load_manifest
 from shared.records.models import Model
 from shared.records.parties import Party
 from shared.vision.similarity.suite import measure
 from shared.vision.views import Pixels, ViewRecipe, build_view, view_to_image
+
+# Items of the match's cluster that are described; the ids of all are given.
+MAX_MATCHES = 20
 
 log = structlog.get_logger()
 
@@ -40,6 +44,8 @@ class CheckEvidence:
     metrics: Metrics | None = None
     control_size: int | None = None
     calibration_sha256: str | None = None
+    # This generation's share of the time that each step took, in milliseconds.
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 def view_recipe(model: Model) -> ViewRecipe:
@@ -62,15 +68,27 @@ def find_evidence_of_views(gate: Gate, model: Model, views: Pixels) -> list[Chec
         NotReadyError: the model cannot be checked against yet.
         CorruptStateError: the search names an item outside the manifest.
     """
-    ready = gate.load_ready_model(model)
-    pictures = [view_to_image(view).convert("RGB") for view in views]
-    shortlists, cosines = _search(gate, ready, gate.embedder.embed(pictures))
-    matches = find_best_matches(views, ready.side.views, shortlists)
-    # The detector sees what the audit shows it: the view of the model's resolution, brought to its own.
-    copies = ready.detector.detect(np.stack([build_view(picture, COPY_RECIPE) for picture in pictures]))
-    found = CopyScores(copies.scores, copies.items)
-    seen = Evidence(ready.side, views, shortlists, cosines, matches.index, matches.ssim, hash_views(views), found)
-    return _decide(gate, ready, views, {outcome.rule.name: outcome for outcome in evaluate(ready.panel, seen)})
+    timings = Timings()
+    with timings.step("ready"):
+        ready = gate.load_ready_model(model)
+    with timings.step("embed"):
+        pictures = [view_to_image(view).convert("RGB") for view in views]
+        vectors = gate.embedder.embed(pictures)
+    with timings.step("search"):
+        shortlists, cosines = _search(gate, ready, vectors)
+    with timings.step("compare"):
+        matches = find_best_matches(views, ready.side.views, shortlists)
+    with timings.step("detect"):
+        # The detector sees what the audit shows it: the view of the model's resolution, brought to its own.
+        copies = ready.detector.detect(np.stack([build_view(picture, COPY_RECIPE) for picture in pictures]))
+    with timings.step("rules"):
+        found = CopyScores(copies.scores, copies.items)
+        seen = Evidence(ready.side, views, shortlists, cosines, matches.index, matches.ssim, hash_views(views), found)
+        outcomes = {outcome.rule.name: outcome for outcome in evaluate(ready.panel, seen)}
+    with timings.step("measure"):
+        decided = _decide(gate, ready, views, outcomes)
+    shares = timings.divided_by(len(views))
+    return [replace(one, timings_ms=shares) for one in decided]
 
 
 def _decide(gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str, RuleOutcome]) -> list[CheckEvidence]:
@@ -123,21 +141,32 @@ def _finding(ready: ReadyModel, outcome: RuleOutcome, at: int) -> RuleFinding:
 def build_results(session: Session, gate: Gate, model: Model, evidence: Sequence[CheckEvidence]) -> list[CheckResult]:
     """Build what is recorded of checks of one model."""
     manifest = load_manifest(session, model.manifest_id)
-    items = {one.item.id: one.item for one in evidence if one.item}
+    named = [_named_items(one) for one in evidence]
+    # As they are on record at this moment: what the gate holds ready may have been amended or withdrawn since.
+    items = load_items(session, [item_id for ids in named for item_id in ids])
     owners = load_owners(session, list(items))
-    matched = {item.id: _matched_item(session, item, owners[item.id]) for item in items.values()}
+    described = {item.id: _matched_item(session, item, owners[item.id]) for item in items.values()}
     index = gate.index.describe(gate.content.neighbours, exact=is_searched_exactly(manifest.size))
-    return [_build_result(gate, manifest, one, matched[one.item.id] if one.item else None, index) for one in evidence]
+    matches = [[described[item_id] for item_id in ids] for ids in named]
+    return [_build_result(gate, manifest, one, items, index) for one, items in zip(evidence, matches, strict=True)]
+
+
+def _named_items(evidence: CheckEvidence) -> list[str]:
+    """Return the ids of the items to be described: the one that decides first, then others of its cluster."""
+    if evidence.item is None:
+        return []
+    others = [one.id for one in evidence.cluster if one.id != evidence.item.id]
+    return [evidence.item.id, *others[: MAX_MATCHES - 1]]
 
 
 def _build_result(
-    gate: Gate, manifest: Manifest, evidence: CheckEvidence, match: MatchedItem | None, index: dict[str, Any]
+    gate: Gate, manifest: Manifest, evidence: CheckEvidence, matches: list[MatchedItem], index: dict[str, Any]
 ) -> CheckResult:
     decision = evidence.decision
     return CheckResult(
         decision=decision.outcome,
         reason=decision.reason,
-        match=match,
+        matches=matches,
         cluster=[one.id for one in evidence.cluster],
         rules=list(evidence.rules),
         metrics=evidence.metrics,
@@ -160,7 +189,14 @@ def _build_result(
 
 def _matched_item(session: Session, item: Item, named: Sequence[tuple[ItemOwner, Party]]) -> MatchedItem:
     owners = [
-        MatchedOwner(name=party.name, url=party.url or None, role=owner.role, basis=owner.basis, confidence=owner.confidence)
+        MatchedOwner(
+            party_id=party.id,
+            name=party.name,
+            url=party.url or None,
+            role=owner.role,
+            basis=owner.basis,
+            confidence=owner.confidence,
+        )
         for owner, party in named
     ]
     return MatchedItem(
@@ -170,7 +206,9 @@ def _matched_item(session: Session, item: Item, named: Sequence[tuple[ItemOwner,
         sha256=item.blob_sha256,
         title=item.title,
         licence=item.licence,
+        licence_url=item.licence_url,
         source_url=item.source_url,
+        state=item.state,
         contested=is_contested(session, item.blob_sha256),
         owners=owners,
     )

@@ -2,12 +2,17 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
+
+from shared.problems import Problem
+
+Outcome = Literal["clear", "flag", "undecided"]
 
 
 class MatchedOwner(BaseModel):
-    """A presumed owner of the matched item."""
+    """A presumed owner of a matched item."""
 
+    party_id: str
     name: str
     url: str | None
     role: str
@@ -16,7 +21,7 @@ class MatchedOwner(BaseModel):
 
 
 class MatchedItem(BaseModel):
-    """The training item most similar to the generation."""
+    """A training item that the generation resembles."""
 
     id: str
     dataset: str
@@ -24,8 +29,10 @@ class MatchedItem(BaseModel):
     sha256: str
     title: str | None
     licence: str
+    licence_url: str | None
     source_url: str | None
-    contested: bool
+    state: str = Field(description="`active`, or `withdrawn` when the check was made.")
+    contested: bool = Field(description="Whether items of these bytes name different owners.")
     owners: list[MatchedOwner]
 
 
@@ -58,11 +65,13 @@ class RuleFinding(BaseModel):
 class CheckResult(BaseModel):
     """The decision and everything it rests on, as recorded."""
 
-    decision: Literal["clear", "flag", "undecided"]
+    decision: Outcome
     reason: str = Field(description="Stable code of why.")
-    match: MatchedItem | None = None
+    matches: list[MatchedItem] = Field(
+        default=[], description="The item that the score belongs to, and others of its duplicate cluster, at most 20."
+    )
     cluster: list[str] = Field(default=[], description="Items of the match's duplicate cluster, itself included.")
-    metrics: Metrics | None = None
+    metrics: Metrics | None = Field(default=None, description="The suite on the generation and the first match.")
     rules: list[RuleFinding] = []
     rule: str | None = Field(default=None, description="The rule that the policy decides by.")
     score: float | None = Field(default=None, description="The generation's score by that rule.")
@@ -77,7 +86,15 @@ class CheckResult(BaseModel):
     policy: str
     policy_sha256: str
     embedder: str
-    index: dict[str, Any] = Field(description="Engine, exactness and cursor (log size) of the search.")
+    index: dict[str, Any] = Field(
+        description="What the search rests on: engine, its version, exact or not, `hnsw_ef`, cursor (log size)."
+    )
+
+    @computed_field(description="The item that the score belongs to: the first of the matches.")  # type: ignore[prop-decorator]
+    @property
+    def match(self) -> MatchedItem | None:
+        """The item that the score belongs to."""
+        return self.matches[0] if self.matches else None
 
 
 class CheckAnswer(CheckResult):
@@ -86,4 +103,60 @@ class CheckAnswer(CheckResult):
     id: str
     model: str
     generation_sha256: str
+    decided_at: str
+    timings_ms: dict[str, float] = Field(description="Milliseconds by step, as far as recording; not part of the log.")
     receipt: str
+
+
+class CheckSummary(BaseModel):
+    """A check in a list."""
+
+    id: str
+    model: str
+    generation_sha256: str
+    decision: Outcome
+    reason: str
+    item: str | None = Field(description="The item that the score belongs to.")
+    rule: str | None
+    score: float | None
+    p_value: float | None
+    policy: str
+    decided_at: str
+
+
+class BatchedAnswer(BaseModel):
+    """What became of one image of several: a check, or the problem that it had by itself."""
+
+    position: int = Field(description="Place in the request, from 0.")
+    name: str | None
+    generation_sha256: str | None
+    check: CheckAnswer | None
+    problem: Problem | None
+
+
+class BatchAnswer(BaseModel):
+    """What became of several images: one entry for each, in the order of the request."""
+
+    checks: list[BatchedAnswer]
+
+
+class CheckJobError(BaseModel):
+    """Why a job failed."""
+
+    code: str
+    message: str
+
+
+class CheckJobAnswer(BaseModel):
+    """A job of checks: how far it is and, once it is finished, what became of each image."""
+
+    id: str
+    state: Literal["queued", "running", "done", "failed"]
+    model: str
+    done: int = Field(description="Images that have an outcome.")
+    total: int
+    counts: dict[str, int] = Field(description="How many of them came to what: a decision, or `refused`.")
+    error: CheckJobError | None
+    checks: list[BatchedAnswer] | None = Field(description="Null until the job is finished.")
+    created_at: str
+    finished_at: str | None

@@ -4,8 +4,9 @@ Rules, in order:
 
 1. Bytes that are no acceptable image, or a model that is unknown, are errors: there is nothing to decide about.
 2. Everything else gets a decision. Whatever is missing, behind or failing makes it `undecided` with the reason.
-3. Decision, flag, place in the review queue, messages and entries are committed in one transaction before the receipt is made.
-4. One Idempotency-Key has one effect.
+3. Decision, flag, place in the review queue, messages, entries and what the generation looks like are committed in one
+   transaction before the receipt is made.
+4. One Idempotency-Key has one effect, and so has one place of a batch.
 5. Many generations of a model take one path with one: each gets what it would get alone, an error of its own included. What
    fails for many at once is tried for each, so that no generation suffers from another.
 """
@@ -16,29 +17,33 @@ from typing import Any
 
 import numpy as np
 import structlog
+from PIL.Image import Image
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from services.output_gate.checks.evidence import CheckEvidence, build_results, find_evidence_of_views, view_recipe
-from services.output_gate.checks.schemas import CheckAnswer, CheckResult
+from services.output_gate.checks.once import AlreadyDecidedError, Once, OncePerKey
+from services.output_gate.checks.people import without_names
+from services.output_gate.checks.schemas import CheckResult
+from services.output_gate.checks.timings import Timings
 from services.output_gate.flags.raising import raise_flag
 from services.output_gate.gate import Gate, NotReadyError
 from services.output_gate.webhooks.outbox import queue_event
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import timestamp, utc_now
-from shared.errors import ConflictError, InputError, NotFoundError, SleeveError, UnavailableError
+from shared.errors import ConflictError, InputError, SleeveError, UnavailableError
 from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
 from shared.matching.decision import BORDERLINE, undecided
 from shared.records.checks import Check, load_check
-from shared.records.idempotency import bind_effect, find_effect
 from shared.records.models import Model, load_model_record
+from shared.records.outputs import Output, save_outputs
 from shared.records.reviews import Review
+from shared.vision.fingerprints import RECIPE, build_fingerprint
 from shared.vision.images import decode_image
 from shared.vision.views import Pixels, build_view
 
-OPERATION = "checks.create"
 # Generations decided and recorded together: bounds memory, and how long one transaction holds the database.
 BATCH_GENERATIONS = 64
 
@@ -94,30 +99,41 @@ def check_generations(
         raise InputError(f"expected a key or none for each image, got {len(images)} images and {len(given)} keys")
     with gate.workspace.reading() as session:
         model = load_model_record(session, model_name)
+    bound = [OncePerKey(key, _request_sha256(model, data)) for key, data in zip(given, images, strict=True)]
+    return decide(gate, model, images, bound)
+
+
+def decide(gate: Gate, model: Model, images: Sequence[bytes], bound: Sequence[Once]) -> list[Check | SleeveError]:
+    """Check many generations as `check_generations`, each bound to what makes it have one effect."""
     outcomes: list[Check | SleeveError] = []
     for start in range(0, len(images), BATCH_GENERATIONS):
         part = slice(start, start + BATCH_GENERATIONS)
-        outcomes += _check_batch(gate.under_policy_in_force(), model, images[part], given[part])
+        outcomes += _check_batch(gate.under_policy_in_force(), model, images[part], bound[part])
     return outcomes
+
+
+def _request_sha256(model: Model, data: bytes) -> str:
+    return sha256_hex(canonical_json({"model": model.id, "image": sha256_hex(data)}))
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """One generation of a batch that is to be decided: where it stands, its bytes, its view, its key, its request's digest."""
+    """One generation of a batch that is to be decided: where it stands, its bytes, its view, what it looks like, its bond."""
 
     at: int
     data: bytes
     view: Pixels
-    key: str | None
-    request: str
+    output: Output
+    once: Once
+    timings: Timings
 
 
-def _check_batch(gate: Gate, model: Model, images: Sequence[bytes], keys: Sequence[str | None]) -> list[Check | SleeveError]:
+def _check_batch(gate: Gate, model: Model, images: Sequence[bytes], bound: Sequence[Once]) -> list[Check | SleeveError]:
     outcomes: dict[int, Check | SleeveError] = {}
     asked: list[_Asked] = []
-    for at, (data, key) in enumerate(zip(images, keys, strict=True)):
+    for at, (data, once) in enumerate(zip(images, bound, strict=True)):
         try:
-            taken = _admit(gate, model, at, data, key)
+            taken = _admit(gate, model, at, data, once)
         except (InputError, ConflictError) as error:
             outcomes[at] = error
             continue
@@ -127,24 +143,44 @@ def _check_batch(gate: Gate, model: Model, images: Sequence[bytes], keys: Sequen
             asked.append(taken)
     if asked:
         evidence = _find_evidence_or_reasons(gate, model, np.stack([one.view for one in asked]))
-        gate.workspace.blobs.save_many([one.data for one in asked])
+        storing = Timings()
+        with storing.step("store"):
+            gate.workspace.blobs.save_many([one.data for one in asked])
+        for one, found in zip(asked, evidence, strict=True):
+            one.timings.take({**found.timings_ms, **storing.divided_by(len(asked))})
         recorded = _record_batch(gate, model, asked, evidence)
         outcomes |= {one.at: outcome for one, outcome in zip(asked, recorded, strict=True)}
     return [outcomes[at] for at in range(len(images))]
 
 
-def _admit(gate: Gate, model: Model, at: int, data: bytes, key: str | None) -> Check | _Asked:
-    """Decode a generation, of which only its view is kept; where its key was used for it before, return that check."""
-    view = build_view(decode_image(data, gate.workspace.limits).pixels, view_recipe(model))
-    request = sha256_hex(canonical_json({"model": model.id, "image": sha256_hex(data)}))
-    return _find_made_before(gate, key, request) or _Asked(at, data, view, key, request)
+def _admit(gate: Gate, model: Model, at: int, data: bytes, once: Once) -> Check | _Asked:
+    """Decode a generation, of which only its view is kept; where what it is bound to was decided before, return that check."""
+    timings = Timings()
+    with timings.step("decode"):
+        pixels = decode_image(data, gate.workspace.limits).pixels
+        view = build_view(pixels, view_recipe(model))
+    made_before = _find_made_before(gate, once)
+    if made_before is not None:
+        return made_before
+    with timings.step("fingerprint"):
+        output = _build_output(sha256_hex(data), pixels)
+    return _Asked(at, data, view, output, once, timings)
 
 
-def _find_made_before(gate: Gate, key: str | None, request: str) -> Check | None:
-    if key is None:
-        return None
+def _build_output(digest: str, pixels: Image) -> Output:
+    made = build_fingerprint(pixels)
+    return Output(
+        generation_sha256=digest,
+        recipe=RECIPE,
+        pixels_sha256=made.pixels_sha256,
+        pdq=made.hash.value,
+        quality=made.hash.quality,
+    )
+
+
+def _find_made_before(gate: Gate, once: Once) -> Check | None:
     with gate.workspace.reading() as session:
-        made_before = find_effect(session, OPERATION, key, request)
+        made_before = once.find(session)
         return None if made_before is None else load_check(session, made_before)
 
 
@@ -171,38 +207,44 @@ def _record_batch(
     gate: Gate, model: Model, asked: Sequence[_Asked], evidence: Sequence[CheckEvidence]
 ) -> list[Check | SleeveError]:
     try:
-        with gate.workspace.writing() as session:
-            results = build_results(session, gate, model, evidence)
-            return [_record_one(session, gate, model, *pair) for pair in zip(asked, results, strict=True)]
-    except IntegrityError:
-        # A key of the batch was bound meanwhile, or stands in it twice; alone, its holder finds out.
+        return [*_record_all(gate, model, asked, evidence)]
+    except (IntegrityError, AlreadyDecidedError):
+        # What one of them is bound to was bound meanwhile, or stands in the batch twice; alone, its holder finds out.
         return [_record_alone(gate, model, *pair) for pair in zip(asked, evidence, strict=True)]
+
+
+def _record_all(gate: Gate, model: Model, asked: Sequence[_Asked], evidence: Sequence[CheckEvidence]) -> list[Check]:
+    with gate.workspace.writing() as session:
+        results = build_results(session, gate, model, evidence)
+        checks = [_record_one(session, gate, model, *pair) for pair in zip(asked, results, strict=True)]
+        save_outputs(session, [one.output for one in asked])
+    return checks
 
 
 def _record_alone(gate: Gate, model: Model, one: _Asked, evidence: CheckEvidence) -> Check | SleeveError:
     try:
-        with gate.workspace.writing() as session:
-            [result] = build_results(session, gate, model, [evidence])
-            return _record_one(session, gate, model, one, result)
-    except IntegrityError:
+        return _record_all(gate, model, [one], [evidence])[0]
+    except (IntegrityError, AlreadyDecidedError) as failure:
         # Another request with this key was faster; its check is the answer.
         try:
-            made_before = _find_made_before(gate, one.key, one.request)
+            made_before = _find_made_before(gate, one.once)
         except ConflictError as error:
             return error
+        if made_before is None and isinstance(failure, AlreadyDecidedError):
+            return failure  # of a place that has a problem by now
         if made_before is None:
             raise
         return made_before
 
 
 def _record_one(session: Session, gate: Gate, model: Model, one: _Asked, result: CheckResult) -> Check:
-    check = _record(session, gate, model, sha256_hex(one.data), result)
-    bind_effect(session, OPERATION, one.key, one.request, check.id)
+    check = _record(session, gate, model, one, result)
+    one.once.bind(session, check.id)
     return check
 
 
-def _record(session: Session, gate: Gate, model: Model, digest: str, result: CheckResult) -> Check:
-    check_id, now = new_id(), utc_now()
+def _record(session: Session, gate: Gate, model: Model, one: _Asked, result: CheckResult) -> Check:
+    check_id, now, digest = new_id(), utc_now(), one.output.generation_sha256
     [entry_id] = Log.append(session, [_check_entry(check_id, model, digest, result, timestamp(now))])
     check = Check(
         id=check_id,
@@ -210,7 +252,8 @@ def _record(session: Session, gate: Gate, model: Model, digest: str, result: Che
         policy_id=gate.policy.id,
         generation_sha256=digest,
         decision=result.decision,
-        result=result.model_dump(mode="json"),
+        result=without_names(result.model_dump(mode="json")),
+        timings_ms=one.timings.stop(),
         entry_id=entry_id,
         created_at=now,
     )
@@ -252,25 +295,4 @@ def _check_entry(check_id: str, model: Model, digest: str, result: CheckResult, 
             "embedder": result.embedder,
             "index_cursor": result.index["cursor"],
         },
-    )
-
-
-def build_answer(gate: Gate, check: Check) -> CheckAnswer:
-    """Turn a recorded check into its answer, with the receipt of its entry."""
-    return build_answers(gate, [check])[0]
-
-
-def build_answers(gate: Gate, checks: Sequence[Check]) -> list[CheckAnswer]:
-    """Turn recorded checks into their answers, with receipts under one checkpoint."""
-    with gate.workspace.reading() as session:
-        models = {one: session.get(Model, one) for one in {check.model_id for check in checks}}
-    receipts = gate.workspace.log.receipts([check.entry_id for check in checks]) if checks else []
-    return [_answer(check, models[check.model_id], receipt) for check, receipt in zip(checks, receipts, strict=True)]
-
-
-def _answer(check: Check, model: Model | None, receipt: str) -> CheckAnswer:
-    if model is None:
-        raise NotFoundError(f"no model {check.model_id!r}", code="model_not_found")
-    return CheckAnswer(
-        **check.result, id=check.id, model=model.name, generation_sha256=check.generation_sha256, receipt=receipt
     )
