@@ -17,9 +17,10 @@ from services.ingest.app import add_ingest
 from services.ingest.archive.long_work import ARCHIVE_JOBS
 from services.ingest.search.catch_up import background_catch_up
 from services.ingest.search.service import ImageSearch
-from services.output_gate.app import add_output_gate
+from services.output_gate.app import add_output_gate, open_output_gate
 from services.output_gate.checks.batches import build_check_jobs
 from services.output_gate.gate import Gate, open_gate
+from services.output_gate.tailing import background_indexing
 from services.output_gate.webhooks.delivery import WEBHOOK_JOBS
 from shared.code_version import code_version
 from shared.errors import SleeveError
@@ -80,6 +81,7 @@ async def _run_sequencer(app: FastAPI) -> AsyncIterator[None]:
         workspace: Workspace = app.state.workspace
         with (
             background_catch_up(workspace),
+            background_indexing(app.state.gate.indexer),
             # Workers of their own: a release does not wait behind captures of the web, nor a message behind a job of hours.
             running_worker(workspace, ARCHIVE_JOBS),
             running_worker(workspace, build_check_jobs(app.state.gate)),
@@ -107,7 +109,7 @@ def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
     """Build the one-process application over an open workspace and gate; closing the app closes the gate."""
     app = build_api()
     app.state.workspace = workspace
-    app.state.gate = gate
+    open_output_gate(app, gate)
     app.state.image_search = ImageSearch(workspace)
     app.add_middleware(
         RequestBounds, max_body_bytes=max(workspace.limits.max_bytes + FORM_BYTES, MAX_JSON_BYTES), streams=STREAMS

@@ -107,9 +107,56 @@ JOB: dict[str, Any] = {
 }
 FINISHED = JOB | {"state": "done", "done": 2, "counts": {"flag": 1, "refused": 1}, "finished_at": MOMENT} | BATCH
 
+COMPLETENESS = {
+    "complete": True,
+    "counted_at": MOMENT,
+    "log_size": 1200,
+    "checks": 1000,
+    "decisions": {"clear": 990, "flag": 8, "undecided": 2},
+    "flags": 8,
+    "outcomes": {"paid": 7},
+    "open_flags": 1,
+    "oldest_open": [
+        {"flag": JOB_ID, "check": CHECK_ID, "state": "notified", "raised_at": MOMENT, "age_days": 3.5},
+    ],
+    "waiting": 0,
+    "gap_counts": {},
+    "gaps": [],
+}
+
+SEEN = {
+    "query": {"sha256": ROOT, "width_px": 512, "height_px": 512, "recipe": 1, "pixels_sha256": SHA256, "pdq": ROOT},
+    "perceptual": {"defined": True, "quality": 100, "min_quality": 50, "max_distance": 31},
+    "seen": True,
+    "matches": [{"kind": "exact", "distance": 0, "generation_sha256": ROOT, "checks": [SUMMARY]}],
+    "more": False,
+    "searched": {"generations": 1000, "hash_undefined": 3},
+}
+NEAREST = {
+    "sha256": ROOT,
+    "width_px": 512,
+    "height_px": 512,
+    "embedder": CHECK["embedder"],
+    "index": CHECK["index"],
+    "compared_px": 64,
+    "items": [{"item": MATCH, "cosine": 0.98, "metrics": CHECK["metrics"], "problem": None}],
+    "searched": {"registered": 1, "behind_entries": 0, "gaps": 0, "complete": True},
+}
+
 EXAMPLES: dict[str, Example] = {
+    "search_outputs": Example(SEEN, {"image": "(the file)"}),
+    "search_nearest": Example(NEAREST, {"image": "(the file)"}),
+    "get_completeness": Example(COMPLETENESS),
+    "get_readiness": Example(
+        {
+            "ready": True,
+            "dependencies": [{"name": "database", "ready": True, "reason": None, "detail": {"kind": "postgresql"}}],
+        }
+    ),
+    "get_metrics": Example('sleeve_checks_total{decision="clear",reason="within_control"} 990.0\n'),
     "create_check": Example(CHECK, {"image": "(the file)", "model": "model-a"}, other_answers={"202": JOB, "207": BATCH}),
     "list_checks_made": Example({"items": [SUMMARY], "next_cursor": None}),
     "get_check_job": Example(FINISHED),
     "get_check": Example(CHECK),
+    "get_evidence_image": Example("(the picture)"),
 }

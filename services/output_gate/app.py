@@ -3,14 +3,43 @@
 from fastapi import FastAPI
 
 from services.output_gate.checks.endpoints import router as checks_router
+from services.output_gate.completeness.count import CompletenessCount
+from services.output_gate.completeness.endpoints import router as completeness_router
 from services.output_gate.flags.endpoints import router as flags_router
+from services.output_gate.gate import Gate
+from services.output_gate.nearest.endpoints import router as nearest_router
+from services.output_gate.operation.endpoints import router as operation_router
+from services.output_gate.operation.metrics import GateCollector
 from services.output_gate.payables.endpoints import router as payables_router
 from services.output_gate.policy.endpoints import router as policies_router
+from services.output_gate.registry.endpoints import router as registry_router
+from services.output_gate.registry.service import OutputSearch
 from services.output_gate.reviews.endpoints import router as reviews_router
 from services.output_gate.webhooks.endpoints import router as webhooks_router
 
+ROUTERS = (
+    checks_router,
+    reviews_router,
+    flags_router,
+    payables_router,
+    policies_router,
+    completeness_router,
+    registry_router,
+    nearest_router,
+    operation_router,
+    webhooks_router,
+)
+
 
 def add_output_gate(app: FastAPI) -> None:
-    """Add the gate's routes to an app; they read `app.state.gate`."""
-    for router in (checks_router, reviews_router, flags_router, payables_router, policies_router, webhooks_router):
+    """Add the gate's routes to an app; they read what `open_output_gate` puts there."""
+    for router in ROUTERS:
         app.include_router(router)
+
+
+def open_output_gate(app: FastAPI, gate: Gate) -> None:
+    """Give the routes the gate that they speak for, and what they keep between requests."""
+    app.state.gate = gate
+    app.state.completeness = CompletenessCount(gate.workspace)
+    app.state.output_search = OutputSearch(gate.workspace)
+    app.state.metrics = GateCollector(gate, app.state.completeness)

@@ -109,7 +109,8 @@ class Gate:
         self.indexer.catch_up()
         held = self.index.count(ready.manifest.id)
         if held != ready.manifest.size:
-            raise NotReadyError(f"index holds {held} of {ready.manifest.size} items", code="index_behind")
+            why = self.indexer.explain_behind(ready.manifest.id)
+            raise NotReadyError(f"index holds {held} of {ready.manifest.size} items", code=why)
         return ready
 
     def _load_calibration(self, model: Model) -> Calibration:

@@ -133,13 +133,13 @@ class EdgeIndex:
         save_atomically(self._cursor_path, json.dumps({"log_size": log_size}).encode())
         self._cursor = log_size
 
-    def neighbours(self, vector: NDArray[np.float32], k: int, manifest_id: str, *, exact: bool) -> list[Neighbour]:
+    def neighbours(self, vector: NDArray[np.float32], k: int, manifest_id: str | None, *, exact: bool) -> list[Neighbour]:
         """Find the items of a manifest nearest to a vector.
 
         Args:
             vector: shape (D,), length 1.
             k: how many items at most, at least 1; all of them where the manifest has fewer.
-            manifest_id: search among its items only.
+            manifest_id: search among its items only; None searches all.
             exact: compare with every vector instead of walking the graph.
 
         Returns:
@@ -151,7 +151,9 @@ class EdgeIndex:
         """
         return self.neighbours_many(vector[None], k, manifest_id, exact=exact)[0]
 
-    def neighbours_many(self, vectors: NDArray[np.float32], k: int, manifest_id: str, *, exact: bool) -> list[list[Neighbour]]:
+    def neighbours_many(
+        self, vectors: NDArray[np.float32], k: int, manifest_id: str | None, *, exact: bool
+    ) -> list[list[Neighbour]]:
         """Find the neighbours of each vector, shape (N, D); as `neighbours`, the engine sharing its passes among them."""
         verify_k(k)
         rows = verify_vectors(vectors, len(vectors), self.dimensions)
@@ -197,13 +199,13 @@ class EdgeIndex:
         self._shard.close()
         self._lock.close()
 
-    def _request(self, row: NDArray[np.float32], k: int, manifest_id: str, exact: bool) -> qdrant.QueryRequest:
+    def _request(self, row: NDArray[np.float32], k: int, manifest_id: str | None, exact: bool) -> qdrant.QueryRequest:
         # k items need up to k times as many points as an item has views.
         limit = k * len(self.views)
         return qdrant.QueryRequest(
             limit=limit,
             query=qdrant.Query.Nearest(row.tolist()),
-            filter=qdrant.Filter(must=[_is(MANIFESTS, manifest_id)]),
+            filter=None if manifest_id is None else qdrant.Filter(must=[_is(MANIFESTS, manifest_id)]),
             params=qdrant.SearchParams(exact=exact, hnsw_ef=None if exact else hnsw_ef(limit)),
             # With one view the point's id is the item's, and payloads need not be read.
             with_payload=False if len(self.views) == 1 else [ITEM, VIEW],

@@ -5,8 +5,8 @@ Rules, in order:
 1. The index is a projection of the log: `cursor` says how many log entries it has taken in. It moves after what it speaks
    for is durable, so a crash repeats work and never skips any. Dropped and filled again, it gives the same neighbours.
 2. A write that returned is durable.
-3. A search is always within one manifest and looks at every item of it: never `indexed_only`, which leaves out what no
-   graph covers yet.
+3. A search is within one manifest, or among all items, and looks at every one of them: never `indexed_only`, which leaves out
+   what no graph covers yet.
 4. An item has one point a view. The whole picture's point has the item's id; other views have an id derived from item
    and view. A search answers items, each once, with its best view.
 5. Vectors are finite and of length 1; anything else is refused, since an engine would store it and never find it.
@@ -84,11 +84,13 @@ class VectorIndex(Protocol):
         """Move the cursor to this many log entries."""
         ...
 
-    def neighbours(self, vector: NDArray[np.float32], k: int, manifest_id: str, *, exact: bool) -> list[Neighbour]:
-        """Find the k items of a manifest nearest to a vector (D,); all of them where there are fewer; nearest first."""
+    def neighbours(self, vector: NDArray[np.float32], k: int, manifest_id: str | None, *, exact: bool) -> list[Neighbour]:
+        """Find the k items nearest to a vector (D,), of a manifest or of all; all where there are fewer; nearest first."""
         ...
 
-    def neighbours_many(self, vectors: NDArray[np.float32], k: int, manifest_id: str, *, exact: bool) -> list[list[Neighbour]]:
+    def neighbours_many(
+        self, vectors: NDArray[np.float32], k: int, manifest_id: str | None, *, exact: bool
+    ) -> list[list[Neighbour]]:
         """Find the neighbours of each vector (N, D), in batches."""
         ...
 

@@ -156,13 +156,13 @@ class ServerIndex:
         self._store(models.Batch(ids=[CURSOR_ID], vectors=[direction], payloads=[{LOG_SIZE: log_size}]))
         self._cursor_seen = log_size
 
-    def neighbours(self, vector: NDArray[np.float32], k: int, manifest_id: str, *, exact: bool) -> list[Neighbour]:
+    def neighbours(self, vector: NDArray[np.float32], k: int, manifest_id: str | None, *, exact: bool) -> list[Neighbour]:
         """Find the items of a manifest nearest to a vector.
 
         Args:
             vector: shape (D,), length 1.
             k: how many items at most, at least 1; all of them where the manifest has fewer.
-            manifest_id: search among its items only.
+            manifest_id: search among its items only; None searches all.
             exact: compare with every vector instead of walking the graph.
 
         Returns:
@@ -174,7 +174,9 @@ class ServerIndex:
         """
         return self.neighbours_many(vector[None], k, manifest_id, exact=exact)[0]
 
-    def neighbours_many(self, vectors: NDArray[np.float32], k: int, manifest_id: str, *, exact: bool) -> list[list[Neighbour]]:
+    def neighbours_many(
+        self, vectors: NDArray[np.float32], k: int, manifest_id: str | None, *, exact: bool
+    ) -> list[list[Neighbour]]:
         """Find the neighbours of each vector, shape (N, D); as `neighbours`, many in one request."""
         verify_k(k)
         rows = verify_vectors(vectors, len(vectors), self.dimensions)
@@ -256,13 +258,13 @@ class ServerIndex:
         with self._server() as client:
             client.upsert(self.collection, batch, wait=True, ordering=models.WriteOrdering.STRONG)
 
-    def _request(self, row: NDArray[np.float32], k: int, manifest_id: str, exact: bool) -> models.QueryRequest:
+    def _request(self, row: NDArray[np.float32], k: int, manifest_id: str | None, exact: bool) -> models.QueryRequest:
         # k items need up to k times as many points as an item has views.
         limit = k * len(self.views)
         return models.QueryRequest(
             query=row.tolist(),
             limit=limit,
-            filter=models.Filter(must=[_is(MANIFESTS, manifest_id)]),
+            filter=_within(manifest_id),
             params=models.SearchParams(exact=exact, hnsw_ef=None if exact else hnsw_ef(limit)),
             # With one view the point's id is the item's, and payloads need not be read.
             with_payload=False if len(self.views) == 1 else [ITEM, VIEW],
@@ -300,6 +302,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _within(manifest_id: str | None) -> models.Filter:
+    if manifest_id is not None:
+        return models.Filter(must=[_is(MANIFESTS, manifest_id)])
+    return models.Filter(must_not=[models.HasIdCondition(has_id=[CURSOR_ID])])  # the cursor is a point too
 
 
 def _is(field: str, value: str) -> models.FieldCondition:

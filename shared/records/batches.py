@@ -9,11 +9,12 @@ Rules, in order:
 Nothing here commits: the caller owns the transaction.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import JSON, Column, CursorResult, update
 from sqlmodel import Field, Session, SQLModel, col, func, select
+
+from shared.records.jobs import Job
 
 
 class BatchedCheck(SQLModel, table=True):
@@ -37,17 +38,6 @@ def load_batch(session: Session, batch_id: str) -> list[BatchedCheck]:
     return list(session.exec(query))
 
 
-def load_batch_page(session: Session, batch_id: str, after: int, limit: int) -> list[BatchedCheck]:
-    """Return up to `limit` places of a batch behind a position, in order."""
-    query = (
-        select(BatchedCheck)
-        .where(BatchedCheck.batch_id == batch_id, col(BatchedCheck.position) > after)
-        .order_by(col(BatchedCheck.position))
-        .limit(limit)
-    )
-    return list(session.exec(query))
-
-
 def save_outcome(
     session: Session, batch_id: str, position: int, *, check_id: str | None = None, problem: dict[str, Any] | None = None
 ) -> bool:
@@ -58,15 +48,18 @@ def save_outcome(
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 
-def count_open(session: Session, batch_ids: Sequence[str]) -> dict[str, int]:
-    """Return how many generations of batches have no outcome, by batch, those with none left out."""
+def count_undecided(session: Session) -> tuple[dict[str, int], int]:
+    """Count the images that jobs took on and that have no outcome.
+
+    Returns:
+        By batch those whose job has ended all the same; and how many wait for a job that has not.
+    """
     query = (
-        select(BatchedCheck.batch_id, func.count())
-        .where(
-            col(BatchedCheck.batch_id).in_(batch_ids),
-            col(BatchedCheck.check_id).is_(None),
-            col(BatchedCheck.problem).is_(None),
-        )
-        .group_by(col(BatchedCheck.batch_id))
+        select(Job.id, Job.finished_at, func.count())
+        .join(BatchedCheck, col(BatchedCheck.batch_id) == col(Job.id))
+        .where(col(BatchedCheck.check_id).is_(None), col(BatchedCheck.problem).is_(None))
+        .group_by(col(Job.id), col(Job.finished_at))
     )
-    return dict(session.exec(query).all())
+    rows = session.exec(query).all()
+    lost = {job_id: count for job_id, finished_at, count in rows if finished_at is not None}
+    return lost, sum(count for _, finished_at, count in rows if finished_at is None)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, Column, CursorResult, DateTime, or_, update
-from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
 from shared.errors import NotFoundError
@@ -63,6 +63,12 @@ def load_job(session: Session, job_id: str) -> Job:
     if job is None:
         raise NotFoundError(f"no job {job_id!r}", code="job_not_found")
     return job
+
+
+def count_jobs(session: Session) -> dict[tuple[str, str], int]:
+    """Return how many jobs there are, by kind and state."""
+    query = select(Job.kind, Job.state, func.count()).group_by(col(Job.kind), col(Job.state))
+    return {(kind, state): count for kind, state, count in session.exec(query)}
 
 
 def has_due_job(session: Session, kinds: Collection[str]) -> bool:

@@ -94,10 +94,3 @@ def load_checks_of(session: Session, generations: Sequence[str]) -> list[Check]:
     for chunk in in_chunks(generations):
         found.extend(session.exec(select(Check).where(col(Check.generation_sha256).in_(chunk))))
     return sorted(found, key=lambda check: check.id, reverse=True)
-
-
-def count_unknown_generations(session: Session, recipe: int) -> int:
-    """Return how many generations were checked and are not in the registry: those of checks before there was one."""
-    made = (col(Output.generation_sha256) == col(Check.generation_sha256)) & (col(Output.recipe) == recipe)
-    query = select(func.count(func.distinct(Check.generation_sha256))).outerjoin(Output, made).where(col(Output.id).is_(None))
-    return session.exec(query).one()

@@ -183,3 +183,12 @@ def test_a_search_says_what_it_rests_on(opens: OpenIndex) -> None:
     assert exact["version"]
     assert (exact["exact"], exact["hnsw_ef"], exact["cursor"]) == (True, None, 7)
     assert (walked["exact"], walked["hnsw_ef"]) == (False, 2000)
+
+
+def test_a_search_without_a_manifest_is_among_all_items_and_nothing_else(opens: OpenIndex) -> None:
+    index, vectors = opens(), unit_rows(10)
+    index.upsert(items(10), vectors)
+    index.commit(7)
+    found = index.neighbours(vectors[3], 100, None, exact=True)
+    assert found[0].item_id == items(10)[3].item_id
+    assert {one.item_id for one in found} == {item.item_id for item in items(10)}

@@ -183,10 +183,10 @@ def test_without_a_calibration_the_gate_is_undecided(client: TestClient, audited
 
 def test_a_damaged_blob_makes_the_gate_undecided_never_clear(audited_workspace: Workspace) -> None:
     # The index of this copy is not built yet; building it reads every blob.
-    victim, other, *_ = sorted(path for path in audited_workspace.blobs.folder.rglob("*") if path.is_file())
-    victim.write_bytes(b"damaged")
+    other, victim = (item.blob_sha256 for item in load_sealed_set(audited_workspace, "small").items[:2])
+    audited_workspace.blobs.path(victim).write_bytes(b"damaged")
     with TestClient(create_app(audited_workspace, open_gate(audited_workspace))) as client:
-        body = post_check(client, other.read_bytes()).json()
+        body = post_check(client, audited_workspace.blobs.load(other)).json()
     assert (body["decision"], body["reason"]) == ("undecided", "blob_damaged")
 
 

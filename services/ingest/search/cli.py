@@ -8,9 +8,9 @@ from rich.table import Table
 
 from services.command_workspace import open_home
 from services.console import console, progress
-from services.ingest.search.bounds import MAX_DISTANCE, MAX_LIMIT
 from shared.errors import InputError
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
+from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
 
 if TYPE_CHECKING:
     from services.ingest.search.schemas import ItemMatch, SearchAnswer

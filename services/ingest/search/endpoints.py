@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Query, Request, UploadFile
 
-from services.ingest.search.bounds import MAX_DISTANCE, MAX_LIMIT
 from services.ingest.search.schemas import SearchAnswer
 from services.ingest.search.service import ImageSearch
 from shared.problems import PROBLEM_RESPONSES
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
+from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
 
 router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONSES)
 

@@ -1,32 +1,9 @@
 """What a search by image answers."""
 
-from typing import Literal
-
 from pydantic import BaseModel, Field
 
 from services.ingest.registration.schemas import ItemAnswer
-
-MatchKind = Literal["exact", "pixels", "perceptual"]
-
-
-class QueryAnswer(BaseModel):
-    """The picture that was asked for, as it was understood."""
-
-    sha256: str
-    width_px: int = Field(description="Upright, after EXIF orientation.")
-    height_px: int
-    recipe: int = Field(description="Version of the recipe of `pixels_sha256` and `pdq`.")
-    pixels_sha256: str = Field(description="Digest of the upright RGB pixels over white, with their size.")
-    pdq: str = Field(description="PDQ hash, 64 hexadecimal digits.")
-
-
-class PerceptualAnswer(BaseModel):
-    """Whether hashes could be compared, and by which thresholds."""
-
-    defined: bool = Field(description="False: the picture is too flat to be hashed, and no near copy could be looked for.")
-    quality: int = Field(description="PDQ quality of the picture, 0 flat … 100.")
-    min_quality: int = Field(description="Below this quality a hash says nothing, on either side.")
-    max_distance: int = Field(description="Largest distance that was taken for a match, in bits of 256.")
+from shared.vision.image_query import MatchKind, PerceptualAnswer, QueryAnswer
 
 
 class ItemMatch(BaseModel):

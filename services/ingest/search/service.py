@@ -12,42 +12,21 @@ Rules, in order:
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlmodel import Session
 
 from services.ingest.registration.answers import build_item_answer
 from services.ingest.search.catch_up import catch_up
-from services.ingest.search.schemas import (
-    ItemMatch,
-    MatchKind,
-    PerceptualAnswer,
-    QueryAnswer,
-    SearchAnswer,
-    SearchedBlobs,
-)
-from shared.canonical import sha256_hex
+from services.ingest.search.schemas import ItemMatch, SearchAnswer, SearchedBlobs
 from shared.records.fingerprints import count_blobs, find_blobs_of_pixels, load_blobs_of, load_items_of
 from shared.records.hash_index import HashIndex, KnownHashes
 from shared.records.items import load_item
-from shared.vision.fingerprints import RECIPE, ImageFingerprint, build_fingerprint
-from shared.vision.images import decode_image
-from shared.vision.pdq_thresholds import MIN_QUALITY
+from shared.vision.fingerprints import RECIPE
+from shared.vision.image_query import ImageQuery, MatchKind, build_query, nearest_places
 from shared.vision.perceptual_hash import find_near, pack_hashes
 from shared.workspace import Workspace
 
 # What a person waiting for an answer hardly notices; a backlog beyond it is the background's.
 CATCH_UP_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Query:
-    """A picture as it is looked for."""
-
-    sha256: str
-    fingerprint: ImageFingerprint
-    width_px: int
-    height_px: int
 
 
 @dataclass(frozen=True)
@@ -78,7 +57,7 @@ class ImageSearch:
             InputError: the bytes are no acceptable image.
             UnavailableError: the database is down, or the blob folder is not there.
         """
-        query = build_query(data, self.workspace)
+        query = build_query(data, self.workspace.limits)
         catch_up(self.workspace, CATCH_UP_SECONDS)
         with self.workspace.reading() as session:
             known = self._index.refresh(session)
@@ -86,8 +65,8 @@ class ImageSearch:
             matches = [_build_match(session, one) for one in found[:limit]]
             searched = _build_searched(known, count_blobs(session))
         return SearchAnswer(
-            query=_build_query_answer(query),
-            perceptual=_build_perceptual_answer(query, max_distance),
+            query=query.describe(),
+            perceptual=query.describe_comparison(max_distance),
             matches=matches,
             more=len(found) > limit,
             searched=searched,
@@ -95,17 +74,7 @@ class ImageSearch:
         )
 
 
-def build_query(data: bytes, workspace: Workspace) -> Query:
-    """Decode a picture and take its digests.
-
-    Raises:
-        InputError: the bytes are no acceptable image.
-    """
-    image = decode_image(data, workspace.limits).pixels
-    return Query(sha256_hex(data), build_fingerprint(image), *image.size)
-
-
-def find_items(session: Session, query: Query, known: KnownHashes, max_distance: int, limit: int) -> list[FoundItem]:
+def find_items(session: Session, query: ImageQuery, known: KnownHashes, max_distance: int, limit: int) -> list[FoundItem]:
     """Find the first items that match, strongest kind first, then by distance and id.
 
     Args:
@@ -127,22 +96,15 @@ def find_items(session: Session, query: Query, known: KnownHashes, max_distance:
 
 
 def _find_by_hash(
-    session: Session, query: Query, known: KnownHashes, max_distance: int, limit: int, found_before: set[str]
+    session: Session, query: ImageQuery, known: KnownHashes, max_distance: int, limit: int, found_before: set[str]
 ) -> list[FoundItem]:
     rows, distances = find_near(pack_hashes([query.fingerprint.hash.value]), known.hashes, max_distance)
     # Every blob has an item at least, so this many hits give enough items, those found before left out.
-    nearest = _nearest(distances, limit + len(found_before))
+    nearest = nearest_places(distances, limit + len(found_before))
     distance_of = {int(known.ids[rows[at]]): int(distances[at]) for at in nearest}
     blobs = load_blobs_of(session, list(distance_of))
     by_blob = {digest: distance_of[row_id] for row_id, digest in blobs.items() if digest not in found_before}
     return _rank((by_blob[digest], item_id) for item_id, digest in load_items_of(session, sorted(by_blob)))
-
-
-def _nearest(distances: NDArray[np.uint16], wanted: int) -> NDArray[np.int64]:
-    """Return the places of the smallest distances: as many as wanted, and whatever is as near as the last of them."""
-    if len(distances) <= wanted:
-        return np.arange(len(distances))
-    return np.flatnonzero(distances <= np.partition(distances, wanted - 1)[wanted - 1])
 
 
 def _rank(near: Iterable[tuple[int, str]]) -> list[FoundItem]:
@@ -152,22 +114,6 @@ def _rank(near: Iterable[tuple[int, str]]) -> list[FoundItem]:
 def _build_match(session: Session, found: FoundItem) -> ItemMatch:
     item = build_item_answer(session, load_item(session, found.item_id))
     return ItemMatch(kind=found.kind, distance=found.distance, item=item)
-
-
-def _build_query_answer(query: Query) -> QueryAnswer:
-    return QueryAnswer(
-        sha256=query.sha256,
-        width_px=query.width_px,
-        height_px=query.height_px,
-        recipe=RECIPE,
-        pixels_sha256=query.fingerprint.pixels_sha256,
-        pdq=query.fingerprint.hash.value.hex(),
-    )
-
-
-def _build_perceptual_answer(query: Query, max_distance: int) -> PerceptualAnswer:
-    made = query.fingerprint.hash
-    return PerceptualAnswer(defined=made.is_defined, quality=made.quality, min_quality=MIN_QUALITY, max_distance=max_distance)
 
 
 def _build_searched(known: KnownHashes, registered: int) -> SearchedBlobs:

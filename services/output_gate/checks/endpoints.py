@@ -152,3 +152,23 @@ def get_check(request: Request, check_id: str) -> CheckAnswer:
     with gate.workspace.reading() as session:
         check = load_check(session, check_id)
     return build_answer(gate, check)
+
+
+@router.get(
+    "/{check_id}/evidence.png",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
+    summary="Show what a check rests on as a picture",
+)
+def get_evidence_image(request: Request, check_id: str) -> Response:
+    """Answer with the generation beside the matched item, the item laid over the generation, and where they agree and differ.
+
+    A check that names no item has no such picture: 404.
+    """
+    # Imported with the first picture: drawing brings packages that no check needs, and a restart is to be short.
+    from services.output_gate.checks.evidence_image import build_evidence_image  # noqa: PLC0415
+
+    gate: Gate = request.app.state.gate
+    with gate.workspace.reading() as session:
+        check = load_check(session, check_id)
+    return Response(build_evidence_image(gate, check), media_type="image/png", headers={"Cache-Control": "no-store"})

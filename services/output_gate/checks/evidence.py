@@ -9,7 +9,8 @@ import structlog
 from numpy.typing import NDArray
 from sqlmodel import Session
 
-from services.output_gate.checks.schemas import CheckResult, MatchedItem, MatchedOwner, Metrics, RuleFinding
+from services.output_gate.checks.matched_items import describe_items
+from services.output_gate.checks.schemas import CheckResult, MatchedItem, Metrics, RuleFinding
 from services.output_gate.checks.timings import Timings
 from services.output_gate.gate import Gate, ReadyModel
 from shared.errors import CorruptStateError
@@ -20,10 +21,9 @@ from shared.matching.decision import Decision, decide, undecided
 from shared.matching.rules.evidence import CopyScores, Evidence
 from shared.matching.rules.panel import RuleOutcome, evaluate
 from shared.matching.view_hashes import hash_views
-from shared.records.items import Item, ItemOwner, is_contested, load_items, load_owners
+from shared.records.items import Item
 from shared.records.manifests import Manifest, load_manifest
 from shared.records.models import Model
-from shared.records.parties import Party
 from shared.vision.similarity.suite import measure
 from shared.vision.views import Pixels, ViewRecipe, build_view, view_to_image
 
@@ -142,10 +142,7 @@ def build_results(session: Session, gate: Gate, model: Model, evidence: Sequence
     """Build what is recorded of checks of one model."""
     manifest = load_manifest(session, model.manifest_id)
     named = [_named_items(one) for one in evidence]
-    # As they are on record at this moment: what the gate holds ready may have been amended or withdrawn since.
-    items = load_items(session, [item_id for ids in named for item_id in ids])
-    owners = load_owners(session, list(items))
-    described = {item.id: _matched_item(session, item, owners[item.id]) for item in items.values()}
+    described = describe_items(session, [item_id for ids in named for item_id in ids])
     index = gate.index.describe(gate.content.neighbours, exact=is_searched_exactly(manifest.size))
     matches = [[described[item_id] for item_id in ids] for ids in named]
     return [_build_result(gate, manifest, one, items, index) for one, items in zip(evidence, matches, strict=True)]
@@ -184,31 +181,4 @@ def _build_result(
         policy_sha256=gate.content.sha256,
         embedder=f"{gate.embedder.name} {gate.embedder.sha256[:12]}",
         index=index,
-    )
-
-
-def _matched_item(session: Session, item: Item, named: Sequence[tuple[ItemOwner, Party]]) -> MatchedItem:
-    owners = [
-        MatchedOwner(
-            party_id=party.id,
-            name=party.name,
-            url=party.url or None,
-            role=owner.role,
-            basis=owner.basis,
-            confidence=owner.confidence,
-        )
-        for owner, party in named
-    ]
-    return MatchedItem(
-        id=item.id,
-        dataset=item.dataset,
-        source_key=item.source_key,
-        sha256=item.blob_sha256,
-        title=item.title,
-        licence=item.licence,
-        licence_url=item.licence_url,
-        source_url=item.source_url,
-        state=item.state,
-        contested=is_contested(session, item.blob_sha256),
-        owners=owners,
     )

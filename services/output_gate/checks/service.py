@@ -28,6 +28,7 @@ from services.output_gate.checks.schemas import CheckResult
 from services.output_gate.checks.timings import Timings
 from services.output_gate.flags.raising import raise_flag
 from services.output_gate.gate import Gate, NotReadyError
+from services.output_gate.operation.metrics import observe_steps
 from services.output_gate.webhooks.outbox import queue_event
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import timestamp, utc_now
@@ -214,10 +215,13 @@ def _record_batch(
 
 
 def _record_all(gate: Gate, model: Model, asked: Sequence[_Asked], evidence: Sequence[CheckEvidence]) -> list[Check]:
-    with gate.workspace.writing() as session:
+    recording = Timings()
+    with recording.step("record"), gate.workspace.writing() as session:
         results = build_results(session, gate, model, evidence)
         checks = [_record_one(session, gate, model, *pair) for pair in zip(asked, results, strict=True)]
         save_outputs(session, [one.output for one in asked])
+    for check in checks:
+        observe_steps({**check.timings_ms, **recording.divided_by(len(checks))})
     return checks
 
 

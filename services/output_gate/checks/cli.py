@@ -1,0 +1,185 @@
+"""`sleeve gate check` and `sleeve gate evidence`: one image or a folder of them, and what a decision rests on as a picture."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from services.command_workspace import open_home
+from services.console import console, progress
+from shared.errors import InputError
+from shared.files import save_atomically
+
+if TYPE_CHECKING:
+    from services.output_gate.checks.schemas import CheckAnswer
+    from services.output_gate.gate import Gate
+    from shared.workspace import Workspace
+
+# Exit statuses, so that a release script can branch: clear, flag, undecided. Errors are 1, usage 2 (typer's own).
+EXIT_STATUS = {"clear": 0, "flag": 3, "undecided": 4}
+# Flagged files shown in the terminal; the results file has all.
+SHOWN_FLAGS = 20
+
+
+def check(
+    path: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="The generation, PNG, JPEG or WebP; or a folder of them.")],
+    model: Annotated[str, typer.Option(help="Name or id of the model that made it.")],
+    receipt: Annotated[Path | None, typer.Option(help="Write the receipt of one check to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Of a folder: write a line of JSON for each file here, and go on with it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Check one image, or every image of a folder. Exit status 0 clear, 3 flag, 4 undecided.
+
+    Of a folder: 0 where every image is clear, 3 where one is flagged, else 4 where one is undecided or was refused. A run
+    that was killed goes on where it was when it is started again with the same results file.
+    """
+    if path.is_dir():
+        if out is None or receipt is not None:
+            raise InputError("a folder needs --out FILE, and has no single receipt", code="folder_options")
+        _check_folder(path, model, out, as_json=as_json)
+    if out is not None:
+        raise InputError(f"--out is for a folder, got {path}", code="folder_options")
+    workspace = open_home()
+    data = _read_checked(workspace, path, model)
+    # Only now what brings torch: bad input is answered at once.
+    from services.output_gate.checks.answers import build_answer
+    from services.output_gate.checks.service import check_generation
+    from services.output_gate.gate import open_gate
+
+    opened = open_gate(workspace)
+    try:
+        answer = build_answer(opened, check_generation(opened, model, data))
+    finally:
+        opened.close()
+    if receipt is not None:
+        save_atomically(receipt, answer.receipt.encode())
+    console.print_json(answer.model_dump_json()) if as_json else show_answer(answer)
+    raise typer.Exit(EXIT_STATUS[answer.decision])
+
+
+def _read_checked(workspace: "Workspace", file: Path, model: str) -> bytes:
+    from shared.records.models import load_model_record
+    from shared.vision.images import decode_image
+
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}", code="file_missing") from error
+    decode_image(data, workspace.limits)
+    with workspace.reading() as session:
+        load_model_record(session, model)
+    return data
+
+
+def _check_folder(folder: Path, model_name: str, out: Path, *, as_json: bool) -> None:
+    from services.output_gate.gate import open_gate
+
+    opened = open_gate(open_home())
+    try:
+        summary = _run(opened, folder, model_name, out)
+    finally:
+        opened.close()
+    if as_json:
+        console.print_json(data=summary)
+    else:
+        show_summary(summary, out)
+    raise typer.Exit(folder_exit_status(summary["decisions"]))
+
+
+def _run(gate: "Gate", folder: Path, model_name: str, out: Path) -> dict[str, Any]:
+    from services.output_gate.checks.folder import check_files, open_run
+    from shared.records.models import load_model_record
+
+    with gate.workspace.reading() as session:
+        model = load_model_record(session, model_name)
+    begun = monotonic()
+    with open_run(folder, out, model) as run, progress() as bars:
+        lines = list(run.finished)
+        task = bars.add_task("checks", total=len(lines) + len(run.left), completed=len(lines))
+
+        def on_lines(new: Sequence[dict[str, Any]]) -> None:
+            lines.extend(new)
+            bars.advance(task, len(new))
+
+        check_files(gate, model, run, on_lines)
+        decided = len(run.left)
+    gate.workspace.log.integrate()
+    seconds = monotonic() - begun
+    return {
+        "files": len(lines),
+        "decided_before": len(lines) - decided,
+        "seconds": round(seconds, 2),
+        "checks_a_second": round(decided / seconds, 1),
+        "decisions": dict(Counter(line["decision"] for line in lines)),
+        "reasons": dict(Counter(f"{line['decision']}: {line['reason']}" for line in lines)),
+        "flagged": [line for line in lines if line["decision"] == "flag"],
+    }
+
+
+def folder_exit_status(decisions: Mapping[str, int]) -> int:
+    """Return the exit status of a folder: the one that a release has to stop for comes first.
+
+    >>> [folder_exit_status(found) for found in ({"clear": 2}, {"clear": 1, "refused": 1}, {"undecided": 1, "flag": 1})]
+    [0, 4, 3]
+    """
+    if decisions.get("flag"):
+        return EXIT_STATUS["flag"]
+    return EXIT_STATUS["clear"] if set(decisions) <= {"clear"} else EXIT_STATUS["undecided"]
+
+
+def show_summary(summary: Mapping[str, Any], out: Path) -> None:
+    """Print how many files came to what, and the flagged ones."""
+    table = Table("outcome", "files", title=f"{summary['files']:,} files, {summary['decided_before']:,} of them decided before")
+    for reason, count in sorted(summary["reasons"].items()):
+        table.add_row(reason, f"{count:,}")
+    console.print(table)
+    if summary["flagged"]:
+        named = Table("flagged file", "most similar item", "licence", "p-value", "check")
+        for line in summary["flagged"][:SHOWN_FLAGS]:
+            match = line["match"]
+            item = f"{match['dataset']} / {match['source_key']}"
+            named.add_row(line["file"], item, match["licence"], f"{line['p_value']:.4f}", line["check"])
+        console.print(named)
+    console.print(f"{summary['checks_a_second']} checks a second; a line for each file in {out}")
+
+
+def show_answer(answer: "CheckAnswer") -> None:
+    """Print an answer as a table."""
+    table = Table(show_header=False, title=f"check {answer.id}")
+    table.add_row("decision", f"{answer.decision} ({answer.reason})")
+    if answer.match is not None and answer.metrics is not None:
+        owners = "; ".join(f"{one.name} ({one.role}, {one.basis})" for one in answer.match.owners) or "none known"
+        table.add_row("most similar item", f"{answer.match.dataset} / {answer.match.source_key}")
+        table.add_row("presumed owner", owners)
+        table.add_row("licence", answer.match.licence)
+        table.add_row(f"score by rule {answer.rule}, threshold", f"{answer.score:.3f}, {answer.threshold:.3f}")
+        others = [f"{one.rule} {one.verdict.replace('_', ' ')}" for one in answer.rules if one.rule != answer.rule]
+        table.add_row("other rules", ", ".join(others))
+        table.add_row("p-value", f"{answer.p_value:.4f}, control of {answer.control_size}")
+        table.add_row("false-positive rate", f"{answer.attained_rate:.4f} attained, {answer.requested_rate} asked for")
+        named = [(k.upper(), v) for k, v in answer.metrics.model_dump().items() if k != "identical"]
+        table.add_row("suite", ", ".join(f"{k} {'∞' if v is None else f'{v:.3f}'}" for k, v in named))
+    table.add_row("policy", answer.policy)
+    table.add_row("manifest root", answer.manifest_root)
+    table.add_row("milliseconds", ", ".join(f"{step} {value:.1f}" for step, value in answer.timings_ms.items()))
+    console.print(table)
+
+
+def evidence(
+    check_id: Annotated[str, typer.Argument(help="Id of the check.")],
+    to: Annotated[Path, typer.Option(help="Write the picture (PNG) to this file.")],
+) -> None:
+    """Draw what a check rests on: generation, matched item, one laid over the other, and where they agree and differ."""
+    from shared.records.checks import load_check
+
+    workspace = open_home()
+    with workspace.reading() as session:
+        found = load_check(session, check_id)
+    from services.output_gate.checks.evidence_image import build_evidence_image
+
+    save_atomically(to, build_evidence_image(workspace, found))
+    console.print(f"{to} shows check {check_id}: {found.decision}")

@@ -1,0 +1,197 @@
+"""The evidence of a check as a picture: generation, matched item, the item laid over the generation, and where they agree.
+
+Rules, in order:
+
+1. The item is laid over the generation as copy detection does it: shifted, turned, zoomed, mirrored where that fits better.
+2. Agreement is local SSIM of luma in 7 × 7 windows of a 128 px view: blue where it is 1, vermilion where it is 0 or less. What
+   lies outside the item is grey.
+3. Every part has a label, and the figures of the decision stand below. Names of owners are those on record now.
+4. A picture is made anew from what is on record each time; nothing of it is kept.
+
+Source of the colours: Okabe and Ito 2008, Color Universal Design, which readers with colour vision deficiencies tell apart.
+"""
+
+import io
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from skimage.metrics import structural_similarity
+
+from services.output_gate.checks.answers import build_answer
+from services.output_gate.checks.schemas import CheckAnswer
+from services.output_gate.gate import Gate
+from shared.errors import NotFoundError
+from shared.matching.copy_detection import CopyDetector, Detections
+from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
+from shared.records.checks import Check
+from shared.vision.images import decode_image
+from shared.vision.views import build_view
+
+PANEL_PX, MARGIN_PX, LINE_PX = 300, 16, 19
+COMPARED_PX = 128
+AGREE, DIFFER, OUTSIDE = (0, 114, 178), (213, 94, 0), (160, 160, 160)
+INK, PAPER, FAINT = (20, 20, 20), (255, 255, 255), (110, 110, 110)
+# How much of the colour lies over the generation, so that what is compared can still be recognised.
+_COVER = 0.6
+
+
+def build_evidence_image(gate: Gate, check: Check) -> bytes:
+    """Draw the evidence of a check.
+
+    Args:
+        gate: index, policy and workspace.
+        check: as recorded.
+
+    Returns:
+        A PNG.
+
+    Raises:
+        NotFoundError: the check names no item, or the bytes of one of the two are gone.
+        CorruptStateError: the bytes of one of the two are damaged.
+    """
+    answer = build_answer(gate, check)
+    if answer.match is None:
+        raise NotFoundError(f"check {check.id} names no item: {answer.reason}", code="no_match")
+    generation = _load_square(gate, check.generation_sha256)
+    item = _load_square(gate, answer.match.sha256)
+    found = CopyDetector.build(build_view(item, COPY_RECIPE)[None]).detect(build_view(generation, COPY_RECIPE)[None])
+    laid, inside = lay_over(item, found)
+    panels = [
+        (generation, ["Generation", f"SHA-256 {check.generation_sha256[:16]}…", f"model {answer.model}"]),
+        (item, ["Matched item", f"{answer.match.dataset} / {answer.match.source_key}", _say_owners(answer)]),
+        (laid, ["Item laid over the generation", _say_placement(found), ""]),
+        (_draw_agreement(generation, laid, inside), ["Where they agree and differ", "local SSIM of luma", ""]),
+    ]
+    return _encode(_compose(panels, _say_decision(answer)))
+
+
+def _load_square(gate: Gate, digest: str) -> Image.Image:
+    """Load the part of a picture that is compared, at the size in which it is shown."""
+    picture = decode_image(gate.workspace.blobs.load(digest), gate.workspace.limits).pixels
+    return ImageOps.fit(picture, (PANEL_PX, PANEL_PX), method=Image.Resampling.BICUBIC)
+
+
+def lay_over(item: Image.Image, found: Detections) -> tuple[Image.Image, NDArray[np.bool_]]:
+    """Draw an item as it lies in the generation, and say which pixels it covers.
+
+    Args:
+        item: RGB, square.
+        found: of the one generation, with this item as the only candidate.
+
+    Returns:
+        A picture of the item's size, and bool (H, W).
+    """
+    side_px = item.width
+    scale, centre = side_px / COPY_RECIPE.resolution_px, (side_px - 1) / 2
+    a, b, shift_x, shift_y = (float(value) for value in found.placements[0][:4])
+    # A mirrored generation is read from right to left before it is placed.
+    turn = -1.0 if bool(found.mirrored[0]) else 1.0
+    across, down = (turn * a, -b), (turn * b, a)
+    start_x = centre + shift_x * scale - centre * (across[0] + across[1])
+    start_y = centre + shift_y * scale - centre * (down[0] + down[1])
+    mapping = (across[0], across[1], start_x, down[0], down[1], start_y)
+    size, affine = item.size, Image.Transform.AFFINE
+    laid = item.transform(size, affine, mapping, resample=Image.Resampling.BICUBIC, fillcolor=OUTSIDE)
+    inside = Image.new("L", size, 255).transform(size, affine, mapping, resample=Image.Resampling.NEAREST, fillcolor=0)
+    return laid, np.asarray(inside) > 0
+
+
+def _draw_agreement(generation: Image.Image, laid: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
+    ours, theirs = (
+        np.asarray(picture.convert("L").resize((COMPARED_PX, COMPARED_PX), Image.Resampling.BICUBIC))
+        for picture in (generation, laid)
+    )
+    _, local = structural_similarity(ours, theirs, data_range=255, full=True)
+    shown = Image.fromarray(np.clip(local, 0, 1).astype(np.float32)).resize(generation.size, Image.Resampling.BILINEAR)
+    share = np.clip(np.asarray(shown), 0, 1)[..., None]
+    colours = share * np.array(AGREE) + (1 - share) * np.array(DIFFER)
+    colours[~inside] = OUTSIDE
+    grey = np.asarray(generation.convert("L").convert("RGB"), dtype=np.float64)
+    return Image.fromarray((_COVER * colours + (1 - _COVER) * grey).astype(np.uint8))
+
+
+def _say_owners(answer: CheckAnswer) -> str:
+    owners = answer.match.owners if answer.match else []
+    return "; ".join(f"{owner.name} ({owner.role})" for owner in owners) or "owner unknown"
+
+
+def _say_placement(found: Detections) -> str:
+    a, b = (float(value) for value in found.placements[0][:2])
+    turned = float(np.degrees(np.arctan2(b, a)))
+    words = [f"shown at {1 / max(float(np.hypot(a, b)), 1e-6):.2f} ×", f"turned {turned:+.1f}°"]
+    return ", ".join([*words, "mirrored"] if bool(found.mirrored[0]) else words)
+
+
+def _say_decision(answer: CheckAnswer) -> list[str]:
+    lines = [f"{answer.decision} ({answer.reason}), check {answer.id}, {answer.decided_at}, policy {answer.policy}"]
+    if answer.score is not None and answer.threshold is not None and answer.p_value is not None:
+        lines.append(
+            f"score by rule {answer.rule} {answer.score:.3f}, flagged above {answer.threshold:.3f}; "
+            f"p-value {answer.p_value:.4f} by a control of {answer.control_size}"
+        )
+    if answer.metrics is not None:
+        figures = answer.metrics.model_dump(exclude={"identical"})
+        said = ", ".join(f"{name.upper()} {'∞' if value is None else f'{value:.3f}'}" for name, value in figures.items())
+        lines.append(f"Suite on the pair as it is, not laid over: {said}")
+    return lines
+
+
+def _compose(panels: Sequence[tuple[Image.Image, Sequence[str]]], below: Sequence[str]) -> Image.Image:
+    width_px = len(panels) * (PANEL_PX + MARGIN_PX) + MARGIN_PX
+    labels_px, legend_px = 3 * LINE_PX, LINE_PX + 6
+    height_px = MARGIN_PX + labels_px + PANEL_PX + legend_px + len(below) * LINE_PX + MARGIN_PX
+    sheet = Image.new("RGB", (width_px, height_px), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for at, (picture, labels) in enumerate(panels):
+        left_px = MARGIN_PX + at * (PANEL_PX + MARGIN_PX)
+        for line, text in enumerate(labels):
+            place = (left_px, MARGIN_PX - 6 + line * LINE_PX)
+            _write(draw, place, text, PANEL_PX, bold=line == 0, colour=INK if line == 0 else FAINT)
+        sheet.paste(picture, (left_px, MARGIN_PX + labels_px))
+    bottom_px = MARGIN_PX + labels_px + PANEL_PX + 4
+    _draw_legend(draw, width_px - MARGIN_PX - PANEL_PX, bottom_px)
+    for line, text in enumerate(below):
+        _write(draw, (MARGIN_PX, bottom_px + legend_px + line * LINE_PX), text, width_px - 2 * MARGIN_PX)
+    return sheet
+
+
+def _draw_legend(draw: ImageDraw.ImageDraw, left_px: int, top_px: int) -> None:
+    for at, (colour, text) in enumerate(((AGREE, "agree"), (DIFFER, "differ"), (OUTSIDE, "outside the item"))):
+        start_px = left_px + at * 85
+        draw.rectangle((start_px, top_px + 3, start_px + 12, top_px + 15), fill=colour)
+        _write(draw, (start_px + 17, top_px), text, 130, colour=FAINT)
+
+
+def _write(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[int, int],
+    text: str,
+    width_px: int,
+    *,
+    bold: bool = False,
+    colour: tuple[int, int, int] = INK,
+) -> None:
+    font = _font("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+    line = " ".join(text.split())
+    if draw.textlength(line, font) > width_px:
+        while line and draw.textlength(line + "…", font) > width_px:
+            line = line[:-1]
+        line += "…"
+    draw.text(place, line, colour, font)
+
+
+@lru_cache
+def _font(name: str) -> ImageFont.FreeTypeFont:
+    # The fonts that matplotlib, which draws the reports, brings along.
+    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / name, 13)
+
+
+def _encode(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=True)
+    return out.getvalue()

@@ -1,0 +1,47 @@
+"""Items as the gate shows them: what is on record at this moment, without their bytes."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlmodel import Session
+
+from services.output_gate.checks.schemas import MatchedItem, MatchedOwner
+from shared.records.items import Item, ItemOwner, is_contested, load_items, load_owners
+from shared.records.parties import Party
+
+
+def describe_items(session: Session, item_ids: Iterable[str]) -> dict[str, MatchedItem]:
+    """Describe items, by id: what the gate holds ready of them may have been amended or withdrawn since.
+
+    Raises:
+        NotFoundError: one of them is not there.
+    """
+    items = load_items(session, item_ids)
+    owners = load_owners(session, list(items))
+    return {item.id: _matched_item(session, item, owners[item.id]) for item in items.values()}
+
+
+def _matched_item(session: Session, item: Item, named: Sequence[tuple[ItemOwner, Party]]) -> MatchedItem:
+    owners = [
+        MatchedOwner(
+            party_id=party.id,
+            name=party.name,
+            url=party.url or None,
+            role=owner.role,
+            basis=owner.basis,
+            confidence=owner.confidence,
+        )
+        for owner, party in named
+    ]
+    return MatchedItem(
+        id=item.id,
+        dataset=item.dataset,
+        source_key=item.source_key,
+        sha256=item.blob_sha256,
+        title=item.title,
+        licence=item.licence,
+        licence_url=item.licence_url,
+        source_url=item.source_url,
+        state=item.state,
+        contested=is_contested(session, item.blob_sha256),
+        owners=owners,
+    )

@@ -1,0 +1,23 @@
+"""`GET /v1/completeness`: whether anything is missing between the log and what the gate did."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from services.output_gate.completeness.count import CompletenessCount
+from services.output_gate.completeness.schemas import CompletenessAnswer, build_completeness_answer
+from shared.problems import PROBLEM_RESPONSES
+
+router = APIRouter(prefix="/v1", tags=["completeness"], responses=PROBLEM_RESPONSES)
+
+
+@router.get("/completeness", summary="Count what the log says of checks and flags, and name every gap")
+def get_completeness(
+    request: Request,
+    fresh: Annotated[bool, Query(description="Count the whole log again, not only what is new since the last count.")] = False,
+) -> CompletenessAnswer:
+    """Answer with decisions, outcomes and open flags as the log's entries have them, and with what the database says else."""
+    count: CompletenessCount = request.app.state.completeness
+    if fresh:
+        count.restart()
+    return build_completeness_answer(count.bring_up())

@@ -1,0 +1,167 @@
+"""Readiness: whether the gate can decide, asked of each thing that it depends on, by name.
+
+Rules, in order:
+
+1. Each dependency is used as a check uses it: the database is read, the log's newest checkpoint verified, the index asked, a
+   picture embedded. What fails is named with its code; the others are asked all the same.
+2. The index is not ready when it is more than `MAX_LAG_SECONDS` behind the log, or lacks items of a model's manifest: checks
+   of that model are undecided. Items that it lacks beside those are reported and no reason.
+3. Nothing here changes anything.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import structlog
+from PIL import Image
+from pydantic import BaseModel, Field
+from sqlalchemy import text
+from sqlmodel import Session, col, select
+
+from services.output_gate.gate import Gate
+from services.output_gate.policy.policy import content_of
+from shared.errors import CorruptStateError, SleeveError, UnavailableError
+from shared.ledger.checkpoint import verify_checkpoint
+from shared.ledger.layout import CHECKPOINT_PATH
+from shared.ledger.readers import FolderReader
+from shared.records.index_gaps import find_manifests_with_gaps
+from shared.records.models import Model
+from shared.records.policies import find_policy_in_force
+
+# The promise: what is registered is seen by the gate within five seconds.
+MAX_LAG_SECONDS = 5.0
+# Below this nothing is to be accepted: a generation, a transaction and tiles have to fit.
+MIN_FREE_BYTES = 256 * 2**20
+# Models named in an answer; all are counted.
+NAMED = 20
+
+log = structlog.get_logger()
+
+
+class DependencyAnswer(BaseModel):
+    """One thing that the gate depends on."""
+
+    name: str
+    ready: bool
+    reason: str | None = Field(description="Stable code of why it is not.")
+    detail: dict[str, Any] = Field(description="What was measured of it.")
+
+
+class ReadinessAnswer(BaseModel):
+    """Whether the gate can decide."""
+
+    ready: bool
+    dependencies: list[DependencyAnswer]
+
+
+class _NotReadyError(SleeveError):
+    """A dependency answers, and is not as it must be."""
+
+    def __init__(self, code: str, detail: dict[str, Any]) -> None:
+        super().__init__(f"not ready: {code}", code=code)
+        self.detail = detail
+
+
+def measure_readiness(gate: Gate) -> ReadinessAnswer:
+    """Ask every dependency of the gate."""
+    asked = [
+        _ask(name, gate, look)
+        for name, look in (
+            ("database", _look_at_database),
+            ("log", _look_at_log),
+            ("index", _look_at_index),
+            ("embedder", _look_at_embedder),
+            ("blobs", _look_at_blobs),
+            ("policy", _look_at_policy),
+        )
+    ]
+    return ReadinessAnswer(ready=all(one.ready for one in asked), dependencies=asked)
+
+
+def _ask(name: str, gate: Gate, look: Callable[[Gate], dict[str, Any]]) -> DependencyAnswer:
+    try:
+        return DependencyAnswer(name=name, ready=True, reason=None, detail=look(gate))
+    except _NotReadyError as error:
+        return DependencyAnswer(name=name, ready=False, reason=error.code, detail=error.detail)
+    except SleeveError as error:
+        log.warning("not_ready", dependency=name, code=error.code)
+        return DependencyAnswer(name=name, ready=False, reason=error.code, detail={})
+    except Exception as error:  # whatever a dependency raises, the answer is that it is not ready
+        log.warning("not_ready", dependency=name, error=type(error).__name__)
+        return DependencyAnswer(name=name, ready=False, reason="failed", detail={"error": type(error).__name__})
+
+
+def _look_at_database(gate: Gate) -> dict[str, Any]:
+    with gate.workspace.reading() as session:
+        session.execute(text("SELECT 1"))
+        return {"kind": session.get_bind().dialect.name}
+
+
+def _look_at_log(gate: Gate) -> dict[str, Any]:
+    workspace = gate.workspace
+    recorded = workspace.log.checkpoint()
+    published = FolderReader(workspace.log.folder).read(CHECKPOINT_PATH)
+    if published is None:
+        raise UnavailableError("the log's folder holds no checkpoint", code="log_folder_missing")
+    size = verify_checkpoint(published.decode(), workspace.log.vkey).size
+    detail = {"size": recorded.size, "published_size": size}
+    if size < recorded.size:
+        raise _NotReadyError("log_not_published", detail)
+    return detail
+
+
+def _look_at_index(gate: Gate) -> dict[str, Any]:
+    state = gate.indexer.measure()
+    with gate.workspace.reading() as session:
+        models = _models_with_gaps(session, gate)
+    detail = {
+        "cursor": state.cursor,
+        "behind_entries": state.behind_entries,
+        "behind_seconds": round(state.behind_seconds, 3),
+        "gaps": state.gaps,
+        "models_with_gaps": models[:NAMED],
+    }
+    if gate.indexer.failure is not None:
+        raise _NotReadyError(gate.indexer.failure, detail)
+    if models:
+        raise _NotReadyError("index_gaps", detail)
+    if state.behind_seconds > MAX_LAG_SECONDS:
+        raise _NotReadyError("index_behind", detail)
+    return detail
+
+
+def _models_with_gaps(session: Session, gate: Gate) -> list[str]:
+    manifests = find_manifests_with_gaps(session, gate.indexer.collection)
+    return sorted(session.exec(select(Model.name).where(col(Model.manifest_id).in_(manifests))))
+
+
+def _look_at_embedder(gate: Gate) -> dict[str, Any]:
+    # Neither flat nor a photograph of anybody: it has to have a direction, nothing more.
+    side = np.linspace(0, 255, 32)
+    picture = Image.fromarray(np.stack([*np.meshgrid(side, side), np.full((32, 32), 128)], axis=2).astype(np.uint8))
+    vectors = gate.embedder.embed([picture])
+    if not np.isfinite(vectors).all() or abs(float(np.linalg.norm(vectors[0])) - 1) > 1e-3:
+        raise CorruptStateError("expected a vector of length 1 from the embedder", code="embedder_failed")
+    return {"name": gate.embedder.name, "dimensions": gate.embedder.dimensions}
+
+
+def _look_at_blobs(gate: Gate) -> dict[str, Any]:
+    folder = gate.workspace.blobs.folder
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise UnavailableError(f"expected the blob folder {folder}, got none that can be written", code="blobs_missing")
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < MIN_FREE_BYTES:
+        raise _NotReadyError("disk_full", {"free_bytes": free_bytes})
+    return {"free_bytes": free_bytes}
+
+
+def _look_at_policy(gate: Gate) -> dict[str, Any]:
+    with gate.workspace.reading() as session:
+        policy = find_policy_in_force(session)
+    if policy is None:
+        raise UnavailableError("no policy is in force", code="policy_missing")
+    content = content_of(policy)
+    return {"name": content.name, "version": content.version, "sha256": policy.sha256}

@@ -1,0 +1,30 @@
+"""`POST /v1/outputs/search`: did this gate see a picture, and what did it say?"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, File, Query, Request, UploadFile
+
+from services.output_gate.registry.schemas import SeenAnswer
+from services.output_gate.registry.service import OutputSearch
+from shared.problems import PROBLEM_RESPONSES
+from shared.vision.pdq_thresholds import MATCH_DISTANCE
+from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
+
+router = APIRouter(prefix="/v1/outputs", tags=["outputs"], responses=PROBLEM_RESPONSES)
+
+
+@router.post("/search", summary="Ask whether the gate saw a picture")
+def search_outputs(
+    request: Request,
+    image: Annotated[UploadFile, File(description="The picture to look for: PNG, JPEG or WebP.")],
+    max_distance: Annotated[
+        int, Query(ge=0, le=MAX_DISTANCE, description="How many of a perceptual hash's 256 bits may differ.")
+    ] = MATCH_DISTANCE,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
+) -> SeenAnswer:
+    """Answer with the generations that hold a picture (the same bytes, the same pixels, or a near copy) and their decisions.
+
+    Nothing is stored. A picture that was never checked, or was changed beyond the distance, is not found.
+    """
+    search: OutputSearch = request.app.state.output_search
+    return search.search(image.file.read(search.workspace.limits.max_bytes + 1), max_distance, limit)

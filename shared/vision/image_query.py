@@ -1,0 +1,84 @@
+"""A picture that is looked for: its digests, and what an answer says of how it was understood and compared."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+from shared.canonical import sha256_hex
+from shared.vision.fingerprints import RECIPE, ImageFingerprint, build_fingerprint
+from shared.vision.images import ImageLimits, decode_image
+from shared.vision.pdq_thresholds import MIN_QUALITY
+
+MatchKind = Literal["exact", "pixels", "perceptual"]
+
+
+class QueryAnswer(BaseModel):
+    """The picture that was asked for, as it was understood."""
+
+    sha256: str
+    width_px: int = Field(description="Upright, after EXIF orientation.")
+    height_px: int
+    recipe: int = Field(description="Version of the recipe of `pixels_sha256` and `pdq`.")
+    pixels_sha256: str = Field(description="Digest of the upright RGB pixels over white, with their size.")
+    pdq: str = Field(description="PDQ hash, 64 hexadecimal digits.")
+
+
+class PerceptualAnswer(BaseModel):
+    """Whether hashes could be compared, and by which thresholds."""
+
+    defined: bool = Field(description="False: the picture is too flat to be hashed, and no near copy could be looked for.")
+    quality: int = Field(description="PDQ quality of the picture, 0 flat … 100.")
+    min_quality: int = Field(description="Below this quality a hash says nothing, on either side.")
+    max_distance: int = Field(description="Largest distance that was taken for a match, in bits of 256.")
+
+
+@dataclass(frozen=True)
+class ImageQuery:
+    """A picture as it is looked for."""
+
+    sha256: str
+    fingerprint: ImageFingerprint
+    width_px: int
+    height_px: int
+
+    def describe(self) -> QueryAnswer:
+        """Say how the picture was understood."""
+        return QueryAnswer(
+            sha256=self.sha256,
+            width_px=self.width_px,
+            height_px=self.height_px,
+            recipe=RECIPE,
+            pixels_sha256=self.fingerprint.pixels_sha256,
+            pdq=self.fingerprint.hash.value.hex(),
+        )
+
+    def describe_comparison(self, max_distance: int) -> PerceptualAnswer:
+        """Say whether its hash could be compared, and up to which distance."""
+        made = self.fingerprint.hash
+        return PerceptualAnswer(
+            defined=made.is_defined, quality=made.quality, min_quality=MIN_QUALITY, max_distance=max_distance
+        )
+
+
+def build_query(data: bytes, limits: ImageLimits) -> ImageQuery:
+    """Decode a picture and take its digests.
+
+    Raises:
+        InputError: the bytes are no acceptable image.
+    """
+    image = decode_image(data, limits).pixels
+    return ImageQuery(sha256_hex(data), build_fingerprint(image), *image.size)
+
+
+def nearest_places(distances: NDArray[np.uint16], wanted: int) -> NDArray[np.int64]:
+    """Return the places of the smallest distances: as many as wanted, and whatever is as near as the last of them.
+
+    >>> nearest_places(np.array([3, 1, 2, 1], dtype=np.uint16), 1).tolist()
+    [1, 3]
+    """
+    if len(distances) <= wanted:
+        return np.arange(len(distances))
+    return np.flatnonzero(distances <= np.partition(distances, wanted - 1)[wanted - 1])
