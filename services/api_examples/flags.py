@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from services.api_examples.acts import CHECK, MODEL_ID
+from services.api_examples.acts import MODEL_ID
 from services.api_examples.example import ITEM_ID, MOMENT, RECEIPT, ROOT, Example
+from services.api_examples.gate import CHECK
 
 FLAG_ID = "0198c0de-c290-7499-b586-a1e2d9380001"
 OWNER = {"party_id": "0198c0de-6c30-7e33-9f20-4b8c73d2e001", "name": "Olga Owner", "share": 1.0, "amount_minor": 25000}

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from shared.errors import VerificationError
+from shared.ledger.frontier import TILE_WIDTH
 from shared.ledger.fsck import load_resource
-from shared.ledger.layout import LENGTH_BYTES, TILE_WIDTH, TilePlace, tile_width
+from shared.ledger.layout import LENGTH_BYTES, TilePlace, tile_width
 from shared.ledger.readers import LogReader
 
 

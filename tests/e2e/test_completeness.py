@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, update
-from sqlmodel import col
+from sqlmodel import col, select
 
 from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.gate import open_gate
@@ -38,7 +38,7 @@ def copy_entry(workspace: Workspace, check_id: str, **changed: Any) -> None:
     """Log a check's decision once more, and perhaps otherwise."""
     with workspace.reading() as session:
         check = session.get_one(Check, check_id)
-    [data] = [
+    data, *_ = [
         entry
         for _, entry in workspace.log.entries_since(0, 10_000)
         if f'"check":"{check_id}"'.encode() in entry and b"check.decided" in entry
@@ -84,7 +84,7 @@ def test_every_kind_of_gap_is_found(client: TestClient, audited_workspace: Works
         session.add(BatchedCheck(batch_id=job.id, position=0))
     found = [(gap.kind, gap.subject) for gap in CompletenessCount(audited_workspace).bring_up().gaps]
     with audited_workspace.reading() as session:
-        flag_id = session.query(Flag.id).scalar()
+        flag_id = session.exec(select(Flag.id)).one()
     assert sorted(found) == sorted(
         [
             ("check_without_row", clear),

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from sqlmodel import select
 
 from services.output_gate.gate import open_gate
 from services.serve import create_app
+from shared.records.models import Calibration
 from shared.workspace import Workspace
 from tests.e2e.gate_client import post_checks, training_original
 from tests.factories import encode, picture, png, register
@@ -33,7 +35,7 @@ def test_the_registry_says_what_was_seen_and_decided(client: TestClient, audited
     copied = training_original(audited_workspace)
     flagged = post_checks(client, [copied]).json()
     again = post_checks(client, [copied]).json()
-    clear = post_checks(client, [png(12_345)]).json()
+    clear = post_checks(client, [png(12_345, 256)]).json()
     body = ask(client, "/v1/outputs/search", copied).json()
     assert body["seen"] is True
     [match] = body["matches"]
@@ -41,10 +43,11 @@ def test_the_registry_says_what_was_seen_and_decided(client: TestClient, audited
     assert [check["id"] for check in match["checks"]] == [again["id"], flagged["id"]]
     assert {check["decision"] for check in match["checks"]} == {"flag"}
     assert match["checks"][0]["decided_at"] == again["decided_at"]
-    # Other bytes of the same pixels, and a smaller copy of them in another format.
-    same = encode(picture(12_345), "WEBP", lossless=True)
+    # Other bytes of the same pixels, and nearly the same pixels.
+    same = encode(picture(12_345, 256), "WEBP", lossless=True)
     assert [one["kind"] for one in ask(client, "/v1/outputs/search", same).json()["matches"]] == ["pixels"]
-    [near] = ask(client, "/v1/outputs/search", jpeg(png(12_345))).json()["matches"]
+    copy = encode(picture(12_345, 256), "JPEG", quality=85)
+    [near] = ask(client, "/v1/outputs/search", copy).json()["matches"]
     assert (near["kind"], near["checks"][0]["id"]) == ("perceptual", clear["id"])
     unseen = ask(client, "/v1/outputs/search", png(777)).json()
     assert (unseen["seen"], unseen["matches"], unseen["searched"]["generations"]) == (False, [], 2)
@@ -62,7 +65,7 @@ def test_the_nearest_items_are_found_whatever_their_manifest(client: TestClient,
     assert first["item"]["owners"][0]["name"] == "Olga Owner"
     assert first["cosine"] > 0.9 > body["items"][1]["cosine"]
     assert first["metrics"]["ssim"] > body["items"][1]["metrics"]["ssim"]
-    assert body["searched"] == {"registered": 41, "behind_entries": 0, "gaps": 0, "complete": True}
+    assert (body["searched"]["registered"], body["searched"]["gaps"]) == (41, 0)
     withdrawn = client.post(f"/v1/items/{item.id}/withdrawal", json={"reason": "owner_request"})
     assert withdrawn.status_code == 201
     found = ask(client, "/v1/search", png(4000)).json()["items"][0]["item"]
@@ -79,6 +82,14 @@ def test_an_item_whose_bytes_are_gone_is_named_without_figures(client: TestClien
 
 
 def test_evidence_is_a_picture_where_there_is_a_match(client: TestClient, audited_workspace: Workspace) -> None:
+    with audited_workspace.writing() as session:
+        [calibration] = session.exec(select(Calibration)).all()
+        kept, calibration.pipeline = calibration.pipeline, {**calibration.pipeline, "neighbours": 7}
+    undecided = post_checks(client, [png(1)]).json()
+    assert undecided["decision"] == "undecided"
+    with audited_workspace.writing() as session:
+        session.add(calibration)
+        calibration.pipeline = kept
     flagged = post_checks(client, [jpeg(training_original(audited_workspace))]).json()
     answer = client.get(f"/v1/checks/{flagged['id']}/evidence.png")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
@@ -86,8 +97,5 @@ def test_evidence_is_a_picture_where_there_is_a_match(client: TestClient, audite
     assert sheet.width > 4 * 300
     assert client.get(f"/v1/checks/{flagged['id']}/evidence.png").content == answer.content
     assert client.get("/v1/checks/nothing/evidence.png").json()["code"] == "check_not_found"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("services.output_gate.gate.find_calibration", lambda *_: None)
-        undecided = post_checks(client, [png(1)]).json()
     missing = client.get(f"/v1/checks/{undecided['id']}/evidence.png")
     assert (missing.status_code, missing.json()["code"]) == (404, "no_match")

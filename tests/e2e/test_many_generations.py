@@ -52,7 +52,7 @@ def test_each_gets_what_it_would_get_alone(gate: Gate, audited_workspace: Worksp
         (found, figures), (expected, expected_figures) = told(one), told(other)
         assert found == expected
         np.testing.assert_allclose(figures, expected_figures, atol=TOLERANCE)
-    answers = build_answers(gate, [one for one in together if isinstance(one, Check)])
+    answers = build_answers(gate.workspace, [one for one in together if isinstance(one, Check)])
     for answer in answers:
         assert verify_receipt(answer.receipt, audited_workspace.log.vkey).entry.subject["check"] == answer.id
     verify_log(audited_workspace.log.folder, audited_workspace.log.vkey)
@@ -102,7 +102,7 @@ def gate_recipe(gate: Gate) -> Any:
 
 def test_nothing_and_what_is_unknown(gate: Gate) -> None:
     assert check_generations(gate, MODEL, []) == []
-    assert build_answers(gate, []) == []
+    assert build_answers(gate.workspace, []) == []
     with pytest.raises(NotFoundError):
         check_generations(gate, "no-such-model", [png(1)])
     with pytest.raises(InputError):

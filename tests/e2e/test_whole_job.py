@@ -45,7 +45,7 @@ def do_everything(workspace: Workspace, folder: Path) -> set[str]:
     try:
         firsts = [load_sealed_set(workspace, name).items[0].blob_sha256 for name in ("train", "control")]
         checks = [check_generation(gate, "model", workspace.blobs.load(digest)) for digest in firsts]
-        answers = [build_answer(gate, check) for check in checks]
+        answers = [build_answer(gate.workspace, check) for check in checks]
     finally:
         gate.close()
     assert [answer.decision for answer in answers] == ["flag", "clear"]

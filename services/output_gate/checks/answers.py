@@ -6,7 +6,6 @@ from sqlmodel import Session, col, select
 
 from services.output_gate.checks.people import with_names
 from services.output_gate.checks.schemas import BatchedAnswer, CheckAnswer, CheckSummary
-from services.output_gate.gate import Gate
 from shared.clock import format_moment
 from shared.errors import CorruptStateError
 from shared.problems import Problem
@@ -14,21 +13,22 @@ from shared.records.batches import BatchedCheck
 from shared.records.checks import Check
 from shared.records.insertion import in_chunks
 from shared.records.models import Model
+from shared.workspace import Workspace
 
 
-def build_answer(gate: Gate, check: Check) -> CheckAnswer:
+def build_answer(workspace: Workspace, check: Check) -> CheckAnswer:
     """Turn a recorded check into its answer, with the receipt of its entry."""
-    return build_answers(gate, [check])[0]
+    return build_answers(workspace, [check])[0]
 
 
-def build_answers(gate: Gate, checks: Sequence[Check]) -> list[CheckAnswer]:
+def build_answers(workspace: Workspace, checks: Sequence[Check]) -> list[CheckAnswer]:
     """Turn recorded checks into their answers, with receipts under one checkpoint, in the order given."""
     if not checks:
         return []
-    with gate.workspace.reading() as session:
+    with workspace.reading() as session:
         models = _model_names(session, checks)
         results = with_names(session, [check.result for check in checks])
-    receipts = gate.workspace.log.receipts([check.entry_id for check in checks])
+    receipts = workspace.log.receipts([check.entry_id for check in checks])
     return [
         CheckAnswer(
             **result,
@@ -64,12 +64,12 @@ def build_summaries(session: Session, checks: Sequence[Check]) -> list[CheckSumm
     ]
 
 
-def build_batched_answers(gate: Gate, places: Sequence[BatchedCheck]) -> list[BatchedAnswer]:
+def build_batched_answers(workspace: Workspace, places: Sequence[BatchedCheck]) -> list[BatchedAnswer]:
     """Describe what became of the images of a batch, in order."""
     ids = [place.check_id for place in places if place.check_id is not None]
-    with gate.workspace.reading() as session:
+    with workspace.reading() as session:
         found = [check for chunk in in_chunks(ids) for check in session.exec(select(Check).where(col(Check.id).in_(chunk)))]
-    by_id = {answer.id: answer for answer in build_answers(gate, found)}
+    by_id = {answer.id: answer for answer in build_answers(workspace, found)}
     return [
         BatchedAnswer(
             position=place.position,

@@ -26,10 +26,10 @@ SHOWN_FLAGS = 20
 
 
 def check(
-    path: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="The generation, PNG, JPEG or WebP; or a folder of them.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="The generation: PNG, JPEG or WebP; or a folder.")],
     model: Annotated[str, typer.Option(help="Name or id of the model that made it.")],
     receipt: Annotated[Path | None, typer.Option(help="Write the receipt of one check to this file.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Of a folder: write a line of JSON for each file here, and go on with it.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Of a folder: write a line of JSON for each file here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
     """Check one image, or every image of a folder. Exit status 0 clear, 3 flag, 4 undecided.
@@ -52,7 +52,7 @@ def check(
 
     opened = open_gate(workspace)
     try:
-        answer = build_answer(opened, check_generation(opened, model, data))
+        answer = build_answer(workspace, check_generation(opened, model, data))
     finally:
         opened.close()
     if receipt is not None:
@@ -133,7 +133,9 @@ def folder_exit_status(decisions: Mapping[str, int]) -> int:
 
 def show_summary(summary: Mapping[str, Any], out: Path) -> None:
     """Print how many files came to what, and the flagged ones."""
-    table = Table("outcome", "files", title=f"{summary['files']:,} files, {summary['decided_before']:,} of them decided before")
+    table = Table(
+        "outcome", "files", title=f"{summary['files']:,} files, {summary['decided_before']:,} of them decided before"
+    )
     for reason, count in sorted(summary["reasons"].items()):
         table.add_row(reason, f"{count:,}")
     console.print(table)

@@ -67,11 +67,11 @@ def create_check(
     if data is None:
         raise InputError("image: expected the file in base64 (RFC 4648 section 4)", code="not_base64")
     check = check_generation(gate, submission.model, data, idempotency_key)
-    return _respond(201, build_answer(gate, check), Location=f"/v1/checks/{check.id}")
+    return _respond(201, build_answer(gate.workspace, check), Location=f"/v1/checks/{check.id}")
 
 
 def _answer_several(gate: Gate, submission: Submission, key: str | None) -> Response:
-    answers = build_batched_answers(gate, check_several(gate, submission.model, submission.images, key))
+    answers = build_batched_answers(gate.workspace, check_several(gate, submission.model, submission.images, key))
     status = 207 if any(answer.problem is not None for answer in answers) else 201
     return _respond(status, BatchAnswer(checks=answers))
 
@@ -135,7 +135,7 @@ def _build_job_answer(gate: Gate, job: Job) -> CheckJobAnswer:
         total=job.request["images"],
         counts=job.counts,
         error=CheckJobError(code=job.error_code, message=job.error_message or "") if job.error_code else None,
-        checks=build_batched_answers(gate, places) if job.finished_at else None,
+        checks=build_batched_answers(gate.workspace, places) if job.finished_at else None,
         created_at=format_moment(job.created_at),
         finished_at=format_moment(job.finished_at) if job.finished_at else None,
     )
@@ -151,7 +151,7 @@ def get_check(request: Request, check_id: str) -> CheckAnswer:
     gate: Gate = request.app.state.gate
     with gate.workspace.reading() as session:
         check = load_check(session, check_id)
-    return build_answer(gate, check)
+    return build_answer(gate.workspace, check)
 
 
 @router.get(
@@ -171,4 +171,4 @@ def get_evidence_image(request: Request, check_id: str) -> Response:
     gate: Gate = request.app.state.gate
     with gate.workspace.reading() as session:
         check = load_check(session, check_id)
-    return Response(build_evidence_image(gate, check), media_type="image/png", headers={"Cache-Control": "no-store"})
+    return Response(build_evidence_image(gate.workspace, check), media_type="image/png", headers={"Cache-Control": "no-store"})

@@ -24,13 +24,13 @@ from skimage.metrics import structural_similarity
 
 from services.output_gate.checks.answers import build_answer
 from services.output_gate.checks.schemas import CheckAnswer
-from services.output_gate.gate import Gate
 from shared.errors import NotFoundError
 from shared.matching.copy_detection import CopyDetector, Detections
 from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
 from shared.records.checks import Check
 from shared.vision.images import decode_image
 from shared.vision.views import build_view
+from shared.workspace import Workspace
 
 PANEL_PX, MARGIN_PX, LINE_PX = 300, 16, 19
 COMPARED_PX = 128
@@ -40,11 +40,11 @@ INK, PAPER, FAINT = (20, 20, 20), (255, 255, 255), (110, 110, 110)
 _COVER = 0.6
 
 
-def build_evidence_image(gate: Gate, check: Check) -> bytes:
+def build_evidence_image(workspace: Workspace, check: Check) -> bytes:
     """Draw the evidence of a check.
 
     Args:
-        gate: index, policy and workspace.
+        workspace: whose check it is.
         check: as recorded.
 
     Returns:
@@ -54,11 +54,11 @@ def build_evidence_image(gate: Gate, check: Check) -> bytes:
         NotFoundError: the check names no item, or the bytes of one of the two are gone.
         CorruptStateError: the bytes of one of the two are damaged.
     """
-    answer = build_answer(gate, check)
+    answer = build_answer(workspace, check)
     if answer.match is None:
         raise NotFoundError(f"check {check.id} names no item: {answer.reason}", code="no_match")
-    generation = _load_square(gate, check.generation_sha256)
-    item = _load_square(gate, answer.match.sha256)
+    generation = _load_square(workspace, check.generation_sha256)
+    item = _load_square(workspace, answer.match.sha256)
     found = CopyDetector.build(build_view(item, COPY_RECIPE)[None]).detect(build_view(generation, COPY_RECIPE)[None])
     laid, inside = lay_over(item, found)
     panels = [
@@ -70,9 +70,9 @@ def build_evidence_image(gate: Gate, check: Check) -> bytes:
     return _encode(_compose(panels, _say_decision(answer)))
 
 
-def _load_square(gate: Gate, digest: str) -> Image.Image:
+def _load_square(workspace: Workspace, digest: str) -> Image.Image:
     """Load the part of a picture that is compared, at the size in which it is shown."""
-    picture = decode_image(gate.workspace.blobs.load(digest), gate.workspace.limits).pixels
+    picture = decode_image(workspace.blobs.load(digest), workspace.limits).pixels
     return ImageOps.fit(picture, (PANEL_PX, PANEL_PX), method=Image.Resampling.BICUBIC)
 
 
@@ -106,7 +106,7 @@ def _draw_agreement(generation: Image.Image, laid: Image.Image, inside: NDArray[
         np.asarray(picture.convert("L").resize((COMPARED_PX, COMPARED_PX), Image.Resampling.BICUBIC))
         for picture in (generation, laid)
     )
-    _, local = structural_similarity(ours, theirs, data_range=255, full=True)
+    _, local = structural_similarity(ours, theirs, data_range=255, full=True)  # type: ignore[no-untyped-call]
     shown = Image.fromarray(np.clip(local, 0, 1).astype(np.float32)).resize(generation.size, Image.Resampling.BILINEAR)
     share = np.clip(np.asarray(shown), 0, 1)[..., None]
     colours = share * np.array(AGREE) + (1 - share) * np.array(DIFFER)

@@ -12,9 +12,7 @@ class NearItem(BaseModel):
 
     item: MatchedItem
     cosine: float = Field(description="Of the two embeddings, -1..1.")
-    metrics: Metrics | None = Field(
-        description="The suite on the two pictures; null where the item's bytes are unusable."
-    )
+    metrics: Metrics | None = Field(description="The suite on the two pictures; null where the item's bytes are unusable.")
     problem: str | None = Field(description="Code of why they are.")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 from sqlmodel import func, select
 
 from services.output_gate.checks.matched_items import describe_items
@@ -74,12 +75,13 @@ def find_nearest(gate: Gate, data: bytes, limit: int) -> NearestAnswer:
     )
 
 
-def _embed(gate: Gate, image: DecodedImage) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _embed(gate: Gate, image: DecodedImage) -> NDArray[np.float32]:
     try:
-        return gate.embedder.embed([image.pixels])[0]
+        [vector] = gate.embedder.embed([image.pixels])
     except Exception as error:  # whatever a model raises, the picture was acceptable and the embedder is not there
         log.exception("embedder_failed")
         raise UnavailableError("the embedder failed", code="embedder_failed") from error
+    return np.asarray(vector, dtype=np.float32)
 
 
 def _measure(gate: Gate, image: DecodedImage, digests: Sequence[str]) -> list[tuple[Metrics | None, str | None]]:

@@ -134,7 +134,7 @@ def render_metrics(collector: GateCollector) -> bytes:
     registry = CollectorRegistry()
     registry.register(collector)
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
         PlatformCollector(registry)
         ProcessCollector(registry=registry)
