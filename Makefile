@@ -32,7 +32,7 @@ study: $(TEST)
 	$(BIN)/python -m tests.long.study
 
 kills: $(TEST)
-	for d in sqlite postgresql; do for w in rest bulk; do $(BIN)/python -m tests.long.kills --database $$d --way $$w || exit 1; done; done
+	for d in sqlite postgresql; do for w in rest bulk gate; do $(BIN)/python -m tests.long.kills --database $$d --way $$w || exit 1; done; done
 
 serve: $(RUN)
 	$(BIN)/sleeve serve

@@ -17,11 +17,13 @@ from services.audit.training_config import TrainingConfig
 from services.audit.training_set import load_sealed_set, load_views
 from services.ingest.sources.bulk import register_rows
 from services.ingest.sources.imagefolder import read_imagefolder
+from shared.db import open_engine
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings
 from shared.vision.embedding.pixels import PixelEmbedder
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace, open_workspace
+from tests.copied_database import copy_database
 from tests.factories import imagefolder
 
 # As small as training, sampling and comparison can be and still run through every step.
@@ -49,7 +51,11 @@ class Audited:
 @pytest.fixture(scope="session")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
     """The workspace that tests copy; nobody writes to it."""
-    folder = tmp_path_factory.mktemp("audited")
+    return build_audited(tmp_path_factory.mktemp("audited"))
+
+
+def build_audited(folder: Path) -> Audited:
+    """Do the whole job in a folder, on SQLite."""
     workspace = open_workspace(Settings(home=folder / "home", database_url=None))
     rows = read_imagefolder(imagefolder(folder / "in", ITEMS), "works", "Ada", workspace.limits.max_bytes)
     assert register_rows(workspace, rows).created == ITEMS
@@ -70,6 +76,20 @@ def audited_workspace(audited: Audited, tmp_path: Path) -> Iterator[Workspace]:
     """A copy of the audited workspace, free to be changed."""
     shutil.copytree(audited.home, tmp_path / "home")
     workspace = open_workspace(Settings(home=tmp_path / "home", database_url=None))
+    yield workspace
+    workspace.engine.dispose()
+
+
+@pytest.fixture
+def any_audited_workspace(audited: Audited, tmp_path: Path, database_url: str) -> Iterator[Workspace]:
+    """A copy of the audited workspace, once on SQLite and once on PostgreSQL."""
+    home = tmp_path / "copied"
+    shutil.copytree(audited.home, home)
+    if not database_url.startswith("sqlite"):
+        source = open_engine(Settings(home=home, database_url=None).resolved_database_url)
+        copy_database(source, database_url, home)
+        source.dispose()
+    workspace = open_workspace(Settings(home=home, database_url=None if database_url.startswith("sqlite") else database_url))
     yield workspace
     workspace.engine.dispose()
 

@@ -11,11 +11,13 @@ from sqlmodel import select
 
 from services.demo.gate_client import running_server
 from services.ingest.registration.service import prepare_item, record_item
+from services.output_gate.completeness.count import CompletenessCount
 from shared.ledger.entries import parse_entry
 from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.checks import Check
 from shared.records.items import Item
 from shared.workspace import Workspace
+from tests.e2e.gate_client import wait_for_job
 from tests.factories import png, registration
 
 AT_ONCE = 50
@@ -23,6 +25,12 @@ AT_ONCE = 50
 SLACK_SECONDS = 2.0
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of uvicorn's websocket protocol, not used here
+
+
+@pytest.fixture
+def any_client(any_audited_workspace: Workspace) -> Iterator[httpx.Client]:
+    with running_server(any_audited_workspace.settings) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -37,13 +45,35 @@ def check(client: httpx.Client, seed: int, key: str | None) -> httpx.Response:
     return client.post("/v1/checks", files=files, data={"model": "model-a"}, headers=headers)
 
 
-def test_fifty_checks_with_one_key_have_one_effect(client: httpx.Client, audited_workspace: Workspace) -> None:
+def test_fifty_checks_with_one_key_have_one_effect(any_client: httpx.Client, any_audited_workspace: Workspace) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(lambda _: check(client, 700, "same"), range(AT_ONCE)))
+        answers = list(pool.map(lambda _: check(any_client, 700, "same"), range(AT_ONCE)))
     assert Counter(answer.status_code for answer in answers) == {201: AT_ONCE}
     assert len({answer.json()["id"] for answer in answers}) == 1
-    with audited_workspace.reading() as session:
+    with any_audited_workspace.reading() as session:
         assert len(session.exec(select(Check)).all()) == 1
+
+
+def test_many_requests_for_one_batch_decide_each_image_once(
+    any_client: httpx.Client, any_audited_workspace: Workspace
+) -> None:
+    def ask(number: int) -> httpx.Response:
+        files = [("image", (f"{seed}.png", png(seed), "image/png")) for seed in (710, 711, 712)]
+        headers = {"Idempotency-Key": "later" if number % 2 else "now"} | ({"Prefer": "respond-async"} if number % 2 else {})
+        return any_client.post("/v1/checks", files=files, data={"model": "model-a"}, headers=headers)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(16)))
+    assert Counter(answer.status_code for answer in answers) == {201: 8, 202: 8}
+    now = {tuple(one["check"]["id"] for one in answer.json()["checks"]) for answer in answers if answer.status_code == 201}
+    [location] = {answer.headers["Location"] for answer in answers if answer.status_code == 202}
+    job = wait_for_job(any_client, location)
+    assert len(now) == 1
+    with any_audited_workspace.reading() as session:
+        made = {found.id for found in session.exec(select(Check)).all()}
+    assert made == {*next(iter(now)), *(one["check"]["id"] for one in job["checks"])}
+    assert len(made) == 6
+    assert CompletenessCount(any_audited_workspace).bring_up().is_complete
 
 
 def test_fifty_registrations_of_one_item_make_one(client: httpx.Client, audited_workspace: Workspace) -> None:

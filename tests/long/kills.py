@@ -1,10 +1,11 @@
-"""Sleeve killed with SIGKILL during ingest, many times: nothing acknowledged is lost, nothing is there twice.
+"""Sleeve killed with SIGKILL during ingest and checks, many times: nothing acknowledged is lost, nothing is there twice.
 
-    for d in sqlite postgresql; do for w in bulk rest; do python -m tests.long.kills --database $d --way $w; done; done
+    for d in sqlite postgresql; do for w in bulk rest gate; do python -m tests.long.kills --database $d --way $w; done; done
 
 Rules, in order:
 
-1. `bulk` kills `sleeve ingest add`, `rest` kills `sleeve serve` under clients that register. PostgreSQL itself is not killed.
+1. `bulk` kills `sleeve ingest add`, `rest` kills `sleeve serve` under clients that register, `gate` a server under clients
+   that check. PostgreSQL itself is not killed.
 2. All choices come from the seed, which is printed; what a moment hits is the machine's choice.
 3. The figures go to `docs/results/kills.json` after each check, with how many kills it was.
    A fault, or a restart of 10 s or more, is exit status 1.
@@ -17,14 +18,20 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tests.long.bulk_kills import run_bulk_kills
 from tests.long.checking import RESTART_SECONDS, Tally
 from tests.long.databases import KINDS, open_database
+from tests.long.gate_kills import GateTally, run_gate_kills
 from tests.long.rest_kills import run_rest_kills
 from tests.long.results import save_figures
 
-WAYS = {"bulk": run_bulk_kills, "rest": run_rest_kills}
+WAYS: dict[str, tuple[Any, Any]] = {
+    "bulk": (run_bulk_kills, Tally),
+    "rest": (run_rest_kills, Tally),
+    "gate": (run_gate_kills, GateTally),
+}
 
 
 def main() -> None:
@@ -40,13 +47,14 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="sleeve-kills-", dir=given.folder))
     print(f"seed {given.seed}, state in {folder}", flush=True)  # noqa: T201
 
-    def keep(tally: Tally) -> None:
+    def keep(tally: Tally | GateTally) -> None:
         figures = {"seed": given.seed, **tally.figures()}
         save_figures("kills", f"{given.database} {given.way}", figures)
         print(json.dumps(figures), flush=True)  # noqa: T201
 
     with open_database(given.database, folder) as url:
-        tally = WAYS[given.way](folder, url, given.kills, given.seed, Tally(on_check=keep))
+        run, counts = WAYS[given.way]
+        tally = run(folder, url, given.kills, given.seed, counts(on_check=keep))
     if not given.keep:
         shutil.rmtree(folder)
     if tally.faults or max(tally.restart_seconds) >= RESTART_SECONDS:

@@ -67,7 +67,7 @@ def check_generation(gate: Gate, model_name: str, data: bytes, key: str | None =
         InputError: the bytes cannot be accepted.
         NotFoundError: no such model.
         ConflictError: the key was used for another request.
-        UnavailableError: the database is down, so that nothing could be recorded.
+        UnavailableError: the database is down or the disk full, so that nothing could be recorded.
     """
     [outcome] = check_generations(gate, model_name, [data], [key])
     if isinstance(outcome, SleeveError):
@@ -146,12 +146,20 @@ def _check_batch(gate: Gate, model: Model, images: Sequence[bytes], bound: Seque
         evidence = _find_evidence_or_reasons(gate, model, np.stack([one.view for one in asked]))
         storing = Timings()
         with storing.step("store"):
-            gate.workspace.blobs.save_many([one.data for one in asked])
+            _keep(gate, [one.data for one in asked])
         for one, found in zip(asked, evidence, strict=True):
             one.timings.take({**found.timings_ms, **storing.divided_by(len(asked))})
         recorded = _record_batch(gate, model, asked, evidence)
         outcomes |= {one.at: outcome for one, outcome in zip(asked, recorded, strict=True)}
     return [outcomes[at] for at in range(len(images))]
+
+
+def _keep(gate: Gate, images: Sequence[bytes]) -> None:
+    try:
+        gate.workspace.blobs.save_many(images)
+    except OSError as error:
+        # Nothing is decided about what cannot be kept: a full disk, or a folder that is gone.
+        raise UnavailableError(f"generations cannot be kept: {error.strerror}", code="blobs_unwritable") from error
 
 
 def _admit(gate: Gate, model: Model, at: int, data: bytes, once: Once) -> Check | _Asked:
