@@ -9,21 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from services.audit.attacks import Attack
 from services.audit.comparison import Comparison, Corpus, copied_items
 from services.audit.controls import CalibratedModel, ControlOutcome, failed_checks
-from services.audit.sampling import Samples
 from shared.code_version import package_versions
 from shared.matching.intervals import Rate
 from shared.matching.null import cross_fit
 from shared.matching.rules.panel import RuleOutcome
 from shared.records.models import Model
 
-# What the audit did to obtain the generations, in the words of Cooper and Grimmelmann (2024).
-ATTACK = "ordinary sampling, one seed an image, no selection (regurgitation)"
-
 
 def build_audit(
-    calibrated: CalibratedModel, samples: Samples, comparison: Comparison, controls: Sequence[ControlOutcome], rate: float
+    calibrated: CalibratedModel, attack: Attack, comparison: Comparison, controls: Sequence[ControlOutcome], rate: float
 ) -> dict[str, Any]:
     """Build the content of `audit.json`; its `state` is `failed` where a control came out wrong, and its figures are void."""
     model, training, control = calibrated.model, calibrated.training.manifest, calibrated.control.manifest
@@ -46,8 +43,11 @@ def build_audit(
         },
         "manifest": {"id": training.id, "name": training.name, "size": training.size, "root": training.root},
         "control": {"id": control.id, "name": control.name, "size": control.size, "root": control.root},
-        "attack": ATTACK,
-        "sampling": samples.settings,
+        "attack": attack.text,
+        "attack_kind": attack.kind,
+        "unit": attack.unit,
+        "extraction": attack.details or None,
+        "sampling": attack.samples.settings,
         "pipeline": dict(calibrated.scores.pipeline),
         "calibration_sha256": calibrated.scores.sha256,
         "requested_rate": rate,
@@ -60,7 +60,7 @@ def build_audit(
         "rules": build_rules(calibrated, comparison, rate),
         "agreement": [asdict(one) | {"share": one.share} for one in comparison.agreement],
         "duplicates": build_duplicates(calibrated.corpus),
-        "generations": _generations(calibrated, samples, comparison),
+        "generations": _generations(calibrated, attack, comparison),
         "packages": package_versions(),
     }
 
@@ -77,19 +77,19 @@ def rate_json(rate: Rate) -> dict[str, Any]:
     return asdict(rate) | {"value": rate.value}
 
 
-def _generations(calibrated: CalibratedModel, samples: Samples, comparison: Comparison) -> list[dict[str, Any]]:
+def _generations(calibrated: CalibratedModel, attack: Attack, comparison: Comparison) -> list[dict[str, Any]]:
     matches = comparison.matches
     return [
         {
-            "index": at,
-            "seed": int(samples.seeds[at]),
+            "index": int(position),
+            "seed": int(attack.samples.seeds[position]),
             "item": calibrated.corpus.item_ids[int(matches.index[at])],
             "copy": bool(comparison.fired[at]),
             "p_value": float(comparison.p_values[at]),
             "metrics": matches.suite.row(at),
             "rules": {outcome.rule.name: _finding(calibrated.corpus, outcome, at) for outcome in comparison.panel},
         }
-        for at in range(len(samples.images))
+        for at, position in enumerate(attack.positions)
     ]
 
 

@@ -5,7 +5,8 @@ Rules, in order:
 1. `audit.json` is canonical JSON and holds no time and no path: the same model, control, samples and code give the same bytes.
 2. The log entry names the digest of that file; whoever holds the file can prove that it is the one that was logged.
 3. An audit that is recorded already is found, not repeated in the log.
-4. An audit whose controls came out wrong is recorded as failed, by an entry of its own that states no figure of it.
+4. Beside it stands `results.parquet`, whose digest it names; `pairs.parquet` where it is asked for (`pair_files`).
+5. An audit whose controls came out wrong is recorded as failed, by an entry of its own that states no figure of it.
 """
 
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from services.audit.attacks import Attack, all_generations, extracted_generations
 from services.audit.audit_content import build_audit
 from services.audit.comparison import Comparison, compare, embed_views, match_against
 from services.audit.controls import (
@@ -23,7 +25,8 @@ from services.audit.controls import (
     record_calibration,
     run_controls,
 )
-from services.audit.sampling import load_samples
+from services.audit.pair_files import PAIRS_FILE, RESULTS_FILE, build_results, describe_results, write_pairs
+from services.audit.sample_shards import Samples, load_samples
 from services.audit.statistics.summary import build_statistics
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import timestamp, utc_now
@@ -46,6 +49,8 @@ def audit_model(
     embedder: Embedder,
     neighbours: int,
     rate: float,
+    *,
+    all_pairs: bool = False,
 ) -> tuple[Audit, dict[str, Any]]:
     """Audit a model.
 
@@ -57,6 +62,7 @@ def audit_model(
         embedder: makes the shortlists.
         neighbours: length of a shortlist.
         rate: chosen false-positive rate.
+        all_pairs: write `pairs.parquet` as well.
 
     Returns:
         The audit's record, and the content of its `audit.json`; `state` in both is `failed` where a control came out wrong.
@@ -66,7 +72,7 @@ def audit_model(
         ConflictError: the samples are another model's.
     """
     calibrated = calibrate_model(workspace, model, control, embedder, neighbours)
-    return audit_calibrated(workspace, calibrated, samples_folder, embedder, neighbours, rate)
+    return audit_calibrated(workspace, calibrated, samples_folder, embedder, neighbours, rate, all_pairs=all_pairs)
 
 
 def audit_calibrated(
@@ -76,18 +82,68 @@ def audit_calibrated(
     embedder: Embedder,
     neighbours: int,
     rate: float,
+    *,
+    all_pairs: bool = False,
 ) -> tuple[Audit, dict[str, Any]]:
     """Audit a model whose control is measured already; arguments, answer and errors as for `audit_model`."""
-    samples = load_samples(samples_folder)
+    samples = _load_samples_of(calibrated, samples_folder)
+    return _audit(workspace, calibrated, all_generations(samples), embedder, neighbours, rate, all_pairs=all_pairs)
+
+
+def audit_extraction(
+    workspace: Workspace,
+    model: str,
+    control: str,
+    samples_folder: Path,
+    embedder: Embedder,
+    neighbours: int,
+    rate: float,
+    *,
+    clique_size: int,
+    distance: float,
+    all_pairs: bool = False,
+) -> tuple[Audit, dict[str, Any]] | None:
+    """Audit what many generations of a model share (`extraction`); other arguments, answer and errors as for `audit_model`.
+
+    Args:
+        clique_size: least number of generations that share a picture.
+        distance: within which two generations are near identical, scale 0..1.
+
+    Returns:
+        None where no picture is shared so often: there is nothing to compare, and nothing is recorded.
+    """
+    calibrated = calibrate_model(workspace, model, control, embedder, neighbours)
+    samples = _load_samples_of(calibrated, samples_folder)
+    attack = extracted_generations(samples, clique_size, distance)
+    if len(attack.positions) == 0:
+        return None
+    return _audit(workspace, calibrated, attack, embedder, neighbours, rate, all_pairs=all_pairs)
+
+
+def _load_samples_of(calibrated: CalibratedModel, folder: Path) -> Samples:
+    samples = load_samples(folder)
     if samples.weights_sha256 != calibrated.model.weights_sha256:
         raise ConflictError(
             f"samples were drawn from weights {samples.weights_sha256}, the model has {calibrated.model.weights_sha256}",
             code="samples_of_other_model",
         )
-    matched = match_against(calibrated.corpus, samples.images, embedder, neighbours)
+    return samples
+
+
+def _audit(
+    workspace: Workspace,
+    calibrated: CalibratedModel,
+    attack: Attack,
+    embedder: Embedder,
+    neighbours: int,
+    rate: float,
+    *,
+    all_pairs: bool,
+) -> tuple[Audit, dict[str, Any]]:
+    matched = match_against(calibrated.corpus, attack.images, embedder, neighbours)
     comparison = compare(calibrated.corpus, matched, calibrated.control_matched, calibrated.scores, rate)
-    controls = run_controls(workspace, calibrated, samples, embedder, rate)
-    content = build_audit(calibrated, samples, comparison, controls, rate)
+    controls = run_controls(workspace, calibrated, attack.samples, embedder, rate)
+    content = build_audit(calibrated, attack, comparison, controls, rate)
     content["statistics"] = build_statistics(
         calibrated.corpus,
         embed_views(calibrated.corpus.side.views, embedder),
@@ -98,7 +154,13 @@ def audit_calibrated(
     )
     with workspace.reading() as session:
         content["owners"] = _named_owners(session, comparison)
-    return _keep(workspace, calibrated, comparison, controls, content), content
+    results = build_results(content, comparison.panel)
+    content["results"] = describe_results(results, content)
+    audit = _keep(workspace, calibrated, controls, content, results)
+    if all_pairs:
+        path = workspace.home / audit.folder / PAIRS_FILE
+        write_pairs(path, calibrated.corpus, matched, attack.positions, audit.report_sha256)
+    return audit, content
 
 
 def _named_owners(session: Session, comparison: Comparison) -> dict[str, list[str]]:
@@ -110,43 +172,45 @@ def _named_owners(session: Session, comparison: Comparison) -> dict[str, list[st
 def _keep(
     workspace: Workspace,
     calibrated: CalibratedModel,
-    comparison: Comparison,
     controls: list[ControlOutcome],
     content: dict[str, Any],
+    results: bytes,
 ) -> Audit:
     data = canonical_json(content)
     digest = sha256_hex(data)
     folder = f"audits/{calibrated.model.name}/{digest[:16]}"
+    save_atomically(workspace.home / folder / RESULTS_FILE, results)
     save_atomically(workspace.home / folder / "audit.json", data)
     with workspace.writing() as session:
         audit = find_audit(session, calibrated.model.id, digest)
         if audit is None:
             failed = {check.rule for _, check in failed_checks(controls)}
             calibration = record_calibration(session, calibrated, failed, content["requested_rate"])
-            entry = _build_entry(new_id(), calibrated, comparison, controls, digest)
+            entry = _build_entry(new_id(), calibrated, controls, content, digest)
             audit = _record(session, entry, calibrated, calibration.id, folder)
     workspace.log.integrate()
     return audit
 
 
 def _build_entry(
-    audit_id: str, calibrated: CalibratedModel, comparison: Comparison, controls: list[ControlOutcome], digest: str
+    audit_id: str, calibrated: CalibratedModel, controls: list[ControlOutcome], content: dict[str, Any], digest: str
 ) -> Entry:
     body: dict[str, Any] = {
         "model_id": calibrated.model.id,
         "control_manifest_id": calibrated.control.manifest.id,
-        "generations": comparison.copies.trials,
+        "generations": content["copies"]["trials"],
         "report_sha256": digest,
+        "attack": content["attack_kind"],
     }
     failed = [{"control": control, "rule": check.rule} for control, check in failed_checks(controls)]
     if failed:
         found: dict[str, Any] = {"failed_controls": failed}
     else:
         found = {
-            "copies": comparison.copies.hits,
-            "distinct_items_copied": len(comparison.copied_items),
-            "threshold": comparison.threshold,
-            "attainable_rate": comparison.attained_rate,
+            "copies": content["copies"]["hits"],
+            "distinct_items_copied": len(content["distinct_items_copied"]),
+            "threshold": content["threshold"],
+            "attainable_rate": content["attained_rate"],
         }
     return Entry(
         type="audit.failed" if failed else "audit.completed",

@@ -1,12 +1,17 @@
 """`sleeve audit`: seal, train, sample, run and report from the command line."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from services.command_workspace import open_home
 from services.console import console, step_progress
+
+if TYPE_CHECKING:
+    from services.audit.sampling import Sampler
+    from shared.records.models import Audit
+    from shared.workspace import Workspace
 
 app = typer.Typer(help="Train on sealed manifests and measure what a model memorised.", no_args_is_help=True)
 
@@ -79,13 +84,20 @@ def sample(
     count: Annotated[int, typer.Option(help="Images to generate.")] = 128,
     seed: Annotated[int, typer.Option(help="Seed of the first image; image i has seed + i.")] = 0,
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
+    sampler: Annotated[str, typer.Option(help="ddim or ddpm.")] = "ddim",
+    png: Annotated[Path | None, typer.Option(help="Write each image to this folder too, as PNG named by its seed.")] = None,
 ) -> None:
-    """Generate images from a trained model, one recorded seed each."""
-    from services.audit.samples import sample_model
+    """Generate images from a model, one recorded seed each. Run it again after an interruption: it resumes."""
+    from services.audit.sample_shards import load_samples
+    from services.audit.samples import export_pngs, sample_model
 
     with step_progress(f"sampling {model}", count) as move:
-        folder = sample_model(open_home(), model, count, seed, steps, move)
+        folder = sample_model(open_home(), model, count, seed, steps, move, sampler=known_sampler(sampler))
     console.print(f"{count:,} images in {folder}", soft_wrap=True)
+    if png is not None:
+        with step_progress("writing PNG files", count) as move:
+            export_pngs(load_samples(folder), png, move)
+        console.print(str(png), soft_wrap=True)
 
 
 @app.command()
@@ -95,8 +107,10 @@ def run(
     count: Annotated[int, typer.Option(help="Images to generate, where there are none yet.")] = 128,
     seed: Annotated[int, typer.Option(help="Seed of the first image.")] = 0,
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
+    sampler: Annotated[str, typer.Option(help="ddim or ddpm.")] = "ddim",
     neighbours: Annotated[int, typer.Option(help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
     rate: Annotated[float, typer.Option(help="Chosen false-positive rate.")] = DEFAULT_RATE,
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Write the SSIM of every pair to pairs.parquet.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
 ) -> None:
     """Sample a model, compare with its training set and a control, and write the audit and its report.
@@ -104,25 +118,90 @@ def run(
     Exit status 5 where a control came out wrong and the audit is void.
     """
     from services.audit.audits import audit_model
-    from services.audit.reports.audit_report import write_report
     from services.audit.samples import sample_model
     from shared.vision.embedding import open_embedder
 
     workspace = open_home()
     with step_progress(f"sampling {model}", count) as move:
-        samples = sample_model(workspace, model, count, seed, steps, move)
+        samples = sample_model(workspace, model, count, seed, steps, move, sampler=known_sampler(sampler))
     embedder = open_embedder(workspace.settings.embedder)
-    audit, content = audit_model(workspace, model, control, samples, embedder, neighbours, rate)
-    copies, checked = content["copies"], content["control_rate"]
+    audit, content = audit_model(workspace, model, control, samples, embedder, neighbours, rate, all_pairs=all_pairs)
+    _show_audit(workspace, audit, content, samples, report)
+
+
+@app.command()
+def extract(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    control: Annotated[str, typer.Option(help="Sealed manifest of held-out images.")],
+    count: Annotated[int, typer.Option(help="Images to generate, where there are none yet.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the first image.")] = 0,
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
+    sampler: Annotated[str, typer.Option(help="ddim or ddpm.")] = "ddim",
+    clique_size: Annotated[int, typer.Option(help="Generations that must share a picture.")] = 10,
+    distance: Annotated[float, typer.Option(help="Tiled distance within which two generations are the same, 0 to 1.")] = 0.15,
+    neighbours: Annotated[int, typer.Option(help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
+    rate: Annotated[float, typer.Option(help="Chosen false-positive rate.")] = DEFAULT_RATE,
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Write the SSIM of every pair to pairs.parquet.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
+) -> None:
+    """Extract on purpose: draw many images, take what many seeds share, and audit one of each. Exit status 5 as for run."""
+    from services.audit.audits import audit_extraction
+    from services.audit.samples import sample_model
+    from shared.vision.embedding import open_embedder
+
+    workspace = open_home()
+    with step_progress(f"sampling {model}", count) as move:
+        samples = sample_model(workspace, model, count, seed, steps, move, sampler=known_sampler(sampler))
+    embedder = open_embedder(workspace.settings.embedder)
+    found = audit_extraction(
+        workspace,
+        model,
+        control,
+        samples,
+        embedder,
+        neighbours,
+        rate,
+        clique_size=clique_size,
+        distance=distance,
+        all_pairs=all_pairs,
+    )
+    if found is None:
+        console.print(f"{model}: no picture is shared by {clique_size} of {count:,} generations; nothing was compared")
+        return
+    audit, content = found
+    _show_audit(workspace, audit, content, samples, report)
+
+
+def known_sampler(name: str) -> "Sampler":
+    """Return a sampler's name.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    from services.audit.sampling import SAMPLERS
+    from shared.errors import InputError
+
+    for sampler in SAMPLERS:
+        if sampler == name:
+            return sampler
+    raise InputError(f"expected one of {', '.join(SAMPLERS)}, got {name!r}", code="sampler_unknown")
+
+
+def _show_audit(workspace: "Workspace", audit: "Audit", content: dict[str, Any], samples: Path, report: Path | None) -> None:
+    """Write an audit's report, print what was found and where it is, and end with status 5 where it is void."""
+    from services.audit.reports.audit_report import write_report
+
+    copies, checked, folder = content["copies"], content["control_rate"], workspace.home / audit.folder
     console.print(
-        f"{model}: {copies['hits']} of {copies['trials']} generations are copies "
+        f"{content['model']['name']}: {copies['hits']} of {copies['trials']} {content['unit']} are copies "
         f"({copies['value']:.1%}, 95 % interval {copies['low']:.1%} to {copies['high']:.1%}); "
         f"{len(content['distinct_items_copied'])} distinct items; held-out images {checked['hits']} of {checked['trials']}",
         soft_wrap=True,
     )
-    path = report or workspace.home / audit.folder / "report.html"
+    path = report or folder / "report.html"
     write_report(workspace, [(audit, content, samples)], path)
-    console.print(str(path), soft_wrap=True)
+    for written in (*sorted(folder.glob("*.parquet")), path):
+        console.print(str(written), soft_wrap=True)
     if audit.state == "failed":
         for tested in content["controls"]:
             for check in tested["checks"]:

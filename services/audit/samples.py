@@ -1,15 +1,21 @@
-"""Samples of a recorded model, kept where an audit finds them again."""
+"""Samples of a recorded model, kept where an audit finds them again, and written as PNG files for who wants to look."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from services.audit.kept_models import load_kept_folder
-from services.audit.sampling import sample
+from services.audit.sample_shards import Samples
+from services.audit.sampling import Sampler, sample
+from shared.files import save_all_atomically
 from shared.records.models import load_model_record
+from shared.vision.views import view_to_image
 from shared.workspace import Workspace
 
-# One forward pass; larger batches gained nothing on two cores at 24 px.
-BATCH_IMAGES = 64
+# PNG files that wait for the disk together.
+FILES_AT_ONCE = 256
 
 
 def sample_model(
@@ -22,8 +28,9 @@ def sample_model(
     *,
     num_threads: int | None = None,
     kept_at: int | None = None,
+    sampler: Sampler = "ddim",
 ) -> Path:
-    """Sample a recorded model with DDIM, resuming where an earlier run stopped.
+    """Sample a recorded model, resuming where an earlier run stopped; on a GPU where there is one.
 
     Args:
         workspace: where the model is.
@@ -34,6 +41,7 @@ def sample_model(
         on_image: told (images done, images in all).
         num_threads: CPU threads; torch's own choice where it is not given.
         kept_at: sample the model as it was kept after so many updates, not the finished one.
+        sampler: `ddim` or `ddpm`.
 
     Returns:
         The folder of the samples.
@@ -46,22 +54,54 @@ def sample_model(
     weights = workspace.home / model.folder
     if kept_at is not None:
         weights = load_kept_folder(weights, kept_at)
-    folder = samples_folder(workspace, model.name, count, seed, steps, kept_at=kept_at)
+    folder = samples_folder(workspace, model.name, count, seed, steps, kept_at=kept_at, sampler=sampler)
     sample(
         weights,
         folder,
         count,
         seed=seed,
-        batch_size=BATCH_IMAGES,
+        batch_size=None,
         steps=steps,
-        sampler="ddim",
+        sampler=sampler,
+        device="cuda" if torch.cuda.is_available() else "cpu",
         num_threads=num_threads,
         on_image=on_image,
     )
     return folder
 
 
-def samples_folder(workspace: Workspace, model: str, count: int, seed: int, steps: int, *, kept_at: int | None = None) -> Path:
+def samples_folder(
+    workspace: Workspace,
+    model: str,
+    count: int,
+    seed: int,
+    steps: int,
+    *,
+    kept_at: int | None = None,
+    sampler: Sampler = "ddim",
+) -> Path:
     """Return where these samples of a model are kept; arguments as for `sample_model`, the model by its name."""
     kept = "" if kept_at is None else f"-update-{kept_at}"
-    return workspace.home / "samples" / model / f"ddim-{steps}-seed-{seed}-count-{count}{kept}"
+    return workspace.home / "samples" / model / f"{sampler}-{steps}-seed-{seed}-count-{count}{kept}"
+
+
+def export_pngs(samples: Samples, folder: Path, on_image: Callable[[int, int], None] | None = None) -> None:
+    """Write generations as PNG files named by their seeds, `seed-0000000042.png`; those that are there already stay.
+
+    Args:
+        samples: the generations.
+        folder: made where it is missing.
+        on_image: told (images written, images in all).
+    """
+    paths = [folder / f"seed-{seed:010d}.png" for seed in samples.seeds.tolist()]
+    for start in range(0, len(paths), FILES_AT_ONCE):
+        block = range(start, min(start + FILES_AT_ONCE, len(paths)))
+        save_all_atomically({str(paths[at]): _encode(samples, at) for at in block if not paths[at].exists()})
+        if on_image is not None:
+            on_image(block.stop, len(paths))
+
+
+def _encode(samples: Samples, at: int) -> bytes:
+    encoded = io.BytesIO()
+    view_to_image(samples.images[at]).save(encoded, format="PNG")
+    return encoded.getvalue()

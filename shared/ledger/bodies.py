@@ -181,6 +181,10 @@ class ModelImported(EntryBody):
     seed: int | None
 
 
+# Cooper and Grimmelmann 2024: a copy in an ordinary generation, or one obtained on purpose.
+Attack = Literal["regurgitation", "extraction"]
+
+
 class AuditCompleted(EntryBody):
     """What an audit of a model found, against an equal-size control."""
 
@@ -194,6 +198,7 @@ class AuditCompleted(EntryBody):
     threshold: float
     attainable_rate: Share
     report_sha256: Sha256
+    attack: Attack = "regurgitation"
 
 
 class FailedControl(Part):
@@ -213,6 +218,7 @@ class AuditFailed(EntryBody):
     generations: Count
     failed_controls: Annotated[list[FailedControl], Field(min_length=1)]
     report_sha256: Sha256
+    attack: Attack = "regurgitation"
 
 
 class StudyCompleted(EntryBody):

@@ -60,7 +60,7 @@ def tile_distances(generations: Pixels, training: Pixels, candidates: NDArray[np
     if candidates.size and not 0 <= candidates.min() <= candidates.max() < len(training):
         raise InputError(f"candidates: expected 0 to {len(training) - 1}, got {candidates.min()} to {candidates.max()}")
     channels, height, width = shape
-    rows, columns = _edges(height), _edges(width)
+    rows, columns = tile_edges(height), tile_edges(width)
     sums = _sum_tiles(np.ascontiguousarray(generations), training, np.ascontiguousarray(candidates), rows, columns)
     sizes = channels * np.outer(np.diff(rows), np.diff(columns)).ravel()
     whole = np.sqrt(sums.sum(axis=2) / sizes.sum()) / PEAK
@@ -68,7 +68,7 @@ def tile_distances(generations: Pixels, training: Pixels, candidates: NDArray[np
     return TileDistances(whole, worst)
 
 
-def _edges(side_px: int) -> NDArray[np.int64]:
+def tile_edges(side_px: int) -> NDArray[np.int64]:
     """Return where the tiles of a side begin and end: each pixel belongs to tile `pixel * GRID // side_px`."""
     return np.searchsorted(np.arange(side_px) * GRID // side_px, np.arange(GRID + 1)).astype(np.int64)
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 import torch
 from diffusers import DDIMPipeline
 
+from services.audit import sampling
 from services.audit.diffusion_model import load_model, weights_sha256
 from services.audit.sampling import load_samples, sample
 from services.audit.training import cpu_threads
@@ -161,6 +162,36 @@ def test_unreadable_models_are_refused(tmp_path: Path, model: Path) -> None:
     (folder / "model_index.json").write_text("[]")
     with pytest.raises(InputError, match="names no unet"):
         load_model(folder)
+
+
+def test_a_batch_size_is_fitted_once_and_kept(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def short_of_memory(_unet: object, size: int) -> None:
+        tried.append(size)
+        if size > 16:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 1 bytes")
+
+    monkeypatch.setattr(sampling, "_try_batch", short_of_memory)
+    fitted = sample(model, tmp_path / "fitted", 20, seed=100, batch_size=None, steps=3, num_threads=1)
+    assert tried == [64, 32, 16]
+    assert fitted.settings["batch_size"] == 16
+    again = sample(model, tmp_path / "fitted", 20, seed=100, batch_size=None, steps=3, num_threads=1)
+    assert (len(tried), again.settings) == (3, fitted.settings)
+    assert np.array_equal(fitted.images, run_sampling(model, tmp_path / "given", count=20).images)
+
+
+def test_no_memory_for_one_image_and_other_errors() -> None:
+    def fails(error: Exception) -> Callable[[int], None]:
+        def fail(_: int) -> None:
+            raise error
+
+        return fail
+
+    with pytest.raises(UnavailableError, match="memory for one image"):
+        sampling.fit_batch_size(fails(RuntimeError("CUDA out of memory. Tried")), 8)
+    with pytest.raises(RuntimeError, match="shapes"):
+        sampling.fit_batch_size(fails(RuntimeError("shapes do not fit")), 8)
 
 
 @pytest.mark.parametrize(
