@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from services import verify_cli
+from services import jobs_cli, verify_cli
 from services.audit import cli as audit_cli
 from services.compare import compare
 from services.ingest import cli as ingest_cli
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.add_typer(ingest_cli.app, name="ingest")
 app.add_typer(audit_cli.app, name="audit")
 app.add_typer(gate_cli.app, name="gate")
+app.add_typer(jobs_cli.app, name="jobs")
 app.add_typer(verify_cli.app, name="verify")
 app.command()(compare)
 

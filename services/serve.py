@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.api_description import describe_api
 from services.audit.app import add_audit
+from services.audit.long_work.jobs import AUDIT_JOBS
 from services.ingest.app import add_ingest
 from services.ingest.archive.long_work import ARCHIVE_JOBS
 from services.ingest.search.catch_up import background_catch_up
@@ -86,6 +87,7 @@ async def _run_sequencer(app: FastAPI) -> AsyncIterator[None]:
             running_worker(workspace, ARCHIVE_JOBS),
             running_worker(workspace, build_check_jobs(app.state.gate)),
             running_worker(workspace, WEBHOOK_JOBS),
+            running_worker(workspace, AUDIT_JOBS),
         ):
             yield
     finally:

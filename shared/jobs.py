@@ -7,7 +7,8 @@ Rules, in order:
 2. While a job runs, its lease is renewed from a thread of its own; a job whose process is gone is due again when it runs out.
 3. A worker that is told to stop gives its job back at the next step. A job that is claimed again and again without getting on
    has failed, as has one whose runner raised. A runner that has to wait for the world puts its job off, and holds no worker.
-4. No transaction is open while a runner waits for the world, so that no request waits for a job.
+4. A job that is cancelled while it runs stops at its next step as well, and stays cancelled.
+5. No transaction is open while a runner waits for the world, so that no request waits for a job.
 
 docs/adr/0007-jobs-in-our-own-table.md says why this is no framework.
 """
@@ -25,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.clock import utc_now
 from shared.errors import SleeveError, UnavailableError
 from shared.ids import new_id
-from shared.records.jobs import Job, claim_job, has_due_job, write_job
+from shared.records.jobs import Job, claim_job, has_due_job, is_held, write_job
 from shared.workspace import Workspace
 
 # A killed job goes on within this time; with the look below, within the ten seconds that a restart may take.
@@ -101,6 +102,17 @@ class JobRun:
         if not self.write(done=done, total=total, counts=dict(counts), attempts=0) or self._stopping.is_set():
             raise JobStoppedError(f"job {self.job.id} was stopped after {done:,} of {total:,} steps")
 
+    def verify_wanted(self) -> None:
+        """Check in the middle of a step that the job is to go on.
+
+        Raises:
+            JobStoppedError: the worker is to stop, or the job was cancelled or lost; the runner is to let this pass.
+        """
+        with self._workspace.reading() as session:
+            held = is_held(session, self.job.id, self._worker)
+        if not held or self._stopping.is_set():
+            raise JobStoppedError(f"job {self.job.id} was stopped in the middle of a step")
+
     def write(self, **changed: Any) -> bool:
         """Change the job's columns; say whether it is still this worker's."""
         with self._workspace.writing() as session:
@@ -114,7 +126,8 @@ class JobRun:
                 log.warning("job_lease_not_renewed", job=self.job.id, error=type(error).__name__)
 
 
-JobRunner = Callable[[Workspace, JobRun], None]
+# Returns ids of what came of the job, by what they are ids of, where there is something to name.
+JobRunner = Callable[[Workspace, JobRun], Mapping[str, str] | None]
 
 
 class JobWorker:
@@ -171,7 +184,7 @@ class JobWorker:
         if run.job.attempts > MAX_ATTEMPTS:
             return _failed("job_gave_up", f"claimed {MAX_ATTEMPTS} times without a step done")
         try:
-            self._runners[run.job.kind](self._workspace, run)
+            result = self._runners[run.job.kind](self._workspace, run)
         except JobStoppedError:
             return {"state": "queued", "worker": None, "lease_until": None}
         except JobPutOffError as error:
@@ -184,7 +197,8 @@ class JobWorker:
         except Exception as error:  # A defect of one job must not end the worker of all; it is on record and in the log.
             log.exception("job_failed", job=run.job.id, kind=run.job.kind)
             return _failed("job_defect", f"{type(error).__name__} while running the job")
-        return {"state": "done", "worker": None, "lease_until": None, "finished_at": utc_now()}
+        named = dict(result) if result else None
+        return {"state": "done", "worker": None, "lease_until": None, "finished_at": utc_now(), "result": named}
 
     def _work(self) -> None:
         while not self._stopping.is_set():

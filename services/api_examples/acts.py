@@ -1,10 +1,8 @@
-"""Examples of the log, of search by image, and of models and audits."""
+"""Examples of the log and of search by image."""
 
 from services.api_examples.example import CHECKPOINT, ROOT, SHA256, Example
 from services.api_examples.provenance import ITEM
 
-MODEL_ID = "0198c0de-8e50-7055-b142-6dae95f40001"
-AUDIT_ID = "0198c0de-a070-7277-9364-8fc0b7160001"
 EXAMPLES: dict[str, Example] = {
     "get_checkpoint": Example(CHECKPOINT),
     "get_key": Example("log.example.org/sleeve+ccfc3eb1+AcmK…=\n"),
@@ -21,22 +19,4 @@ EXAMPLES: dict[str, Example] = {
         },
         {"image": "(the file)"},
     ),
-    "get_model": Example(
-        {
-            "id": MODEL_ID,
-            "name": "model-a",
-            "origin": "trained",
-            "weights_sha256": SHA256,
-            "config_sha256": ROOT,
-            "resolution_px": 64,
-            "channels": 3,
-            "updates": 20000,
-            "seed": 1,
-            "manifest": "spring",
-            "manifest_root": ROOT,
-            "manifest_size": 1,
-            "audits": [AUDIT_ID],
-        }
-    ),
-    "get_audit": Example({"id": AUDIT_ID, "model": {"name": "model-a"}, "copies": 3, "generations": 10000}),
 }

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.api_examples.acts import MODEL_ID
+from services.api_examples.audits import MODEL_ID
 from services.api_examples.example import ITEM_ID, MOMENT, RECEIPT, ROOT, Example
 from services.api_examples.gate import CHECK
 

@@ -94,10 +94,12 @@ JOB = {
     "done": 0,
     "total": None,
     "counts": {},
+    "result": None,
     "error": None,
     "created_at": MOMENT,
     "finished_at": None,
 }
+RUNNING_JOB = JOB | {"state": "running", "done": 7, "total": 10, "counts": {"verified": 6, "missing": 1}}
 MANIFEST = {"id": HELD["manifests"][0]["id"], "name": "spring", "purpose": "train", "size": 1, "root": ROOT}  # type: ignore[index]
 LEAF = {"blob": SHA256, "entry": ROOT, "item": ITEM_ID}
 PROOF = {"sha256": SHA256, "member": True, "size": 1, "root": ROOT, "leaves": [LEAF | {"index": 0, "proof": []}]}
@@ -152,7 +154,9 @@ EXAMPLES: dict[str, Example] = {
     ),
     "create_verification": Example(JOB, ARCHIVE_REQUEST),
     "create_capture": Example(JOB | {"kind": "archive.capture"}, ARCHIVE_REQUEST),
-    "get_job": Example(JOB | {"state": "running", "done": 7, "total": 10, "counts": {"verified": 6, "missing": 1}}),
+    "get_job": Example(RUNNING_JOB),
+    "get_jobs": Example({"items": [RUNNING_JOB], "next_cursor": None}),
+    "post_job_cancel": Example(RUNNING_JOB | {"state": "cancelled", "finished_at": MOMENT}),
     "create_manifest": Example(MANIFEST | {"receipt": RECEIPT}, {"name": "spring", "purpose": "train", "dataset": "works"}),
     "list_manifests": Example({"items": [MANIFEST | {"sealed_at": MOMENT}], "next_cursor": None}),
     "get_manifest": Example(MANIFEST | {"receipt": RECEIPT}),

@@ -12,16 +12,16 @@ from collections.abc import Callable, Collection
 
 from sqlmodel import Session
 
+from services.audit.recorded_models import find_same_model, verify_for_training
 from services.audit.training import TrainedModel, TrainingConfig, train
 from services.audit.training_set import SealedSet, load_sealed_set, load_views
 from shared.clock import timestamp, utc_now
 from shared.code_version import code_version
-from shared.errors import ConflictError, InputError
 from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
 from shared.names import check_name
-from shared.records.models import Model, find_model
+from shared.records.models import Model
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
 
@@ -62,12 +62,9 @@ def train_model(
     """
     check_name(name)
     sealed = load_sealed_set(workspace, manifest)
-    if sealed.manifest.purpose != "train":
-        raise InputError(
-            f"expected a manifest sealed for training, got {manifest!r} sealed for {sealed.manifest.purpose}",
-            code="manifest_purpose",
-        )
-    known = _find_same(workspace, name, sealed, config)
+    verify_for_training(sealed.manifest)
+    with workspace.reading() as session:
+        known = find_same_model(session, name, sealed.manifest, config.sha256)
     if known is not None:
         return known
     views = load_views(workspace, sealed, model_recipe(config.resolution, config.channels))
@@ -79,21 +76,6 @@ def train_model(
         model = _record(session, name, sealed, config, trained)
     workspace.log.integrate()
     return model
-
-
-def _find_same(workspace: Workspace, name: str, sealed: SealedSet, config: TrainingConfig) -> Model | None:
-    with workspace.reading() as session:
-        known = find_model(session, name)
-    if known is None:
-        return None
-    expected, got = (known.manifest_id, known.config_sha256), (sealed.manifest.id, config.sha256)
-    if expected != got:
-        raise ConflictError(
-            f"model {name!r} was made from manifest {expected[0]} with configuration {expected[1][:12]}…; "
-            f"got manifest {got[0]} with {got[1][:12]}…",
-            code="model_exists",
-        )
-    return known
 
 
 def _record(session: Session, name: str, sealed: SealedSet, config: TrainingConfig, trained: TrainedModel) -> Model:

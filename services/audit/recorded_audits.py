@@ -1,4 +1,4 @@
-"""Audits as recorded: looked up, and their `audit.json` read back and held against the log's digest.
+"""Audits as recorded: listed, looked up, and their `audit.json` read back and held against the log's digest.
 
 Nothing here brings torch, so that a server which only shows audits starts without the trainer.
 """
@@ -6,13 +6,69 @@ Nothing here brings torch, so that a server which only shows audits starts witho
 import json
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from shared.canonical import sha256_hex
+from shared.clock import format_moment
 from shared.errors import CorruptStateError, NotFoundError
-from shared.records.models import Audit
+from shared.paging import Page, decode_cursor, encode_cursor
+from shared.records.models import Audit, list_recorded_audits, load_model_record
 from shared.workspace import Workspace
 
 
+class AuditSummary(BaseModel):
+    """An audit in a list."""
+
+    id: str
+    model: str = Field(description="Name of the model.")
+    control: str = Field(description="Name of the manifest of held-out images.")
+    state: str = Field(description="`completed`, or `failed` where a control came out wrong and the figures are void.")
+    report_sha256: str = Field(description="SHA-256 of `audit.json`, as logged.")
+    created_at: str
+
+
+def page_of_audits(workspace: Workspace, cursor: str | None, limit: int, model: str | None) -> Page[AuditSummary]:
+    """Return a page of audits, newest first.
+
+    Args:
+        workspace: whose audits.
+        cursor: of the page before; None for the first.
+        limit: how many at most.
+        model: name or id of the model; None is any.
+
+    Raises:
+        NotFoundError: there is no such model.
+        InputError: the cursor is none of ours.
+    """
+    before = decode_cursor(cursor) if cursor else None
+    with workspace.reading() as session:
+        model_id = None if model is None else load_model_record(session, model).id
+        found = list_recorded_audits(session, before, limit + 1, model_id)
+    shown = [
+        AuditSummary(
+            id=audit.id,
+            model=model_name,
+            control=control_name,
+            state=audit.state,
+            report_sha256=audit.report_sha256,
+            created_at=format_moment(audit.created_at),
+        )
+        for audit, model_name, control_name in found[:limit]
+    ]
+    return Page(items=shown, next_cursor=encode_cursor(shown[-1].id) if len(found) > limit else None)
+
+
 def load_audit_content(workspace: Workspace, audit: Audit) -> dict[str, Any]:
+    """Read what stands in an audit's `audit.json`.
+
+    Raises:
+        CorruptStateError: the file is gone, or is not the one that was logged.
+    """
+    content: dict[str, Any] = json.loads(load_audit_json(workspace, audit))
+    return content
+
+
+def load_audit_json(workspace: Workspace, audit: Audit) -> bytes:
     """Read an audit's `audit.json` and check its digest.
 
     Raises:
@@ -27,8 +83,7 @@ def load_audit_content(workspace: Workspace, audit: Audit) -> dict[str, Any]:
         raise CorruptStateError(
             f"audit.json was changed: expected SHA-256 {audit.report_sha256}, got {sha256_hex(data)}", code="audit_damaged"
         )
-    content: dict[str, Any] = json.loads(data)
-    return content
+    return data
 
 
 def load_audit(workspace: Workspace, audit_id: str) -> Audit:

@@ -23,6 +23,7 @@ from shared.canonical import canonical_json, sha256_hex
 from shared.errors import ConflictError, CorruptStateError, NotFoundError, UnavailableError
 from shared.files import save_atomically
 from shared.vision.views import Pixels
+from shared.workspace import Workspace
 
 Seeds = NDArray[np.int64]
 
@@ -46,6 +47,21 @@ class Samples:
         """Digest of the weights that made them."""
         digest: str = self.settings["weights_sha256"]
         return digest
+
+
+def samples_folder(
+    workspace: Workspace,
+    model: str,
+    count: int,
+    seed: int,
+    steps: int,
+    *,
+    kept_at: int | None = None,
+    sampler: str = "ddim",
+) -> Path:
+    """Return where these samples of a recorded model are kept; arguments as for `sample_model`, the model by its name."""
+    kept = "" if kept_at is None else f"-update-{kept_at}"
+    return workspace.home / "samples" / model / f"{sampler}-{steps}-seed-{seed}-count-{count}{kept}"
 
 
 def begin_shards(folder: Path, settings: dict[str, Any]) -> list[str]:

@@ -7,12 +7,14 @@ from pathlib import Path
 import torch
 
 from services.audit.kept_models import load_kept_folder
-from services.audit.sample_shards import Samples
+from services.audit.sample_shards import Samples, samples_folder
 from services.audit.sampling import Sampler, sample
 from shared.files import save_all_atomically
 from shared.records.models import load_model_record
 from shared.vision.views import view_to_image
 from shared.workspace import Workspace
+
+__all__ = ["export_pngs", "sample_model", "samples_folder"]
 
 # PNG files that wait for the disk together.
 FILES_AT_ONCE = 256
@@ -68,21 +70,6 @@ def sample_model(
         on_image=on_image,
     )
     return folder
-
-
-def samples_folder(
-    workspace: Workspace,
-    model: str,
-    count: int,
-    seed: int,
-    steps: int,
-    *,
-    kept_at: int | None = None,
-    sampler: Sampler = "ddim",
-) -> Path:
-    """Return where these samples of a model are kept; arguments as for `sample_model`, the model by its name."""
-    kept = "" if kept_at is None else f"-update-{kept_at}"
-    return workspace.home / "samples" / model / f"{sampler}-{steps}-seed-{seed}-count-{count}{kept}"
 
 
 def export_pngs(samples: Samples, folder: Path, on_image: Callable[[int, int], None] | None = None) -> None:

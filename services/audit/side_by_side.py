@@ -5,7 +5,7 @@ Rules, in order:
 1. A 24 px network is too small to keep two cores busy; two of them, one a core, are. Each process trains and samples its
    model through the same functions as a single run, so an interrupted run is resumed the same way.
 2. At most so many processes run as are asked for; the next model begins when one is finished.
-3. When the parent stops for any reason, the processes are stopped with it; their checkpoints carry on the next time.
+3. When the parent stops for any reason, SIGKILL included, the processes stop too; their checkpoints carry on the next time.
 4. A job that fails stops the others, and its error is raised here.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from services.audit.models import train_model
+from services.audit.parent_process import end_with_parent
 from services.audit.samples import sample_model
 from services.audit.training_config import TrainingConfig
 from shared.errors import SleeveError, UnavailableError
@@ -133,6 +134,7 @@ def _check_alive(processes: Sequence[Any], unfinished: Sequence[str]) -> None:
 def _work(settings: Settings, waiting: Any, news: Any) -> None:
     # Ctrl-C reaches the whole group; the parent speaks for all, and checkpoints make a sudden end harmless.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent()
     while (task := waiting.get()) is not None:
         at, job = task
         try:

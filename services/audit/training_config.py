@@ -5,12 +5,18 @@ Source: huggingface/diffusers, examples/unconditional_image_generation/train_unc
 `weighting_scheme`, `logit_mean` and `logit_std` examples/dreambooth/train_dreambooth_sd3.py.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
+
+# Our own bounds: beyond what any published model of this kind has, and small enough to be told from a mistake.
+MOST_CHANNELS = 4096
+MOST_UPDATES = 100_000_000
+
+Width = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 
 
 class TrainingConfig(BaseModel):
@@ -33,9 +39,9 @@ class TrainingConfig(BaseModel):
 
     resolution: int = Field(ge=8, le=1024)
     channels: Literal[1, 3] = 1
-    block_out_channels: tuple[int, ...] = Field(default=(128, 128, 256, 256), min_length=1, max_length=8)
+    block_out_channels: tuple[Width, ...] = Field(default=(128, 128, 256, 256), min_length=1, max_length=8)
     layers_per_block: int = Field(default=2, ge=1, le=8)
-    norm_num_groups: int = Field(default=8, ge=1)
+    norm_num_groups: int = Field(default=8, ge=1, le=MOST_CHANNELS)
 
     ddpm_num_steps: int = Field(default=1000, ge=2, le=10_000)
     ddpm_beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"] = "linear"
@@ -45,8 +51,8 @@ class TrainingConfig(BaseModel):
     logit_mean: float = 0.0
     logit_std: float = Field(default=1.0, gt=0)
 
-    max_train_steps: int = Field(ge=1)
-    train_batch_size: int = Field(default=16, ge=1)
+    max_train_steps: int = Field(ge=1, le=MOST_UPDATES)
+    train_batch_size: int = Field(default=16, ge=1, le=65_536)
     learning_rate: float = Field(default=1e-4, gt=0)
     lr_scheduler: Literal["one_cycle", "constant", "cosine"] = "cosine"
     adam_beta1: float = Field(default=0.95, ge=0, lt=1)
@@ -62,8 +68,8 @@ class TrainingConfig(BaseModel):
 
     seed: int = Field(default=0, ge=0, lt=2**53)
     mixed_precision: Literal["no"] = "no"
-    checkpointing_steps: int = Field(default=500, ge=1)
-    num_threads: int | None = Field(default=None, ge=1)
+    checkpointing_steps: int = Field(default=500, ge=1, le=MOST_UPDATES)
+    num_threads: int | None = Field(default=None, ge=1, le=1024)
 
     @model_validator(mode="after")
     def _check_network(self) -> Self:
@@ -75,7 +81,7 @@ class TrainingConfig(BaseModel):
                 code="resolution_not_divisible",
             )
         for width in self.block_out_channels:
-            if width < 1 or width % self.norm_num_groups:
+            if width % self.norm_num_groups:
                 raise InputError(
                     f"expected widths divisible by norm_num_groups={self.norm_num_groups}, got {width}",
                     code="channels_not_divisible",

@@ -2,10 +2,11 @@
 
 Rules, in order:
 
-1. A job is `queued`, `running`, `done` or `failed`; the oldest that is due is claimed first. One that was put off is due when
-   its time has come.
+1. A job is `queued`, `running`, `done`, `failed` or `cancelled`; the oldest that is due is claimed first. One that was put off
+   is due when its time has come.
 2. Who runs a job holds a lease on it and renews it. A lease that ran out says that its holder is gone: the job is due again.
-3. Only the holder of the lease writes to a running job.
+3. Only the holder of the lease writes to a running job. A cancelled job has no holder: what its worker writes then comes to
+   nothing, by which the worker knows. What a job put on record before it was cancelled stays.
 
 Nothing here commits: the caller owns the transaction.
 """
@@ -18,8 +19,9 @@ from sqlalchemy import JSON, Column, CursorResult, DateTime, or_, update
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
-from shared.errors import NotFoundError
+from shared.errors import ConflictError, NotFoundError
 from shared.ids import new_id
+from shared.records.job_states import JobState
 
 
 class Job(SQLModel, table=True):
@@ -34,6 +36,8 @@ class Job(SQLModel, table=True):
     done: int = 0
     total: int | None = None
     counts: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    # Ids of what came of it, by what they are ids of; null until it is done.
+    result: dict[str, str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     error_code: str | None = None
     error_message: str | None = None
     # Claims since the job last got on.
@@ -71,6 +75,49 @@ def count_jobs(session: Session) -> dict[tuple[str, str], int]:
     return {(kind, state): count for kind, state, count in session.exec(query)}
 
 
+def list_jobs(
+    session: Session, before: str | None, limit: int, *, state: JobState | None = None, kind: str | None = None
+) -> list[Job]:
+    """Return jobs, newest first.
+
+    Args:
+        session: an open transaction.
+        before: id of the last one seen; None from the newest on.
+        limit: how many at most.
+        state: in this state only.
+        kind: of this kind only.
+    """
+    asked = {Job.state: state, Job.kind: kind}
+    where = [col(column) == value for column, value in asked.items() if value is not None]
+    if before is not None:
+        where.append(col(Job.id) < before)
+    return list(session.exec(select(Job).where(*where).order_by(col(Job.id).desc()).limit(limit)))
+
+
+def cancel_job(session: Session, job_id: str) -> Job:
+    """Cancel a job that is not finished; one that is cancelled already stays as it is.
+
+    Raises:
+        NotFoundError: no job has this id.
+        ConflictError: it is done or has failed.
+    """
+    job = session.exec(select(Job).where(Job.id == job_id).with_for_update()).first()
+    if job is None:
+        raise NotFoundError(f"no job {job_id!r}", code="job_not_found")
+    if job.state in {"done", "failed"}:
+        raise ConflictError(f"expected a job that is not finished, got one that is {job.state}", code="job_finished")
+    if job.state != "cancelled":
+        job.state, job.worker, job.lease_until, job.finished_at = "cancelled", None, None, utc_now()
+        session.add(job)
+        session.flush()
+    return job
+
+
+def is_held(session: Session, job_id: str, holder: str) -> bool:
+    """Say whether a running job is still this holder's."""
+    return session.exec(select(Job.id).where(*_held(job_id, holder))).first() is not None
+
+
 def has_due_job(session: Session, kinds: Collection[str]) -> bool:
     """Say whether a job of these kinds waits for a worker."""
     return session.exec(select(Job.id).where(*_due(kinds)).limit(1)).first() is not None
@@ -103,6 +150,9 @@ def _due(kinds: Collection[str]) -> list[Any]:
 
 def write_job(session: Session, job_id: str, holder: str, /, **changed: Any) -> bool:
     """Change a running job's columns; say whether the holder still held it, else nothing is changed."""
-    held = (col(Job.id) == job_id) & (col(Job.worker) == holder) & (col(Job.state) == "running")
-    result = session.execute(update(Job).where(held).values(**changed))
+    result = session.execute(update(Job).where(*_held(job_id, holder)).values(**changed))
     return isinstance(result, CursorResult) and result.rowcount == 1
+
+
+def _held(job_id: str, holder: str) -> list[Any]:
+    return [col(Job.id) == job_id, col(Job.worker) == holder, col(Job.state) == "running"]

@@ -9,6 +9,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 from shared.clock import utc_now
 from shared.errors import NotFoundError
 from shared.ids import new_id
+from shared.records.manifests import Manifest
 
 
 class Model(SQLModel, table=True):
@@ -89,6 +90,20 @@ def load_model_record(session: Session, name_or_id: str) -> Model:
     return found
 
 
+def list_models(session: Session, before: str | None, limit: int) -> list[tuple[Model, str]]:
+    """Return models with the names of their manifests, newest first.
+
+    Args:
+        session: an open transaction.
+        before: id of the last one seen; None from the newest on.
+        limit: how many at most.
+    """
+    query = select(Model, Manifest.name).join(Manifest, col(Manifest.id) == col(Model.manifest_id))
+    if before is not None:
+        query = query.where(col(Model.id) < before)
+    return list(session.exec(query.order_by(col(Model.id).desc()).limit(limit)).all())
+
+
 def list_calibrations(session: Session, model_id: str) -> list[Calibration]:
     """Return the calibrations of a model, newest first."""
     query = select(Calibration).where(Calibration.model_id == model_id).order_by(col(Calibration.id).desc())
@@ -110,3 +125,27 @@ def find_audit(session: Session, model_id: str, report_sha256: str) -> Audit | N
 def list_audits(session: Session, model_id: str) -> list[Audit]:
     """Return the audits of a model, newest first."""
     return list(session.exec(select(Audit).where(Audit.model_id == model_id).order_by(col(Audit.id).desc())))
+
+
+def list_recorded_audits(
+    session: Session, before: str | None, limit: int, model_id: str | None = None
+) -> list[tuple[Audit, str, str]]:
+    """Return audits with the names of their models and control manifests, newest first.
+
+    Args:
+        session: an open transaction.
+        before: id of the last one seen; None from the newest on.
+        limit: how many at most.
+        model_id: of this model only.
+    """
+    query = (
+        select(Audit, Model.name, Manifest.name)
+        .join(Model, col(Model.id) == col(Audit.model_id))
+        .join(Calibration, col(Calibration.id) == col(Audit.calibration_id))
+        .join(Manifest, col(Manifest.id) == col(Calibration.control_manifest_id))
+    )
+    if before is not None:
+        query = query.where(col(Audit.id) < before)
+    if model_id is not None:
+        query = query.where(col(Audit.model_id) == model_id)
+    return list(session.exec(query.order_by(col(Audit.id).desc()).limit(limit)).all())

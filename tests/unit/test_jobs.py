@@ -13,9 +13,9 @@ import pytest
 
 from shared import jobs
 from shared.clock import utc_now
-from shared.errors import InputError, UnavailableError
+from shared.errors import ConflictError, InputError, NotFoundError, UnavailableError
 from shared.jobs import JobRun, JobRunner, JobWorker, running_worker
-from shared.records.jobs import Job, add_job, claim_job, load_job
+from shared.records.jobs import Job, add_job, cancel_job, claim_job, list_jobs, load_job
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 
@@ -134,6 +134,68 @@ def test_a_job_is_claimed_by_one_worker_until_its_lease_runs_out(any_workspace: 
     with pytest.raises(jobs.JobStoppedError):
         former.save_progress(9, 9, {})
     assert look(any_workspace, job_id).done == 0
+
+
+def cancel(workspace: Workspace, job_id: str) -> Job:
+    with workspace.writing() as session:
+        return cancel_job(session, job_id)
+
+
+def test_a_waiting_job_that_is_cancelled_never_runs(any_workspace: Workspace) -> None:
+    job_id = queue(any_workspace)
+    assert cancel(any_workspace, job_id).state == "cancelled"
+    assert not JobWorker(any_workspace, {"count": count_up}).run_next()
+    assert cancel(any_workspace, job_id).finished_at == look(any_workspace, job_id).finished_at
+    assert look(any_workspace, job_id).done == 0
+
+
+def test_a_running_job_that_is_cancelled_stops_at_its_next_step(any_workspace: Workspace) -> None:
+    job_id, other = queue(any_workspace, step_seconds=0.02), queue(any_workspace)
+    with running_worker(any_workspace, {"count": count_up}):
+        wait_for(lambda: look(any_workspace, job_id).done > 2)
+        assert cancel(any_workspace, job_id).state == "cancelled"
+        wait_for(lambda: look(any_workspace, other).state == "done")
+    job = look(any_workspace, job_id)
+    assert (job.state, job.worker, job.lease_until) == ("cancelled", None, None)
+    assert 2 < job.done < STEPS
+
+
+def test_a_finished_job_cannot_be_cancelled(workspace: Workspace) -> None:
+    done, failed = queue(workspace), queue(workspace, "bad")
+    worker = JobWorker(workspace, {"count": count_up, "bad": fail_as_expected})
+    while worker.run_next():
+        pass
+    for job_id in (done, failed):
+        with pytest.raises(ConflictError) as caught:
+            cancel(workspace, job_id)
+        assert caught.value.code == "job_finished"
+    with pytest.raises(NotFoundError):
+        cancel(workspace, "none")
+
+
+def test_jobs_are_listed_newest_first_by_state_and_kind(any_workspace: Workspace) -> None:
+    ids = [queue(any_workspace, kind) for kind in ("a", "b", "a", "a")]
+    cancel(any_workspace, ids[0])
+    with any_workspace.reading() as session:
+        assert [job.id for job in list_jobs(session, None, 10)] == ids[::-1]
+        assert [job.id for job in list_jobs(session, None, 2, kind="a")] == [ids[3], ids[2]]
+        assert [job.id for job in list_jobs(session, ids[2], 10, kind="a")] == [ids[0]]
+        assert [job.id for job in list_jobs(session, None, 10, state="cancelled")] == [ids[0]]
+        assert list_jobs(session, None, 10, state="queued", kind="c") == []
+
+
+def test_what_came_of_a_job_is_named_when_it_is_done(any_workspace: Workspace) -> None:
+    job_id = queue(any_workspace)
+    assert look(any_workspace, job_id).result is None
+    assert JobWorker(any_workspace, {"count": lambda _workspace, _run: {"audit": "id-1"}}).run_next()
+    assert look(any_workspace, job_id).result == {"audit": "id-1"}
+
+
+def test_the_long_job_of_one_worker_keeps_no_job_of_another_waiting(workspace: Workspace) -> None:
+    long, short = queue(workspace, "long", step_seconds=0.02), queue(workspace)
+    with running_worker(workspace, {"long": count_up}), running_worker(workspace, {"count": count_up}):
+        wait_for(lambda: look(workspace, short).state == "done")
+        assert look(workspace, long).state in {"queued", "running"}
 
 
 def work_in_a_process(settings: Settings) -> None:

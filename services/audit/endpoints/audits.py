@@ -1,53 +1,90 @@
-"""`GET /v1/models/{name}` and `GET /v1/audits/{id}`: what was trained on what, and what an audit found."""
+"""`/v1/audits`: audits on record with their files and reports, and an audit as a job."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import HTMLResponse
 
-from services.audit.recorded_audits import load_audit, load_audit_content
+from services.audit.long_work.requests import AUDIT, AuditRequest, verify_audit
+from services.audit.recorded_audits import (
+    AuditSummary,
+    load_audit,
+    load_audit_content,
+    load_audit_json,
+    page_of_audits,
+)
+from services.audit.recorded_reports import build_recorded_report
+from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
+from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
-from shared.records.manifests import load_manifest
-from shared.records.models import list_audits, load_model_record
 from shared.workspace import Workspace
 
-router = APIRouter(prefix="/v1", tags=["audits"], responses=PROBLEM_RESPONSES)
+router = APIRouter(prefix="/v1/audits", tags=["audits"], responses=PROBLEM_RESPONSES)
+
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
+
+# The page carries its own style, pictures and files to download, runs nothing, and belongs to no other page
+# (Content Security Policy Level 3). Receipts are links to `data:`, followed as downloads.
+REPORT_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'; sandbox allow-downloads"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+_HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+_JSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
-class ModelAnswer(BaseModel):
-    """A model as recorded."""
-
-    id: str
-    name: str
-    origin: str
-    weights_sha256: str
-    config_sha256: str
-    resolution_px: int
-    channels: int
-    updates: int | None
-    seed: int | None
-    manifest: str
-    manifest_root: str
-    manifest_size: int
-    audits: list[str]
+@router.get("", summary="List audits")
+def get_audits(
+    request: Request,
+    model: Annotated[str | None, Query(max_length=100, description="Name or id: audits of this model only.")] = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Page[AuditSummary]:
+    """Answer with a page of audits, newest first."""
+    workspace: Workspace = request.app.state.workspace
+    return page_of_audits(workspace, cursor, limit, model)
 
 
-@router.get("/models/{name}", summary="Show one model")
-def get_model(request: Request, name: str) -> ModelAnswer:
-    """Answer with a model's record: its weights' digest, the manifest that it was trained on, its audits."""
+@router.post("", status_code=202, summary="Have a model audited")
+def create_audit(request: Request, response: Response, body: AuditRequest, idempotency_key: Key = None) -> JobAnswer:
+    """Queue a job that samples a model, compares its generations and a control with its training set, and logs what it found.
+
+    `Location` names the job. It survives a kill of the server and comes to the same result. When the job is done, its `result`
+    names the audit; an audit with the very same figures that is recorded already is named and not logged again.
+    """
     workspace: Workspace = request.app.state.workspace
     with workspace.reading() as session:
-        model = load_model_record(session, name)
-        manifest = load_manifest(session, model.manifest_id)
-        audits = [audit.id for audit in list_audits(session, model.id)]
-    shown = model.model_dump(include=set(ModelAnswer.model_fields) - {"manifest", "audits"})
-    return ModelAnswer(
-        **shown, manifest=manifest.name, manifest_root=manifest.root, manifest_size=manifest.size, audits=audits
-    )
+        verify_audit(session, body)
+    job = queue_job_once(workspace, AUDIT, body.model_dump(mode="json"), idempotency_key)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return build_job_answer(job)
 
 
-@router.get("/audits/{audit_id}", summary="Show one audit")
+@router.get("/{audit_id}", summary="Show one audit")
 def get_audit(request: Request, audit_id: str) -> dict[str, Any]:
-    """Answer with an audit's `audit.json`, checked against the digest in the log."""
+    """Answer with what stands in an audit's `audit.json`, checked against the digest in the log."""
     workspace: Workspace = request.app.state.workspace
     return load_audit_content(workspace, load_audit(workspace, audit_id))
+
+
+@router.get("/{audit_id}/audit.json", response_class=Response, responses=_JSON, summary="Fetch an audit's file")
+def get_audit_json(request: Request, audit_id: str) -> Response:
+    """Answer with the bytes of `audit.json`, whose SHA-256 stands in the log."""
+    workspace: Workspace = request.app.state.workspace
+    data = load_audit_json(workspace, load_audit(workspace, audit_id))
+    return Response(data, media_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
+
+
+@router.get("/{audit_id}/report", response_class=HTMLResponse, responses=_HTML, summary="Read an audit's report")
+def get_audit_report(request: Request, audit_id: str) -> HTMLResponse:
+    """Answer with the report as one page that loads nothing from elsewhere, with the log's receipts as they are now."""
+    workspace: Workspace = request.app.state.workspace
+    page = build_recorded_report(workspace, load_audit(workspace, audit_id))
+    return HTMLResponse(page, headers=REPORT_HEADERS)

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from services.audit.reports.gallery import GalleryRow, build_gallery, text_uri
 from services.audit.reports.plots import median_ssim, plot_distributions
-from services.audit.sampling import load_samples
+from services.audit.sample_shards import load_samples
 from shared.code_version import package_versions
 from shared.files import save_atomically
 from shared.matching.intervals import upper_bound
@@ -41,18 +41,28 @@ def write_report(
     title: str = "Memorisation audit",
     checks: Sequence[dict[str, Any]] = (),
 ) -> None:
-    """Write the report.
+    """Write the report to an HTML file; the other arguments are those of `build_report`."""
+    save_atomically(path, build_report(workspace, audits, title=title, checks=checks).encode())
+
+
+def build_report(
+    workspace: Workspace,
+    audits: Sequence[tuple[Audit, dict[str, Any], Path]],
+    *,
+    title: str = "Memorisation audit",
+    checks: Sequence[dict[str, Any]] = (),
+) -> str:
+    """Build the report's page.
 
     Args:
         workspace: where the audits' items and log are.
         audits: records, contents of `audit.json`, and folders of samples.
-        path: of the HTML file.
         title: of the page.
         checks: gate answers to show, each with `title`, `picture`, `expected` and `answer`.
     """
     contents = [content for _, content, _ in audits]
     checkpoint = workspace.log.checkpoint()
-    page = (
+    return (
         build_environment()
         .get_template("report.html.j2")
         .render(
@@ -68,7 +78,6 @@ def write_report(
             packages=package_versions(),
         )
     )
-    save_atomically(path, page.encode())
 
 
 def _section(workspace: Workspace, audit: Audit, content: dict[str, Any], folder: Path) -> dict[str, Any]:

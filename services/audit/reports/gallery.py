@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from services.audit.models import model_recipe
 from shared.records.items import Item, ItemOwner, load_item, load_owners
 from shared.records.parties import Party
 from shared.vision.view_store import ViewStore
-from shared.vision.views import Pixels, view_to_image
+from shared.vision.views import Pixels, ViewRecipe, view_to_image
 from shared.workspace import Workspace
 
 ROWS_A_MODEL = 12
@@ -68,7 +67,7 @@ def _build_row(
         item = load_item(session, one["item"])
         owners = load_owners(session, [item.id])[item.id]
     store = ViewStore(workspace.home / "views", workspace.blobs, workspace.limits)
-    recipe = model_recipe(content["model"]["resolution_px"], content["model"]["channels"])
+    recipe = ViewRecipe(resolution_px=content["model"]["resolution_px"], channels=content["model"]["channels"])
     match, generation = store.build_one(item.blob_sha256, recipe), samples[one["index"]]
     difference = np.abs(match.astype(np.int16) - generation).astype(np.uint8)
     return GalleryRow(

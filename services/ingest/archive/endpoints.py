@@ -7,13 +7,10 @@ from fastapi.responses import HTMLResponse
 
 from services.ingest.archive.long_work import CAPTURE, VERIFICATION, ArchiveRequest
 from services.ingest.archive.states import ArchivalLinkAnswer, ArchiveStates, build_link_answer, count_states
-from services.ingest.jobs.schemas import JobAnswer, build_job_answer
-from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute
+from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.problems import PROBLEM_RESPONSES
-from shared.records.idempotency import bind_effect, find_effect
 from shared.records.items import load_item
-from shared.records.jobs import add_job, load_job
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1", tags=["archive"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
@@ -62,15 +59,6 @@ def create_capture(request: Request, response: Response, body: ArchiveRequest, i
 
 
 def _queue(request: Request, response: Response, kind: str, body: ArchiveRequest, key: str | None) -> JobAnswer:
-    workspace: Workspace = request.app.state.workspace
-    asked = body.model_dump(mode="json")
-    digest = sha256_hex(canonical_json(asked))
-    with workspace.writing() as session:
-        made_before = find_effect(session, kind, key, digest)
-        if made_before is not None:
-            job = load_job(session, made_before)
-        else:
-            job = add_job(session, kind, asked)
-            bind_effect(session, kind, key, digest, job.id)
+    job = queue_job_once(request.app.state.workspace, kind, body.model_dump(mode="json"), key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return build_job_answer(job)

@@ -1,0 +1,79 @@
+"""What `POST /v1/models` and `POST /v1/audits` ask for: the requests of jobs, and what is refused before a job is queued.
+
+Nothing here brings torch: the server queues, and a process of its own does the work.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel import Session
+
+from services.audit.recorded_models import find_same_model, verify_for_training
+from services.audit.training_config import TrainingConfig
+from shared.names import NAME
+from shared.records.manifests import load_manifest
+from shared.records.models import load_model_record
+
+TRAINING, AUDIT = "model.training", "model.audit"
+
+# The paper: "1K CLIP neighbors".
+DEFAULT_NEIGHBOURS = 1000
+DEFAULT_RATE = 0.001  # docs/methods/decision.md
+# A generation has a seed of its own, and an audit keeps all of them and their figures in memory.
+MOST_GENERATIONS = 1_000_000
+# With the largest first seed, the last one is still exact in JSON (RFC 8785, section 3.2.2.3).
+MOST_FIRST_SEED = 2**53 - MOST_GENERATIONS
+
+NameOrId = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class TrainingRequest(BaseModel):
+    """A model to train."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=f"^{NAME.pattern}$", max_length=100, description="Unique name of the model.")
+    manifest: NameOrId = Field(description="Name or id of a manifest sealed for training.")
+    config: TrainingConfig = Field(description="Network, noise and optimiser; names are those of diffusers' own scripts.")
+
+
+class AuditRequest(BaseModel):
+    """A model to audit: what to draw from it, and how to judge that."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    model: NameOrId = Field(description="Name or id of the model.")
+    control: NameOrId = Field(description="Name or id of a manifest of held-out images.")
+    generations: int = Field(default=128, ge=1, le=MOST_GENERATIONS, description="Images to draw.")
+    steps: int = Field(default=25, ge=1, le=10_000, description="Denoising steps, at most the model's own number.")
+    seed: int = Field(default=0, ge=0, le=MOST_FIRST_SEED, description="Seed of the first image; image i has seed + i.")
+    neighbours: int = Field(
+        default=DEFAULT_NEIGHBOURS,
+        ge=1,
+        le=100_000,
+        description="Length of a shortlist; the gate uses only calibrations made with the length that its policy names.",
+    )
+    rate: float = Field(default=DEFAULT_RATE, gt=0, le=0.5, description="Chosen false-positive rate of calibrated rules.")
+
+
+def verify_training(session: Session, asked: TrainingRequest) -> None:
+    """Check that a model can be trained as asked, as far as the record says.
+
+    Raises:
+        NotFoundError: there is no such manifest.
+        InputError: it was sealed for another purpose.
+        ConflictError: the name stands for another model.
+    """
+    manifest = load_manifest(session, asked.manifest)
+    verify_for_training(manifest)
+    find_same_model(session, asked.name, manifest, asked.config.sha256)
+
+
+def verify_audit(session: Session, asked: AuditRequest) -> None:
+    """Check that model and control of an audit are there.
+
+    Raises:
+        NotFoundError: one of them is not.
+    """
+    load_model_record(session, asked.model)
+    load_manifest(session, asked.control)

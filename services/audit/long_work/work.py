@@ -1,0 +1,51 @@
+"""What jobs of the audit do, in a process of their own; each goes on behind what an earlier run left."""
+
+from typing import Any
+
+from services.audit.long_work.apart import Tell
+from services.audit.long_work.requests import AuditRequest, TrainingRequest
+from shared.workspace import Workspace
+
+
+def train_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) -> dict[str, str]:
+    """Train a model and record it; a step is an optimiser update.
+
+    Raises:
+        SleeveError: as `services.audit.models.train_model`.
+    """
+    from services.audit.models import train_model
+
+    asked = TrainingRequest.model_validate(request)
+    model = train_model(
+        workspace,
+        asked.name,
+        asked.manifest,
+        asked.config,
+        lambda done, total: tell(done, total, {"updates": done}),
+    )
+    return {"model": model.id}
+
+
+def audit_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) -> dict[str, str]:
+    """Sample a model, compare, record and report; a step is a generation drawn, the last one all the rest.
+
+    Raises:
+        SleeveError: as `services.audit.whole_audit.run_audit`.
+    """
+    from services.audit.whole_audit import run_audit
+
+    asked = AuditRequest.model_validate(request)
+    steps = asked.generations + 1
+    done = run_audit(
+        workspace,
+        asked.model,
+        asked.control,
+        count=asked.generations,
+        seed=asked.seed,
+        steps=asked.steps,
+        neighbours=asked.neighbours,
+        rate=asked.rate,
+        on_image=lambda drawn, _: tell(drawn, steps, {"generations": drawn}),
+    )
+    tell(steps, steps, {"generations": asked.generations})
+    return {"audit": done.audit.id, "model": done.audit.model_id}

@@ -1,0 +1,68 @@
+"""Requests for long work over HTTP: queued once for each key, and what a job says of itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from shared.canonical import canonical_json, sha256_hex
+from shared.clock import format_moment
+from shared.records.idempotency import bind_effect, find_effect
+from shared.records.job_states import JobState
+from shared.records.jobs import Job, add_job, load_job
+from shared.workspace import Workspace
+
+
+class JobError(BaseModel):
+    """Why a job failed."""
+
+    code: str
+    message: str
+
+
+class JobAnswer(BaseModel):
+    """A job: what was asked for, how far it is, what came of it so far."""
+
+    id: str
+    kind: str
+    state: JobState
+    request: dict[str, Any]
+    done: int = Field(description="Steps that are on record.")
+    total: int | None = Field(description="Steps of the whole job; null until it began.")
+    counts: dict[str, int] = Field(description="How many steps came to what.")
+    result: dict[str, str] | None = Field(
+        description="Ids of what came of it, by what they are ids of; null until it is done, and where it names nothing."
+    )
+    error: JobError | None
+    created_at: str
+    finished_at: str | None
+
+
+def build_job_answer(job: Job) -> JobAnswer:
+    """Build the answer about a job."""
+    error = JobError(code=job.error_code, message=job.error_message or "") if job.error_code else None
+    shown = job.model_dump(include={"id", "kind", "state", "request", "done", "total", "counts", "result"})
+    finished_at = format_moment(job.finished_at) if job.finished_at else None
+    return JobAnswer(**shown, error=error, created_at=format_moment(job.created_at), finished_at=finished_at)
+
+
+def queue_job_once(workspace: Workspace, kind: str, asked: Mapping[str, Any], key: str | None) -> Job:
+    """Queue a job, or return the one that this key queued.
+
+    Args:
+        workspace: where the job is put on record.
+        kind: what runs it.
+        asked: the request, JSON values.
+        key: the request's Idempotency-Key, if it has one.
+
+    Raises:
+        ConflictError: the key was used for another request.
+    """
+    digest = sha256_hex(canonical_json(asked))
+    with workspace.writing() as session:
+        queued_before = find_effect(session, kind, key, digest)
+        if queued_before is not None:
+            return load_job(session, queued_before)
+        job = add_job(session, kind, dict(asked))
+        bind_effect(session, kind, key, digest, job.id)
+        return job

@@ -1,0 +1,134 @@
+"""Schemathesis against the running application: what is asked of it, with what, and what counts as a fault.
+
+Rules, in order:
+
+1. The application is the real one, over an audited workspace, behind a real port. It reaches nobody: fetches may go to no
+   port that anything could answer on.
+2. Requests are generated from the description that the application serves: its examples, the boundaries of every schema,
+   random ones, and chains along the ids that answers name. Half of them break the schema. A part of the names and ids are
+   real ones, so that requests get beyond "not found".
+3. A fault is a server error, an answer that the description does not allow (status, media type, headers, schema), or a
+   request that breaks the schema and is accepted.
+4. A request that fits its schema may be refused all the same: what a schema cannot say (that a licence is an SPDX expression,
+   that a name is taken) is answered 404, 409, 412, 413, 415 or 422.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from services.output_gate.gate import open_gate
+from services.serve import create_app
+from shared.settings import Settings
+from shared.workspace import open_workspace
+from tests.factories import png
+
+ROOT = Path(__file__).parents[1]
+START_SECONDS = 120.0
+# TCP port 1 (tcpmux, RFC 1078): nothing answers there.
+NO_PORTS = (1,)
+REFUSALS = ("2xx", "404", "409", "412", "413", "415", "422")
+# How often a known name or id is taken where one could stand.
+KNOWN_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Fuzzed:
+    """What a run of Schemathesis came to."""
+
+    succeeded: bool
+    output: str
+    report: dict[str, Any]
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[str]:
+    """Serve a workspace on a free port, with all that a server does in the background."""
+    workspace = open_workspace(Settings(home=home, database_url=None, fetch_allowed_ports=NO_PORTS))
+    app = create_app(workspace, open_gate(workspace))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not server.started:
+            assert thread.is_alive()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        workspace.engine.dispose()
+
+
+def known_values(url: str) -> dict[str, list[str]]:
+    """Ask the application for names and ids of what it holds, and make what it does not hold yet."""
+    with httpx.Client(base_url=url, timeout=START_SECONDS) as client:
+        items = client.get("/v1/items", params={"limit": 5}).json()["items"]
+        image = {"image": ("x.png", png(5000), "image/png")}
+        check = client.post("/v1/checks", files=image, data={"model": "model-a"}).json()
+        job = client.post("/v1/archive/verifications", json={"limit": 1}).json()
+        return {
+            "item_id": [item["id"] for item in items],
+            "sha256": [item["sha256"] for item in items],
+            "name": ["small", "small-control", "model-a"],
+            "audit_id": client.get("/v1/models/model-a").json()["audits"],
+            "job_id": [job["id"]],
+            "check_id": [check["id"]],
+        }
+
+
+def build_config(values: Mapping[str, list[str]], description: Mapping[str, Any]) -> str:
+    """Write Schemathesis's configuration: which names and ids are real, and what a request may be refused with."""
+    named = {
+        parameter["name"]
+        for methods in description["paths"].values()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path"
+    }
+    lines = ["[checks.positive_data_acceptance]", f"expected-statuses = {json.dumps(REFUSALS)}", ""]
+    for name, known in values.items():
+        lines += [f"[dictionaries.{name}]", f"values = {json.dumps(known)}", ""]
+    lines += ["[parameters]"]
+    lines += [f'"path.{name}" = {{ dictionary = "{name}", probability = {KNOWN_SHARE} }}' for name in values if name in named]
+    return "\n".join(lines) + "\n"
+
+
+def fuzz(url: str, folder: Path, *, examples: int, phases: str, seed: int, timeout_seconds: float) -> Fuzzed:
+    """Run Schemathesis.
+
+    Args:
+        url: of the application.
+        folder: for configuration and report.
+        examples: random requests an operation.
+        phases: of `examples,coverage,fuzzing,stateful`.
+        seed: of what is random.
+        timeout_seconds: after which it is given up.
+    """
+    description = httpx.get(f"{url}/openapi.json", timeout=START_SECONDS).json()
+    config, report = folder / "schemathesis.toml", folder / "report.json"
+    config.write_text(build_config(known_values(url), description), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run", f"{url}/openapi.json"]
+    command += ["--phases", phases, "--max-examples", str(examples), "--seed", str(seed), "--mode", "all", "--checks", "all"]
+    command += ["--suppress-health-check", "all", "--generation-database", "none", "--continue-on-failure", "--no-color"]
+    command += ["--request-timeout", "120", "--report", "json", "--report-json-path", str(report)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_seconds, check=False
+    )
+    found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    return Fuzzed(done.returncode == 0, done.stdout + done.stderr, found)
