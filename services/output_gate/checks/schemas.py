@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, computed_field
 
 from shared.problems import Problem
+from shared.records.job_states import JobState
 
 Outcome = Literal["clear", "flag", "undecided"]
 
@@ -151,12 +152,14 @@ class CheckJobAnswer(BaseModel):
     """A job of checks: how far it is and, once it is finished, what became of each image."""
 
     id: str
-    state: Literal["queued", "running", "done", "failed"]
+    state: JobState
     model: str
     done: int = Field(description="Images that have an outcome.")
     total: int
     counts: dict[str, int] = Field(description="How many of them came to what: a decision, or `refused`.")
     error: CheckJobError | None
-    checks: list[BatchedAnswer] | None = Field(description="Null until the job is finished.")
+    checks: list[BatchedAnswer] | None = Field(
+        description="Null until the job is finished; an image of a cancelled job may have neither check nor problem."
+    )
     created_at: str
     finished_at: str | None
