@@ -1,10 +1,12 @@
-"""The migrations make exactly the tables that the code declares, on both databases."""
+"""The migrations make exactly the tables that the code declares, on both databases, and keep what was there."""
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
+from shared.db import alembic_config, open_engine
 from shared.records.tables import ALL_TABLES
 
 
@@ -12,3 +14,28 @@ def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
     assert {table.__tablename__ for table in ALL_TABLES} == set(SQLModel.metadata.tables)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+
+
+def test_flags_of_the_first_version_wait_for_review(database_url: str) -> None:
+    engine = open_engine(database_url)
+    config = alembic_config(engine.url.render_as_string(hide_password=False))
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        # The flags stand alone here: what they refer to is not what is tried.
+        alone = "PRAGMA foreign_keys = OFF" if engine.dialect.name == "sqlite" else "SET session_replication_role = replica"
+        driver.execute(alone)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        insert = text(
+            "INSERT INTO flag (id, check_id, item_id, state, shares, entry_id, created_at) "
+            "VALUES (:id, :check, 'i', :state, '[]', :entry, '2026-01-31 12:00:00')"
+        )
+        connection.execute(insert, {"id": "f1", "check": "c1", "state": "raised", "entry": 1})
+        connection.execute(insert, {"id": "f2", "check": "c2", "state": "settled", "entry": 2})
+        command.upgrade(config, "head")
+        reviews = connection.execute(text("SELECT subject_id, kind, check_id, verdict FROM review")).all()
+        flags = connection.execute(text("SELECT id, amount_minor, held, contest_released FROM flag ORDER BY id")).all()
+    engine.dispose()
+    assert [tuple(one) for one in reviews] == [("f1", "flag", "c1", None)]
+    assert [tuple(one) for one in flags] == [("f1", None, None, 0), ("f2", None, None, 0)]

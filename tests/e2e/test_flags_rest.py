@@ -15,14 +15,17 @@ from sqlmodel import select
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.ingest.lifecycle.erasure import erase_party
 from shared.ledger.commitments import verify_commitment
 from shared.ledger.verify import verify_receipt
+from shared.paging import encode_cursor
 from shared.records.flags import Flag, FlagStep
 from shared.records.items import Commitment
+from shared.records.parties import Party
 from shared.workspace import Workspace
 from tests.e2e.ingest_client import entries_after
 from tests.factories import png, register
-from tests.gate_records import BORDERLINE, CLEAR, FLAGGED, GateWorld, build_world, gate_client
+from tests.gate_records import BORDERLINE, CLEAR, FLAGGED, POLICY, GateWorld, build_world, gate_client
 
 OWNERS = [
     {"name": "Olga Owner", "basis": "dataset metadata", "confidence": 0.9},
@@ -338,3 +341,49 @@ def test_no_name_becomes_a_formula(workspace: Workspace, tmp_path: Path, monkeyp
         done = CliRunner().invoke(app, ["gate", *words])
         assert done.exit_code == 0, (words, done.output)
         assert words == ["review", "confirm", flag, "--name", "Rita"] or flag[:8] in done.output, words
+
+
+def test_an_erased_owner_and_reviewer_are_gone_and_every_proof_stays(client: TestClient, world: GateWorld) -> None:
+    flag = raised(world)
+    review(client, flag, name="Rita Reviewer", note="Olga Owner wrote to us")
+    with world.workspace.writing() as session:
+        for name in ("Olga Owner", "Rita Reviewer"):
+            erase_party(session, session.exec(select(Party).where(Party.name == name)).one().id, "a request")
+    history = client.get(f"/v1/flags/{flag}/history")
+    assert [entry["opened"] for entry in history.json()["entries"]] == [{}, {}, {}]
+    assert "Olga" not in history.text + client.get(f"/v1/flags/{flag}").text
+    for entry in history.json()["entries"]:
+        verify_receipt(entry["receipt"], world.workspace.log.vkey)
+
+
+def test_what_makes_no_sense_is_a_problem_and_nothing_is_recorded(client: TestClient, world: GateWorld) -> None:
+    flag, size = raised(world), len(entries_after(world.workspace, 0))
+    toml = {"Content-Type": "application/toml"}
+    deep = "a = " + "[" * 50_000
+    answers = {
+        "NUL in an id": client.get("/v1/flags/%00"),
+        "NUL in a step's id": step(client, "%00", "notify", "compliance"),
+        "NUL in a reason": step(client, flag, "hold", "compliance", reason="a\0b"),
+        "NUL in a name": review(client, flag, name="a\0b"),
+        "NUL in an item": client.get("/v1/flags", params={"item": "a\0b"}),
+        "NUL in a cursor": client.get("/v1/payables", params={"cursor": encode_cursor("\0")}),
+        "cursor that is none": client.get("/v1/reviews", params={"cursor": "!"}),
+        "state that is none": client.get("/v1/payables", params={"state": "owed"}),
+        "huge amount": step(client, flag, "assess", "finance", reason="r", currency="EUR", amount_minor=2**60),
+        "amount that is no number": step(client, flag, "assess", "finance", reason="r", currency="EUR", amount_minor="much"),
+        "huge reason": step(client, flag, "hold", "compliance", reason="x" * 2001),
+        "NUL in a policy": client.post("/v1/policies", json={"name": "a\0b", "version": 1}),
+        "deep policy": client.post("/v1/policies", content=deep, headers=toml),
+        "deep policy in JSON": client.post("/v1/policies", content="[" * 50_000, headers={"Content-Type": "application/json"}),
+        "endless rate": client.post("/v1/policies/dry-runs", json=POLICY | {"version": 2**40}),
+        "rate that is no number": client.post("/v1/policies", content="false_positive_rate = nan", headers=toml),
+        "NUL in a webhook": client.post("/v1/webhooks", json={"url": "https://a\0b/", "events": ["flag.raised"]}),
+        "a webhook's id": client.delete("/v1/webhooks/%00"),
+    }
+    wrong = {
+        name: (answer.status_code, answer.text[:200])
+        for name, answer in answers.items()
+        if not 400 <= answer.status_code < 500 or answer.headers["content-type"] != "application/problem+json"
+    }
+    assert not wrong
+    assert len(entries_after(world.workspace, 0)) == size

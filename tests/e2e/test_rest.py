@@ -124,6 +124,29 @@ def test_a_training_image_is_flagged_with_item_owner_and_receipt(
     assert json.loads(audited_workspace.log.entry(audited_workspace.log.size - 1))["type"] == "flag.raised"
 
 
+def test_a_picture_in_the_band_is_undecided_until_a_person_says_what_it_is(
+    client: TestClient, audited_workspace: Workspace, audited: Audited
+) -> None:
+    data = training_original(audited_workspace, audited)
+    score = post_check(client, data).json()["score"]
+    policy = {"name": "band", "version": 1, "rule": "fused", "neighbours": 1000, "shares": "equal"}
+    band = {"threshold": score + 1, "borderline": {"threshold": score - 1}}
+    adopted = client.post("/v1/policies", json=policy | band)
+    assert adopted.status_code == 201, adopted.text
+    body = post_check(client, data).json()
+    assert (body["decision"], body["reason"], body["policy"]) == ("undecided", "borderline", "band v1")
+    assert (body["threshold"], body["borderline_threshold"]) == (score + 1, score - 1)
+    assert {rule["verdict"] for rule in body["rules"] if rule["rule"] == "fused"} == {"not_fired"}
+    assert body["match"] is not None
+    [flag, waiting] = client.get("/v1/reviews").json()["items"]
+    assert (flag["kind"], waiting["kind"], waiting["id"]) == ("flag", "check", body["id"])
+    answer = client.post(f"/v1/checks/{body['id']}/reviews", json={"verdict": "confirm"})
+    assert answer.status_code == 201, answer.text
+    raised = client.get(f"/v1/flags/{answer.json()['flag_id']}").json()
+    assert (raised["item_id"], raised["state"], raised["amount_minor"]) == (body["match"]["id"], "reviewed", None)
+    assert post_check(client, png(12345)).json()["decision"] == "clear"
+
+
 def test_an_unrelated_image_is_clear(client: TestClient) -> None:
     body = post_check(client, png(12345)).json()
     assert body["decision"] == "clear"

@@ -4,8 +4,8 @@ Rules, in order:
 
 1. The log holds salted commitments to names. Without salt and value a commitment says nothing; its entry verifies as before.
 2. Deleted are the party's name and URL, the openings of all commitments to the name, and the queries and notes of searches for
-   the owners of the party's items, which often hold the name, with the openings of the commitments to them. Role, basis and
-   confidence stay: somebody is presumed the owner.
+   the owners of the party's items, which often hold the name, with the openings of the commitments to them; so are the notes
+   to steps with flags of these items. Role, basis and confidence stay: somebody is presumed the owner.
 3. Columns of a source that nothing understood (`extra`), the images themselves and backups may hold the name too; this does
    not find them.
 
@@ -19,6 +19,7 @@ from shared.clock import utc_now
 from shared.errors import ConflictError, NotFoundError
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
+from shared.records.flags import Flag, FlagStep
 from shared.records.items import Commitment, Diligence, Item, ItemOwner
 from shared.records.parties import Party
 
@@ -52,7 +53,11 @@ def erase_party(session: Session, party_id: str, reason: str) -> int:
     )
     is_query = col(Commitment.field).like("diligence.%.query") & col(Commitment.entry_id).in_(own_entries)
     is_later = col(Commitment.field).in_(["query", "note"]) & col(Commitment.entry_id).in_(own_searches)
-    result = session.execute(delete(Commitment).where((col(Commitment.party_id) == party_id) | is_query | is_later))
+    own_flags = select(Flag.id).where(col(Flag.item_id).in_(own_items))
+    own_steps = select(FlagStep.entry_id).where(col(FlagStep.flag_id).in_(own_flags))
+    is_step_note = (col(Commitment.field) == "note") & col(Commitment.entry_id).in_(own_steps)
+    is_opening = (col(Commitment.party_id) == party_id) | is_query | is_later | is_step_note
+    result = session.execute(delete(Commitment).where(is_opening))
     deleted = result.rowcount if isinstance(result, CursorResult) else 0
     session.execute(update(Diligence).where(col(Diligence.item_id).in_(own_items)).values(query=None, note=None))
     # Name and URL are unique together; the id keeps several erased parties apart.

@@ -68,7 +68,7 @@ class Tariff(_Part):
 class PolicyContent(_Part):
     """What a policy file says."""
 
-    name: str = Field(min_length=1, max_length=100)
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")
     version: int = Field(ge=1, le=2**31 - 1)
     rule: RuleName
     neighbours: int = Field(ge=1, le=100_000)
