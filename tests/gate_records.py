@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from fastapi.testclient import TestClient
 
 from services.output_gate.checks import service
-from services.output_gate.checks.evidence import CheckEvidence, build_results
+from services.output_gate.checks.evidence import CheckEvidence
+from services.output_gate.checks.once import OncePerKey
 from services.output_gate.checks.schemas import Metrics, RuleFinding
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.policy.policy import PolicyContent, parse_policy
 from services.serve import create_app
-from shared.canonical import sha256_hex
 from shared.clock import utc_now
 from shared.ids import new_id
 from shared.ledger.entries import build_entry
@@ -32,6 +33,9 @@ CONTROL = tuple(at / 1000 for at in range(999))
 FLAGGED, BORDERLINE, CLEAR = 0.9985, 0.996, 0.5
 METRICS = Metrics(ssim=0.9, rmse=0.1, psnr=20.0, fsim=0.9, sre=50.0, sam=1.0, uiq=0.9, identical=False)
 TARIFF = {"currency": "EUR", "amount_minor": 10_001}
+
+# Of generations, each unlike the others.
+_PICTURES = count()
 
 POLICY: dict[str, Any] = {
     "name": "default",
@@ -90,9 +94,10 @@ class GateWorld:
             control_size=null.size,
             calibration_sha256=self.calibration.sha256,
         )
-        with self.workspace.writing() as session:
-            [result] = build_results(session, gate, self.model, [evidence])
-            return service._record(session, gate, self.model, sha256_hex(new_id().encode()), result)
+        asked = service._admit(gate, self.model, 0, png(1000 + next(_PICTURES)), OncePerKey(None, ""))
+        assert not isinstance(asked, Check)
+        [check] = service._record_all(gate, self.model, [asked], [evidence])
+        return check
 
 
 def build_world(workspace: Workspace, content: PolicyContent | None = None, **changed: Any) -> GateWorld:

@@ -69,6 +69,12 @@ def find_flag_of_check(session: Session, check_id: str) -> Flag | None:
     return session.exec(select(Flag).where(Flag.check_id == check_id)).first()
 
 
+def find_flags_of_checks(session: Session, check_ids: Sequence[str]) -> dict[str, Flag]:
+    """Return the flags that checks raised, by check id; a check that raised none is left out."""
+    chunks = in_chunks(check_ids)
+    return {flag.check_id: flag for ids in chunks for flag in session.exec(select(Flag).where(col(Flag.check_id).in_(ids)))}
+
+
 def lock_flag(session: Session, flag_id: str) -> Flag:
     """Return a flag as it is now and keep others from changing it until the transaction ends.
 

@@ -6,6 +6,7 @@ Rules, in order:
 2. The oldest comes first: the ids are those of flags and checks, which sort by the time of their making.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, DateTime, Index
@@ -13,6 +14,7 @@ from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
 from shared.errors import NotFoundError
+from shared.records.insertion import in_chunks
 
 
 class Review(SQLModel, table=True):
@@ -34,6 +36,16 @@ class Review(SQLModel, table=True):
 def find_review(session: Session, subject_id: str) -> Review | None:
     """Return the review of a flag or check, if it is or was to be reviewed."""
     return session.get(Review, subject_id)
+
+
+def find_reviews(session: Session, subject_ids: Sequence[str]) -> dict[str, Review]:
+    """Return the reviews of flags or checks, by id; what is not and was not to be reviewed is left out."""
+    chunks = in_chunks(subject_ids)
+    return {
+        review.subject_id: review
+        for ids in chunks
+        for review in session.exec(select(Review).where(col(Review.subject_id).in_(ids)))
+    }
 
 
 def lock_review(session: Session, subject_id: str) -> Review:

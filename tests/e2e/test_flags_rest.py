@@ -103,6 +103,8 @@ def test_a_flag_is_followed_to_its_payment_and_every_step_is_proved(client: Test
         "currency": "EUR",
         "amount_minor": 10_001,
     }
+    counted = client.get("/v1/completeness").json()
+    assert (counted["complete"], counted["flags"], counted["open_flags"]) == (True, 1, 0)
     with world.workspace.reading() as session:
         opened = session.exec(select(Commitment).where(Commitment.field == "note")).all()
     by_value = {entry.commitments["note"] for entry in entries if "note" in entry.commitments}
@@ -255,7 +257,17 @@ def test_a_borderline_check_waits_for_a_person_and_is_never_clear(client: TestCl
     for check, code in ((clear.id, "check_not_borderline"), (other.id, "reviewed_already"), ("nothing", "check_not_found")):
         assert client.post(f"/v1/checks/{check}/reviews", json={"verdict": "confirm"}).json()["code"] == code
     # What was answered stays: the verdict stands beside it.
-    assert client.get(f"/v1/checks/{other.id}").json()["decision"] == "undecided"
+    shown = client.get(f"/v1/checks/{other.id}").json()
+    assert (shown["decision"], shown["reason"], shown["review"], shown["flag_id"]) == (
+        "undecided",
+        "borderline",
+        "overturn",
+        None,
+    )
+    shown = client.get(f"/v1/checks/{one.id}").json()
+    assert (shown["decision"], shown["review"], shown["flag_id"]) == ("undecided", "confirm", copy["flag_id"])
+    assert client.get(f"/v1/checks/{clear.id}").json()["review"] is None
+    assert client.get("/v1/completeness").json()["complete"] is True
 
 
 def test_flags_are_listed_and_filtered(client: TestClient, world: GateWorld) -> None:

@@ -11,8 +11,10 @@ from shared.errors import CorruptStateError
 from shared.problems import Problem
 from shared.records.batches import BatchedCheck
 from shared.records.checks import Check
+from shared.records.flags import find_flags_of_checks
 from shared.records.insertion import in_chunks
 from shared.records.models import Model
+from shared.records.reviews import find_reviews
 from shared.workspace import Workspace
 
 
@@ -28,6 +30,8 @@ def build_answers(workspace: Workspace, checks: Sequence[Check]) -> list[CheckAn
     with workspace.reading() as session:
         models = _model_names(session, checks)
         results = with_names(session, [check.result for check in checks])
+        flags = find_flags_of_checks(session, [check.id for check in checks])
+        reviews = find_reviews(session, [check.id for check in checks])
     receipts = workspace.log.receipts([check.entry_id for check in checks])
     return [
         CheckAnswer(
@@ -36,6 +40,8 @@ def build_answers(workspace: Workspace, checks: Sequence[Check]) -> list[CheckAn
             model=models[check.model_id],
             generation_sha256=check.generation_sha256,
             decided_at=format_moment(check.created_at),
+            flag_id=flags[check.id].id if check.id in flags else None,
+            review=reviews[check.id].verdict or "waiting" if check.id in reviews else None,
             timings_ms=check.timings_ms,
             receipt=receipt,
         )

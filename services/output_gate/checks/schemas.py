@@ -105,6 +105,10 @@ class CheckAnswer(CheckResult):
     model: str
     generation_sha256: str
     decided_at: str
+    flag_id: str | None = Field(description="The flag that the check, or its review, raised.")
+    review: Literal["waiting", "confirm", "overturn"] | None = Field(
+        description="Of a borderline check: whether a person has to look still, or what they said. Null for all others."
+    )
     timings_ms: dict[str, float] = Field(description="Milliseconds by step, as far as recording; not part of the log.")
     receipt: str
 

@@ -11,7 +11,7 @@ Rules, in order:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,7 @@ from shared.errors import NotFoundError
 from shared.matching.decision import BORDERLINE, Decision, decide
 from shared.matching.null import NullDistribution
 from shared.records.checks import Check
-from shared.records.flags import Flag
-from shared.records.insertion import in_chunks
+from shared.records.flags import Flag, find_flags_of_checks
 from shared.records.models import find_same_calibration
 from shared.workspace import Workspace
 
@@ -99,17 +98,10 @@ def _past_checks(session: Session, model_id: str | None) -> Iterator[tuple[Check
         block = list(session.exec(query.order_by(col(Check.id).desc()).limit(CHECKS_AT_ONCE)))
         if not block:
             return
-        flags = _flags_of(session, [check.id for check in block])
+        flags = find_flags_of_checks(session, [check.id for check in block])
         yield from ((check, flags.get(check.id)) for check in block)
         before = block[-1].id
         session.expunge_all()
-
-
-def _flags_of(session: Session, check_ids: list[str]) -> dict[str, Flag]:
-    chunks: Iterable[Any] = in_chunks(check_ids)
-    return {
-        flag.check_id: flag for chunk in chunks for flag in session.exec(select(Flag).where(col(Flag.check_id).in_(chunk)))
-    }
 
 
 def _decide_again(
