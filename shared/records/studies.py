@@ -41,6 +41,15 @@ def load_study(session: Session, study_id: str) -> Study:
     return study
 
 
-def list_studies(session: Session) -> list[Study]:
-    """Return the studies, newest first."""
-    return list(session.exec(select(Study).order_by(col(Study.id).desc())))
+def list_studies(session: Session, before: str | None, limit: int) -> list[Study]:
+    """Return studies, newest first.
+
+    Args:
+        session: an open transaction.
+        before: id of a study; only older ones.
+        limit: how many at most.
+    """
+    query = select(Study).order_by(col(Study.id).desc()).limit(limit)
+    if before is not None:
+        query = query.where(col(Study.id) < before)
+    return list(session.exec(query))
