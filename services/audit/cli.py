@@ -220,10 +220,11 @@ def study(
 
     Exit status 5 where a control came out wrong and an audit is void.
     """
-    from services.audit.reports.study_report import write_study_report
+    from services.audit.reports.study_report import build_study_report
     from services.audit.studies.dashboard import dashboard
     from services.audit.studies.study import run_study
     from services.audit.studies.study_config import load_study_config
+    from shared.files import save_atomically
 
     planned = load_study_config(config)
     if at_once is not None:
@@ -238,7 +239,7 @@ def study(
             soft_wrap=True,
         )
     path = report or workspace.home / finished.record.folder / "report.html"
-    write_study_report(workspace, finished, path)
+    save_atomically(path, build_study_report(workspace, finished.record, finished.content).encode())
     console.print(str(path), soft_wrap=True)
     if finished.content["void"]:
         console.print(f"void, a control came out wrong: {', '.join(finished.content['void'])}", soft_wrap=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from shared.canonical import sha256_hex
+from services.audit.recorded_files import load_recorded_file
 from shared.clock import format_moment
-from shared.errors import CorruptStateError, NotFoundError
+from shared.errors import NotFoundError
 from shared.paging import Page, decode_cursor, encode_cursor
 from shared.records.models import Audit, list_recorded_audits, load_model_record
 from shared.workspace import Workspace
@@ -74,16 +74,7 @@ def load_audit_json(workspace: Workspace, audit: Audit) -> bytes:
     Raises:
         CorruptStateError: the file is gone, or is not the one that was logged.
     """
-    path = workspace.home / audit.folder / "audit.json"
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise CorruptStateError(f"audit.json of audit {audit.id} is gone", code="audit_damaged") from error
-    if sha256_hex(data) != audit.report_sha256:
-        raise CorruptStateError(
-            f"audit.json was changed: expected SHA-256 {audit.report_sha256}, got {sha256_hex(data)}", code="audit_damaged"
-        )
-    return data
+    return load_recorded_file(workspace.home / audit.folder / "audit.json", audit.report_sha256, "audit")
 
 
 def load_audit(workspace: Workspace, audit_id: str) -> Audit:

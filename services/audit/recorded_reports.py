@@ -1,4 +1,4 @@
-"""The report of a recorded audit, built from what is on record whenever it is asked for.
+"""The report of a recorded audit or study, built from what is on record whenever it is asked for.
 
 Rules, in order:
 
@@ -10,9 +10,10 @@ Rules, in order:
 from threading import Lock
 
 from services.audit.recorded_audits import load_audit_content
-from services.audit.sample_shards import load_settings, samples_folder
-from shared.errors import NotFoundError
+from services.audit.recorded_samples import judged_samples_folder
+from services.audit.recorded_studies import load_study_content
 from shared.records.models import Audit
+from shared.records.studies import Study
 from shared.workspace import Workspace
 
 # matplotlib keeps fonts and settings for the whole process; one page at a time.
@@ -30,10 +31,21 @@ def build_recorded_report(workspace: Workspace, audit: Audit) -> str:
     from services.audit.reports.audit_report import build_report
 
     content = load_audit_content(workspace, audit)
-    drawn = content["sampling"]
-    name = content["model"]["name"]
-    folder = samples_folder(workspace, name, drawn["count"], drawn["seed"], drawn["steps"], sampler=drawn["sampler"])
-    if load_settings(folder) != drawn:
-        raise NotFoundError(f"generations of audit {audit.id} are not kept: expected {folder.name}", code="samples_not_found")
+    folder = judged_samples_folder(workspace, content)
     with _one_at_a_time:
         return build_report(workspace, [(audit, content, folder)])
+
+
+def build_recorded_study_report(workspace: Workspace, study: Study) -> str:
+    """Build the page of a study, HTML that loads nothing from elsewhere.
+
+    Raises:
+        NotFoundError: generations that are shown are not kept.
+        CorruptStateError: `study.json`, an `audit.json` or a shard of generations is damaged.
+        InputError: all its audits are void.
+    """
+    # As above.
+    from services.audit.reports.study_report import build_study_report
+
+    with _one_at_a_time:
+        return build_study_report(workspace, study, load_study_content(workspace, study))

@@ -222,6 +222,11 @@ def load_dataset_items(session: Session, dataset: str) -> list[Item]:
     return list(session.exec(query))
 
 
+def has_dataset(session: Session, dataset: str) -> bool:
+    """Say whether an item that a manifest may hold is registered in a dataset."""
+    return session.exec(select(Item.id).where(Item.dataset == dataset, may_train()).limit(1)).first() is not None
+
+
 def load_signals(session: Session, item_id: str) -> list[SignalRecord]:
     """Return the rights signals seen at an item's acquisition, in the order they were logged."""
     query = select(SignalRecord).where(SignalRecord.item_id == item_id).order_by(col(SignalRecord.entry_id))

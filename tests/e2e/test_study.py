@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.audit.reports.study_report import write_study_report
+from services.audit.reports.study_report import build_study_report
 from services.audit.studies.study import FinishedStudy, run_study
 from services.audit.studies.study_config import StudyConfig, load_study_config
 from services.ingest.sources.bulk import register_rows
@@ -84,10 +84,9 @@ def test_again_it_is_the_same_and_nothing_is_logged(finished: tuple, smoke: Stud
     assert (again.record.id, again.content, workspace.log.size) == (study.record.id, study.content, size)
 
 
-def test_the_report_says_what_the_study_found(finished: tuple, tmp_path: Path) -> None:  # type: ignore[type-arg]
+def test_the_report_says_what_the_study_found(finished: tuple) -> None:  # type: ignore[type-arg]
     workspace, study, _ = finished
-    write_study_report(workspace, study, tmp_path / "report.html")
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = build_study_report(workspace, study.record, study.content)
     assert study.record.report_sha256 in page
     assert all(point["model"] in page and point["audit_sha256"][:16] in page for point in study.content["points"])
     assert "does not decide originality" in page

@@ -19,7 +19,7 @@ from typing import Any
 
 from services.audit.reports.audit_report import format_percent
 from services.audit.reports.study_plots import plot_curve, plot_sweep, plot_training
-from services.audit.reports.study_report import write_study_report
+from services.audit.reports.study_report import build_study_report
 from services.audit.studies.dashboard import dashboard
 from services.audit.studies.study import FinishedStudy, run_study
 from services.audit.studies.study_config import load_study_config
@@ -46,7 +46,7 @@ def save_results(workspace: Workspace, study: FinishedStudy, folder: Path) -> No
     """Write figures, report, plots and page of a study."""
     content = study.content
     save_atomically(folder / f"{NAME}.json", (json.dumps(content, indent=1) + "\n").encode())
-    write_study_report(workspace, study, folder / f"{NAME}.html")
+    save_atomically(folder / f"{NAME}.html", build_study_report(workspace, study.record, content).encode())
     plots = {"curve": plot_curve, "sweep": plot_sweep, "training": plot_training}
     for name, plot in plots.items():
         save_atomically(folder / f"{NAME}-{name}.svg", (plot(content) + "\n").encode())

@@ -36,8 +36,8 @@ REPORT_HEADERS = {
     "Cache-Control": "no-store",
 }
 
-_HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
-_JSON: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
+HTML_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+JSON_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
 @router.get("", summary="List audits")
@@ -74,7 +74,7 @@ def get_audit(request: Request, audit_id: str) -> dict[str, Any]:
     return load_audit_content(workspace, load_audit(workspace, audit_id))
 
 
-@router.get("/{audit_id}/audit.json", response_class=Response, responses=_JSON, summary="Fetch an audit's file")
+@router.get("/{audit_id}/audit.json", response_class=Response, responses=JSON_ANSWER, summary="Fetch an audit's file")
 def get_audit_json(request: Request, audit_id: str) -> Response:
     """Answer with the bytes of `audit.json`, whose SHA-256 stands in the log."""
     workspace: Workspace = request.app.state.workspace
@@ -82,7 +82,7 @@ def get_audit_json(request: Request, audit_id: str) -> Response:
     return Response(data, media_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
 
 
-@router.get("/{audit_id}/report", response_class=HTMLResponse, responses=_HTML, summary="Read an audit's report")
+@router.get("/{audit_id}/report", response_class=HTMLResponse, responses=HTML_ANSWER, summary="Read an audit's report")
 def get_audit_report(request: Request, audit_id: str) -> HTMLResponse:
     """Answer with the report as one page that loads nothing from elsewhere, with the log's receipts as they are now."""
     workspace: Workspace = request.app.state.workspace

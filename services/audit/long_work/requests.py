@@ -1,4 +1,4 @@
-"""What `POST /v1/models` and `POST /v1/audits` ask for: the requests of jobs, and what is refused before a job is queued.
+"""What is asked of `/v1/models`, `/v1/audits` and `/v1/studies`: requests of jobs, and what is refused before one is queued.
 
 Nothing here brings torch: the server queues, and a process of its own does the work.
 """
@@ -9,12 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
 from services.audit.recorded_models import find_same_model, verify_for_training
+from services.audit.studies.study_config import StudyConfig
 from services.audit.training_config import TrainingConfig
+from shared.errors import NotFoundError
 from shared.names import NAME
+from shared.records.items import has_dataset
 from shared.records.manifests import load_manifest
 from shared.records.models import load_model_record
 
-TRAINING, AUDIT = "model.training", "model.audit"
+TRAINING, AUDIT, STUDY = "model.training", "model.audit", "study"
 
 # The paper: "1K CLIP neighbors".
 DEFAULT_NEIGHBOURS = 1000
@@ -77,3 +80,13 @@ def verify_audit(session: Session, asked: AuditRequest) -> None:
     """
     load_model_record(session, asked.model)
     load_manifest(session, asked.control)
+
+
+def verify_study(session: Session, asked: StudyConfig) -> None:
+    """Check that the data set of a study is there.
+
+    Raises:
+        NotFoundError: no item is registered under its name.
+    """
+    if not has_dataset(session, asked.dataset):
+        raise NotFoundError(f"no items are registered in data set {asked.dataset!r}", code="dataset_not_found")

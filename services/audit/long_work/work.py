@@ -49,3 +49,26 @@ def audit_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) ->
     )
     tell(steps, steps, {"generations": asked.generations})
     return {"audit": done.audit.id, "model": done.audit.model_id}
+
+
+def study_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) -> dict[str, str]:
+    """Run a study; a step is a model trained, sampled or audited.
+
+    Raises:
+        SleeveError: as `services.audit.studies.study.run_study`.
+    """
+    from services.audit.studies.study import run_study
+    from services.audit.studies.study_config import StudyConfig
+
+    asked = StudyConfig.model_validate(request)
+    finished: dict[str, set[str]] = {"training": set(), "sampling": set(), "audit": set()}
+    steps = len(finished) * len(list(asked.models()))
+
+    def on_progress(name: str, step: str, done: int, of: int) -> None:
+        if done == of and step in finished and name not in finished[step]:
+            finished[step].add(name)
+            counts = {one: len(names) for one, names in finished.items()}
+            tell(sum(counts.values()), steps, counts)
+
+    study = run_study(workspace, asked, on_progress)
+    return {"study": study.record.id}

@@ -39,11 +39,10 @@ OnProgress = Callable[[str, str, int, int], None]
 
 @dataclass(frozen=True)
 class FinishedStudy:
-    """A study on record, the content of its `study.json`, and the folders of its models' samples by name."""
+    """A study on record, and the content of its `study.json`."""
 
     record: Study
     content: dict[str, Any]
-    samples: dict[str, Path]
 
 
 def run_study(workspace: Workspace, config: StudyConfig, on_progress: OnProgress) -> FinishedStudy:
@@ -70,7 +69,7 @@ def run_study(workspace: Workspace, config: StudyConfig, on_progress: OnProgress
             if model.size == size:
                 on_progress(model.name, "audit", 1, 1)
     content = build_study(workspace, config, slices, compared)
-    return FinishedStudy(_keep(workspace, config, slices, content), content, samples)
+    return FinishedStudy(_keep(workspace, config, slices, content), content)
 
 
 def _train_all(workspace: Workspace, config: StudyConfig, on_progress: OnProgress) -> dict[str, Path]:
@@ -80,6 +79,9 @@ def _train_all(workspace: Workspace, config: StudyConfig, on_progress: OnProgres
     }
     # The samples are the last that is made of a model; where they are finished, no process need load torch to find that out.
     models = [model for model in training_order(config) if not is_finished(folders[model.name])]
+    for name in folders.keys() - {model.name for model in models}:
+        on_progress(name, "training", 1, 1)
+        on_progress(name, "sampling", 1, 1)
     jobs = [
         ModelJob(
             model.name,

@@ -11,19 +11,29 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from services.audit.training_config import TrainingConfig
+from services.audit.training_config import MOST_UPDATES, TrainingConfig
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
-from shared.names import check_name
+from shared.names import NAME
 
 CONFIGS = Path(__file__).with_name("configs")
 TWIN_LETTERS = "ab"
 # Of the first picture of each model: pictures of one number began from the same noise in all models.
 SAMPLE_SEED = 0
+
+
+# Our own bounds, far beyond any study, so that a mistake is told from one.
+MOST_PICTURES = 10_000_000
+MOST_OF_A_KIND = 100
+
+Pictures = Annotated[int, Field(ge=1, le=MOST_PICTURES)]
+# Beyond 2**53 integers have no exact form in JSON (RFC 8785, section 3.2.2.3).
+Seed = Annotated[int, Field(ge=0, lt=2**53)]
+Updates = Annotated[int, Field(ge=1, le=MOST_UPDATES)]
 
 
 @dataclass(frozen=True)
@@ -56,32 +66,30 @@ class StudyConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field(description="Unique name; manifests and models are named after it.")
-    dataset: str = Field(description="Registered data set that the slices are drawn from.")
-    sizes: tuple[int, ...] = Field(min_length=1, description="Pictures in a slice, ascending.")
+    name: str = Field(
+        pattern=f"^{NAME.pattern}$", max_length=60, description="Unique name; manifests and models are named after it."
+    )
+    dataset: str = Field(min_length=1, max_length=2000, description="Registered data set that the slices are drawn from.")
+    sizes: tuple[Pictures, ...] = Field(min_length=1, max_length=MOST_OF_A_KIND, description="Pictures in a slice, ascending.")
     twins: int = Field(default=2, ge=1, le=len(TWIN_LETTERS), description="Disjoint slices of each size.")
-    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
-    slice_seed: int = Field(default=0, ge=0, description="Of the permutation that slices and control are drawn from.")
-    control: int = Field(ge=4, description="Held-out pictures, never trained on by any model of the study.")
-    generations: int = Field(ge=1, description="Pictures sampled from each model.")
+    seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=MOST_OF_A_KIND)
+    slice_seed: Seed = Field(default=0, description="Of the permutation that slices and control are drawn from.")
+    control: Pictures = Field(ge=4, description="Held-out pictures, never trained on by any model of the study.")
+    generations: Pictures = Field(description="Pictures sampled from each model.")
     sampling_steps: int = Field(ge=1, le=1000)
-    kept_updates: tuple[int, ...] = Field(default=(), description="Updates after which a model is sampled as well, ascending.")
-    kept_generations: int = Field(default=0, ge=0, description="Pictures sampled from a model then.")
-    neighbours: int = Field(default=1000, ge=1)
+    kept_updates: tuple[Updates, ...] = Field(
+        default=(), max_length=MOST_OF_A_KIND, description="Updates after which a model is sampled as well, ascending."
+    )
+    kept_generations: int = Field(default=0, ge=0, le=MOST_PICTURES, description="Pictures sampled from a model then.")
+    neighbours: int = Field(default=1000, ge=1, le=100_000)
     false_positive_rate: float = Field(default=0.001, gt=0, le=0.5)
     at_once: int = Field(default=2, ge=1, le=64, description="Models trained side by side, a thread each.")
     training: TrainingConfig
 
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        check_name(name)
-        return name
-
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:
-        if list(self.sizes) != sorted(set(self.sizes)) or self.sizes[0] < 1:
-            raise InputError(f"sizes: expected different sizes from 1, ascending, got {list(self.sizes)}", code="study_sizes")
+        if list(self.sizes) != sorted(set(self.sizes)):
+            raise InputError(f"sizes: expected different sizes, ascending, got {list(self.sizes)}", code="study_sizes")
         if len(set(self.seeds)) != len(self.seeds):
             raise InputError(f"seeds: expected different seeds, got {list(self.seeds)}", code="study_seeds")
         return self
@@ -89,7 +97,7 @@ class StudyConfig(BaseModel):
     @model_validator(mode="after")
     def _check_kept(self) -> Self:
         kept, last = list(self.kept_updates), self.training.max_train_steps
-        if kept != sorted(set(kept)) or any(not 0 < update < last for update in kept):
+        if kept != sorted(set(kept)) or any(update >= last for update in kept):
             raise InputError(
                 f"kept_updates: expected different updates below {last}, ascending, got {kept}", code="study_kept_updates"
             )

@@ -1,0 +1,35 @@
+"""The generations that a recorded audit judged, found by what its `audit.json` says of them."""
+
+from pathlib import Path
+from typing import Any
+
+from services.audit.sample_shards import Samples, load_samples, load_settings, samples_folder
+from shared.errors import NotFoundError
+from shared.workspace import Workspace
+
+
+def judged_samples_folder(workspace: Workspace, audit: dict[str, Any]) -> Path:
+    """Return where the generations of an audit are kept.
+
+    Args:
+        workspace: of the audit.
+        audit: content of its `audit.json`.
+
+    Raises:
+        NotFoundError: these very generations are not kept.
+    """
+    drawn, name = audit["sampling"], audit["model"]["name"]
+    folder = samples_folder(workspace, name, drawn["count"], drawn["seed"], drawn["steps"], sampler=drawn["sampler"])
+    if load_settings(folder) != drawn:
+        raise NotFoundError(f"generations of model {name!r} are not kept: expected {folder.name}", code="samples_not_found")
+    return folder
+
+
+def load_judged_samples(workspace: Workspace, audit: dict[str, Any]) -> Samples:
+    """Read the generations of an audit; arguments as for `judged_samples_folder`.
+
+    Raises:
+        NotFoundError: these very generations are not kept.
+        CorruptStateError: a shard of them is damaged.
+    """
+    return load_samples(judged_samples_folder(workspace, audit))
