@@ -38,6 +38,7 @@ from shared.index.index import (
     best_views,
     by_manifests,
     hnsw_ef,
+    order_vectors,
     payload,
     point_id,
     point_ids,
@@ -47,6 +48,8 @@ from shared.index.index import (
 )
 
 ENGINE = "qdrant-edge"
+# Entries that hold nothing for the index and of which only memory knows: reading them again takes a moment.
+UNSAVED_ENTRIES = 1024
 
 
 class EdgeIndex:
@@ -72,14 +75,22 @@ class EdgeIndex:
         self._lock = _own(self.folder / "owner.lock")
         try:
             self._shard = self._open_shard()
-            self._cursor = _load_cursor(self._cursor_path)
+            self._cursor = self._saved = _load_cursor(self._cursor_path)
+            # Whether the shard holds anything that the saved cursor does not speak for.
+            self._is_written = True
         except BaseException:
             self._lock.close()
             raise
 
     @property
     def cursor(self) -> int:
-        """How many log entries the index has taken in."""
+        """How many log entries the index has taken in.
+
+        Raises:
+            UnavailableError: the index was closed.
+        """
+        if self._lock.closed:
+            raise UnavailableError("the search engine was closed", code="index_failed")
         return self._cursor
 
     def upsert(self, items: Sequence[IndexedItem], vectors: NDArray[np.float32]) -> None:
@@ -95,6 +106,7 @@ class EdgeIndex:
         """
         verify_items(items, self.views)
         rows = verify_vectors(vectors, len(items), self.dimensions)
+        self._is_written = True
         points = [
             qdrant.Point(point_id(item.item_id, item.view), row, payload(item)) for item, row in zip(items, rows, strict=True)
         ]
@@ -112,6 +124,7 @@ class EdgeIndex:
         Raises:
             UnavailableError: the engine failed; an item that is not in the index is passed over.
         """
+        self._is_written = True
         with _engine():
             for names, item_ids in by_manifests(manifests).items():
                 for batch in _batches(point_ids(item_ids, self.views)):
@@ -121,17 +134,27 @@ class EdgeIndex:
 
     def remove(self, item_ids: Sequence[str]) -> None:
         """Take items out, with all their views; durable on return."""
+        self._is_written = True
         with _engine():
             for batch in _batches(point_ids(item_ids, self.views)):
                 self._shard.update(qdrant.UpdateOperation.delete_points([*batch]))
             self._shard.flush()
 
     def commit(self, log_size: int) -> None:
-        """Move the cursor to this many log entries."""
-        with _engine():
-            self._shard.flush()
-        save_atomically(self._cursor_path, json.dumps({"log_size": log_size}).encode())
+        """Move the cursor to this many log entries.
+
+        Where nothing was written to the shard since, as after most checks, only memory learns of it for a while: a crash then
+        reads these entries again, and there is nothing in them.
+        """
+        if self._is_written or log_size - self._saved >= UNSAVED_ENTRIES:
+            with _engine():
+                self._shard.flush()
+            self._save_cursor(log_size)
         self._cursor = log_size
+
+    def _save_cursor(self, log_size: int) -> None:
+        save_atomically(self._cursor_path, json.dumps({"log_size": log_size}).encode())
+        self._saved, self._is_written = log_size, False
 
     def neighbours(self, vector: NDArray[np.float32], k: int, manifest_id: str | None, *, exact: bool) -> list[Neighbour]:
         """Find the items of a manifest nearest to a vector.
@@ -172,12 +195,32 @@ class EdgeIndex:
         with _engine():
             return int(self._shard.count(qdrant.CountRequest(exact=True, filter=within)))
 
+    def vectors(self, item_ids: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of whole pictures.
+
+        Args:
+            item_ids: whose.
+
+        Returns:
+            float32 (N, D), rows of length 1, in their order.
+
+        Raises:
+            NotFoundError: one is not in the index.
+            UnavailableError: the engine failed.
+        """
+        found: list[tuple[str, Any]] = []
+        with _engine():
+            for batch in _batches(item_ids):
+                records = self._shard.retrieve([*batch], with_payload=False, with_vector=True)
+                found += [(str(record.id), record.vector) for record in records]
+        return order_vectors(item_ids, found, self.dimensions)
+
     def clear(self) -> None:
         """Drop every point and the cursor, to be filled from the log again."""
         with _engine():
             self._shard.close()
         self._cursor_path.unlink(missing_ok=True)
-        self._shard, self._cursor = self._open_shard(), 0
+        self._shard, self._cursor, self._saved, self._is_written = self._open_shard(), 0, 0, True
 
     def optimize(self) -> bool:
         """Build the graph over what has none: minutes for 100,000 items; False where there was nothing to do."""
@@ -197,6 +240,8 @@ class EdgeIndex:
     def close(self) -> None:
         """Flush, release the shard and let another process own it."""
         self._shard.close()
+        if not self._is_written and self._cursor != self._saved:
+            self._save_cursor(self._cursor)
         self._lock.close()
 
     def _request(self, row: NDArray[np.float32], k: int, manifest_id: str | None, exact: bool) -> qdrant.QueryRequest:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import InputError
+from shared.errors import InputError, NotFoundError
 
 # The view that every item has: the picture as it is.
 WHOLE = "whole"
@@ -96,6 +96,10 @@ class VectorIndex(Protocol):
 
     def count(self, manifest_id: str) -> int:
         """Return how many items of a manifest the index holds."""
+        ...
+
+    def vectors(self, item_ids: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of whole pictures, (N, D), in the order of the items; NotFoundError where one is not there."""
         ...
 
     def clear(self) -> None:
@@ -182,6 +186,24 @@ def best_views(found: Iterable[tuple[str, str, float]], k: int) -> list[Neighbou
             break
         best.setdefault(item_id, Neighbour(item_id, cosine, view))
     return list(best.values())
+
+
+def order_vectors(
+    item_ids: Sequence[str], found: Iterable[tuple[str, Sequence[float]]], dimensions: int
+) -> NDArray[np.float32]:
+    """Put vectors that an engine returned into the order asked for.
+
+    Raises:
+        NotFoundError: one was not returned.
+
+    >>> order_vectors(["b", "a"], [("a", [1.0, 0.0]), ("b", [0.0, 1.0])], 2).tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    held = dict(found)
+    missing = [item_id for item_id in item_ids if item_id not in held]
+    if missing:
+        raise NotFoundError(f"the index lacks {len(missing)} of {len(item_ids)} items, first {missing[0]}", code="index_lacks")
+    return np.array([held[item_id] for item_id in item_ids], np.float32).reshape(len(item_ids), dimensions)
 
 
 def verify_items(items: Sequence[IndexedItem], views: Sequence[str]) -> None:

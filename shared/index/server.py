@@ -40,6 +40,7 @@ from shared.index.index import (
     best_views,
     by_manifests,
     hnsw_ef,
+    order_vectors,
     payload,
     point_id,
     point_ids,
@@ -193,6 +194,22 @@ class ServerIndex:
         within = models.Filter(must=[_is(MANIFESTS, manifest_id), _is(VIEW, WHOLE)])
         with self._server() as client:
             return int(client.count(self.collection, within, exact=True).count)
+
+    def vectors(self, item_ids: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of whole pictures, float32 (N, D), in the order of the items.
+
+        Raises:
+            NotFoundError: one is not in the index.
+            UnavailableError: the server does not answer.
+        """
+        found: list[tuple[str, Any]] = []
+        for start in range(0, len(item_ids), BATCH_POINTS):
+            with self._server() as client:
+                records = client.retrieve(
+                    self.collection, [*item_ids[start : start + BATCH_POINTS]], with_payload=False, with_vectors=True
+                )
+            found += [(str(record.id), record.vector) for record in records]
+        return order_vectors(item_ids, found, self.dimensions)
 
     def clear(self) -> None:
         """Drop the collection and make an empty one, to be filled from the log again."""

@@ -1,0 +1,191 @@
+"""Corpora: what generations of the models of one manifest are compared with, made ready beside the requests.
+
+Rules, in order:
+
+1. A corpus is ready when the index holds the whole manifest and every file is there and holds: views, hashes, clusters, means,
+   points and vectors (`shared.kept_arrays`). Files are read in full once; after that each check looks at their stamps, and
+   one that was written to makes the corpus be loaded anew.
+2. It is loaded by a thread of its own. A request waits for a moment only and then says `building`: a hundred thousand items
+   take minutes once, which goes on from where it was when the process is started again.
+3. Vectors come from the index, as it keeps them; nothing is embedded twice. Beyond the size up to which the gate searches
+   exactly they stay in the index, which is then asked.
+4. What fails while loading has its code, and the next request tries again.
+"""
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from sqlmodel import col, select
+
+from services.output_gate.indexing import Indexer
+from shared.errors import NotFoundError, SleeveError, UnavailableError
+from shared.index.index import VectorIndex, is_searched_exactly
+from shared.index.kept_rows import KeptRows, load_kept_rows
+from shared.index.scan import ScannedRows
+from shared.kept_arrays import ArrayPlan, KeptArray
+from shared.matching.copy_detection import CopyDetector
+from shared.matching.copy_store import load_copy_detector
+from shared.matching.rules.evidence import TrainingSide
+from shared.matching.training_side import load_bounded_side
+from shared.records.items import Item
+from shared.records.manifests import Manifest, ManifestItem, load_manifest
+from shared.vision.view_store import ViewStore
+from shared.vision.views import ViewRecipe
+from shared.workspace import Workspace
+
+# How long a request waits for a corpus: many times what a small one takes, and less than a caller's patience.
+PATIENCE_SECONDS = 5.0
+# Corpora held at once. What they map costs no memory that others could not have; ids and hashes are 20 MB for 100,000 items.
+MOST_CORPORA = 64
+
+log = structlog.get_logger()
+
+
+class NotReadyError(SleeveError):
+    """A model cannot be checked against yet; the code says why and becomes the reason of an undecided answer."""
+
+    code = "not_ready"
+
+
+@dataclass(frozen=True)
+class ReadyCorpus:
+    """A manifest that generations can be compared with; rows stand in its order.
+
+    Attributes:
+        manifest: which.
+        item_ids: its items.
+        side: views, hashes and clusters.
+        means: what bounds the SSIM of the views.
+        detector: the copy detector.
+        vectors: embeddings of the originals; None where the index is searched instead.
+        files: what is mapped.
+    """
+
+    manifest: Manifest
+    item_ids: tuple[str, ...]
+    side: TrainingSide
+    means: NDArray[np.float32]
+    detector: CopyDetector
+    vectors: ScannedRows | None
+    files: tuple[KeptArray, ...]
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether every file is still the one that was held against its digest."""
+        return all(file.is_untouched for file in self.files)
+
+
+@dataclass
+class Corpora:
+    """The corpora of a gate.
+
+    Args:
+        workspace: where manifests, blobs and views are.
+        index: holds the vectors.
+        indexer: brings the index up to the log.
+        collection: name of the index's collection.
+        patience_seconds: how long a request waits; None for as long as it takes.
+    """
+
+    workspace: Workspace
+    index: VectorIndex
+    indexer: Indexer
+    collection: str
+    patience_seconds: float | None = PATIENCE_SECONDS
+    _ready: dict[tuple[str, str], ReadyCorpus] = field(default_factory=dict)
+    _loading: dict[tuple[str, str], Future[ReadyCorpus]] = field(default_factory=dict)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _closed: threading.Event = field(default_factory=threading.Event)
+
+    def load(self, manifest_id: str, recipe: ViewRecipe) -> ReadyCorpus:
+        """Return the corpus of a manifest seen through a recipe.
+
+        Raises:
+            NotReadyError: it is being built, or cannot be; the code says why.
+            UnavailableError: index or database do not answer.
+        """
+        key = (manifest_id, recipe.sha256)
+        with self._guard:
+            found = self._ready.get(key)
+            if found is not None and found.is_untouched:
+                return found
+            if found is not None:
+                log.warning("corpus_files_changed", manifest=manifest_id)
+                del self._ready[key]
+            loading = self._loading.get(key)
+            if loading is None:
+                loading = self._loading[key] = Future()
+                # A daemon: a build that a stopped process leaves is taken up by the next one.
+                threading.Thread(
+                    target=self._run, args=(key, recipe, loading), name="load corpus", daemon=True
+                ).start()
+        try:
+            return loading.result(self.patience_seconds)
+        except TimeoutError as error:
+            raise NotReadyError("what its generations are compared with is being built", code="building") from error
+        except UnavailableError:
+            raise
+        except SleeveError as error:
+            raise NotReadyError(error.message, code=error.code) from error
+
+    def close(self) -> None:
+        """Stop what is being built, behind its next block."""
+        self._closed.set()
+
+    def _run(self, key: tuple[str, str], recipe: ViewRecipe, loading: "Future[ReadyCorpus]") -> None:
+        try:
+            corpus = self._load(key[0], recipe)
+        except BaseException as error:
+            with self._guard:
+                del self._loading[key]
+            loading.set_exception(error)
+            return
+        with self._guard:
+            del self._loading[key]
+            while len(self._ready) >= MOST_CORPORA:
+                del self._ready[next(iter(self._ready))]
+            self._ready[key] = corpus
+        loading.set_result(corpus)
+
+    def _load(self, manifest_id: str, recipe: ViewRecipe) -> ReadyCorpus:
+        with self.workspace.reading() as session:
+            manifest = load_manifest(session, manifest_id)
+            query = (
+                select(Item.id, Item.blob_sha256)
+                .join(ManifestItem, col(ManifestItem.item_id) == col(Item.id))
+                .where(ManifestItem.manifest_id == manifest.id)
+                .order_by(col(ManifestItem.position))
+            )
+            members = session.exec(query).all()
+        item_ids, blobs = tuple(one for one, _ in members), [blob for _, blob in members]
+        self.indexer.catch_up()
+        held = self.index.count(manifest.id)
+        if held != manifest.size:
+            raise NotReadyError(f"index holds {held} of {manifest.size} items", code="index_behind")
+        store = ViewStore(self.workspace.home / "views", self.workspace.blobs, self.workspace.limits)
+        views = store.load_kept(manifest.root, blobs, recipe, self._go_on)
+        bounded = load_bounded_side(store.folder, manifest.root, recipe, blobs, views, self._go_on)
+        copies = load_copy_detector(store, manifest.root, blobs, self._go_on)
+        vectors = self._load_vectors(store, manifest, item_ids) if is_searched_exactly(manifest.size) else None
+        files = (*bounded.files, *copies.files, *(vectors.files if vectors else ()))
+        log.info("corpus_ready", manifest=manifest.id, items=manifest.size)
+        scanned = vectors.scanned if vectors else None
+        return ReadyCorpus(manifest, item_ids, bounded.side, bounded.means, copies.detector, scanned, files)
+
+    def _load_vectors(self, store: ViewStore, manifest: Manifest, item_ids: tuple[str, ...]) -> KeptRows:
+        def make_block(start: int, stop: int) -> NDArray[np.float32]:
+            try:
+                return self.index.vectors(item_ids[start:stop])
+            except NotFoundError as error:
+                raise NotReadyError(error.message, code="index_behind") from error
+
+        plan = ArrayPlan((len(item_ids), self.index.dimensions), "float32", make_block)
+        return load_kept_rows(store.folder, f"{manifest.root[:32]}-{self.collection}", plan, self._go_on)
+
+    def _go_on(self, _done: int, _whole: int) -> None:
+        if self._closed.is_set():
+            raise UnavailableError("the gate was closed", code="gate_closed")
