@@ -15,6 +15,7 @@ Rules, in order:
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import structlog
@@ -73,6 +74,11 @@ class ReadyCorpus:
     vectors: ScannedRows | None
     files: tuple[KeptArray, ...]
 
+    @cached_property
+    def position(self) -> dict[str, int]:
+        """Row of each item."""
+        return {item_id: at for at, item_id in enumerate(self.item_ids)}
+
     @property
     def is_untouched(self) -> bool:
         """Whether every file is still the one that was held against its digest."""
@@ -120,9 +126,7 @@ class Corpora:
             if loading is None:
                 loading = self._loading[key] = Future()
                 # A daemon: a build that a stopped process leaves is taken up by the next one.
-                threading.Thread(
-                    target=self._run, args=(key, recipe, loading), name="load corpus", daemon=True
-                ).start()
+                threading.Thread(target=self._run, args=(key, recipe, loading), name="load corpus", daemon=True).start()
         try:
             return loading.result(self.patience_seconds)
         except TimeoutError as error:
@@ -165,7 +169,8 @@ class Corpora:
         self.indexer.catch_up()
         held = self.index.count(manifest.id)
         if held != manifest.size:
-            raise NotReadyError(f"index holds {held} of {manifest.size} items", code="index_behind")
+            why = self.indexer.explain_behind(manifest.id)
+            raise NotReadyError(f"index holds {held} of {manifest.size} items", code=why)
         store = ViewStore(self.workspace.home / "views", self.workspace.blobs, self.workspace.limits)
         views = store.load_kept(manifest.root, blobs, recipe, self._go_on)
         bounded = load_bounded_side(store.folder, manifest.root, recipe, blobs, views, self._go_on)

@@ -16,7 +16,8 @@ from services.audit.controls import optimum
 from services.audit.reports.audit_report import write_report
 from services.audit.samples import sample_model
 from services.audit.training_set import load_sealed_set
-from services.output_gate.gate import NotReadyError, open_gate
+from services.output_gate.corpora import NotReadyError
+from services.output_gate.gate import open_gate
 from shared.ledger.verify import verify_receipt
 from shared.matching.null import NullDistribution
 from shared.matching.rules import panel

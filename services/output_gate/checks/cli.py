@@ -50,7 +50,7 @@ def check(
     from services.output_gate.checks.service import check_generation
     from services.output_gate.gate import open_gate
 
-    opened = open_gate(workspace)
+    opened = open_gate(workspace, patience_seconds=None)
     try:
         answer = build_answer(workspace, check_generation(opened, model, data))
     finally:
@@ -78,7 +78,7 @@ def _read_checked(workspace: "Workspace", file: Path, model: str) -> bytes:
 def _check_folder(folder: Path, model_name: str, out: Path, *, as_json: bool) -> None:
     from services.output_gate.gate import open_gate
 
-    opened = open_gate(open_home())
+    opened = open_gate(open_home(), patience_seconds=None)
     try:
         summary = _run(opened, folder, model_name, out)
     finally:

@@ -21,7 +21,6 @@ from shared.matching.decision import Decision, decide, undecided
 from shared.matching.rules.evidence import CopyScores, Evidence
 from shared.matching.rules.panel import RuleOutcome, evaluate
 from shared.matching.view_hashes import hash_views
-from shared.records.items import Item
 from shared.records.manifests import Manifest, load_manifest
 from shared.records.models import Model
 from shared.vision.similarity.suite import measure
@@ -35,11 +34,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class CheckEvidence:
-    """A decision, and what it rests on where it could be made."""
+    """A decision, and what it rests on where it could be made; items by their ids."""
 
     decision: Decision
-    item: Item | None = None
-    cluster: tuple[Item, ...] = ()
+    item: str | None = None
+    cluster: tuple[str, ...] = ()
     rules: tuple[RuleFinding, ...] = ()
     metrics: Metrics | None = None
     control_size: int | None = None
@@ -71,19 +70,20 @@ def find_evidence_of_views(gate: Gate, model: Model, views: Pixels) -> list[Chec
     timings = Timings()
     with timings.step("ready"):
         ready = gate.load_ready_model(model)
+        corpus = ready.corpus
     with timings.step("embed"):
         pictures = [view_to_image(view).convert("RGB") for view in views]
         vectors = gate.embedder.embed(pictures)
     with timings.step("search"):
         shortlists, cosines = _search(gate, ready, vectors)
     with timings.step("compare"):
-        matches = find_best_matches(views, ready.side.views, shortlists)
+        matches = find_best_matches(views, corpus.side.views, shortlists, means=corpus.means)
     with timings.step("detect"):
         # The detector sees what the audit shows it: the view of the model's resolution, brought to its own.
-        copies = ready.detector.detect(np.stack([build_view(picture, COPY_RECIPE) for picture in pictures]))
+        copies = corpus.detector.detect(np.stack([build_view(picture, COPY_RECIPE) for picture in pictures]))
     with timings.step("rules"):
         found = CopyScores(copies.scores, copies.items)
-        seen = Evidence(ready.side, views, shortlists, cosines, matches.index, matches.ssim, hash_views(views), found)
+        seen = Evidence(corpus.side, views, shortlists, cosines, matches.index, matches.ssim, hash_views(views), found)
         outcomes = {outcome.rule.name: outcome for outcome in evaluate(ready.panel, seen)}
     with timings.step("measure"):
         decided = _decide(gate, ready, views, outcomes)
@@ -96,7 +96,7 @@ def _decide(gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str,
     chosen, null = outcomes[gate.content.rule], ready.scores.null(gate.content.rule)
     # Where the rule names no item the first one stands in for it, and nothing is told of the pair.
     rows = np.maximum(chosen.scores.items, 0)
-    suite = measure(np.ascontiguousarray(ready.side.views[rows]), views)
+    suite = measure(np.ascontiguousarray(ready.corpus.side.views[rows]), views)
     decided = []
     for at, row in enumerate(rows.tolist()):
         if not chosen.defined[at]:
@@ -106,8 +106,8 @@ def _decide(gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str,
         decided.append(
             CheckEvidence(
                 decision=decide(float(chosen.scores.values[at]), null, gate.content.flag_bound, gate.content.borderline_bound),
-                item=ready.items[row],
-                cluster=tuple(ready.items[member] for member in ready.side.clusters.members(row)),
+                item=ready.corpus.item_ids[row],
+                cluster=tuple(ready.corpus.item_ids[member] for member in ready.corpus.side.clusters.members(row)),
                 rules=tuple(_finding(ready, outcome, at) for outcome in outcomes.values()),
                 metrics=Metrics(**suite.row(at)),
                 control_size=null.size,
@@ -119,14 +119,17 @@ def _decide(gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str,
 
 def _search(gate: Gate, ready: ReadyModel, vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the shortlists of generations as rows of the manifest, and the cosines, each of shape (G, K)."""
-    exact = is_searched_exactly(ready.manifest.size)
-    found = gate.index.neighbours_many(vectors, gate.content.neighbours, ready.manifest.id, exact=exact)
-    width = min(gate.content.neighbours, ready.manifest.size)
+    corpus = ready.corpus
+    if corpus.vectors is not None:
+        rows, cosines = corpus.vectors.nearest(vectors, gate.content.neighbours)
+        return rows, cosines.astype(np.float64)
+    found = gate.index.neighbours_many(vectors, gate.content.neighbours, corpus.manifest.id, exact=False)
+    width = min(gate.content.neighbours, corpus.manifest.size)
     short = [len(one) for one in found if len(one) != width]
     if short:
         raise CorruptStateError(f"search found {short[0]} of {width} items", code="search_short")
     try:
-        rows = np.array([[ready.position[one.item_id] for one in each] for each in found], dtype=np.int64)
+        rows = np.array([[corpus.position[one.item_id] for one in each] for each in found], dtype=np.int64)
     except KeyError as error:
         raise CorruptStateError(f"search named item {error} outside the manifest", code="search_foreign_item") from error
     return rows, np.array([[one.cosine for one in each] for each in found], dtype=np.float64)
@@ -134,7 +137,7 @@ def _search(gate: Gate, ready: ReadyModel, vectors: NDArray[np.float32]) -> tupl
 
 def _finding(ready: ReadyModel, outcome: RuleOutcome, at: int) -> RuleFinding:
     row = outcome.row(at)
-    item = None if row["item"] is None else ready.items[row["item"]].id
+    item = None if row["item"] is None else ready.corpus.item_ids[row["item"]]
     return RuleFinding(**row | {"item": item})
 
 
@@ -152,8 +155,8 @@ def _named_items(evidence: CheckEvidence) -> list[str]:
     """Return the ids of the items to be described: the one that decides first, then others of its cluster."""
     if evidence.item is None:
         return []
-    others = [one.id for one in evidence.cluster if one.id != evidence.item.id]
-    return [evidence.item.id, *others[: MAX_MATCHES - 1]]
+    others = [one for one in evidence.cluster if one != evidence.item]
+    return [evidence.item, *others[: MAX_MATCHES - 1]]
 
 
 def _build_result(
@@ -164,7 +167,7 @@ def _build_result(
         decision=decision.outcome,
         reason=decision.reason,
         matches=matches,
-        cluster=[one.id for one in evidence.cluster],
+        cluster=list(evidence.cluster),
         rules=list(evidence.rules),
         metrics=evidence.metrics,
         rule=gate.content.rule,

@@ -26,8 +26,9 @@ from services.output_gate.checks.once import AlreadyDecidedError, Once, OncePerK
 from services.output_gate.checks.people import without_names
 from services.output_gate.checks.schemas import CheckResult
 from services.output_gate.checks.timings import Timings
+from services.output_gate.corpora import NotReadyError
 from services.output_gate.flags.raising import raise_flag
-from services.output_gate.gate import Gate, NotReadyError
+from services.output_gate.gate import Gate
 from services.output_gate.operation.metrics import observe_steps
 from services.output_gate.webhooks.outbox import queue_event
 from shared.canonical import canonical_json, sha256_hex
