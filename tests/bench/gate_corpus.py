@@ -1,4 +1,4 @@
-"""The corpus of `bench_gate`: real pictures and their transforms, registered, sealed and in a workspace with a model's record.
+"""The corpus of `gate_at_scale`: real pictures and their transforms, registered and sealed, with a model on record.
 
 Rules, in order:
 

@@ -1,0 +1,87 @@
+"""The page of `gate_at_scale`: docs/results/gate.md from gate.json."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# The steps that the service times, and what each is.
+STEPS = {
+    "decode": "decode, view",
+    "ready": "model, calibration, stamps of the files",
+    "embed": "embed",
+    "search": "search: 1,000 nearest items",
+    "compare": "best SSIM of the shortlist, suite on the pair",
+    "detect": "copy descriptor, candidates, alignment",
+    "rules": "rules panel",
+    "measure": "suite on the pair that decides",
+    "fingerprint": "fingerprint of the generation",
+    "store": "store the generation",
+    "total": "until it is recorded",
+}
+
+
+def write_page(results: dict[str, Any], path: Path) -> None:
+    """Write the page."""
+    path.write_text("\n".join(_lines(results)) + "\n", encoding="utf-8")
+
+
+def _lines(results: dict[str, Any]) -> Iterator[str]:
+    sizes = {int(size): figures for size, figures in results["sizes"].items()}
+    ordered = [sizes[size] for size in sorted(sizes)]
+    loads = ", ".join(f"{figures['load_on']:.1f}" for figures in ordered)
+    machine = results["machine"]
+    yield "# The gate at scale"
+    yield ""
+    yield "Made by `make bench-gate` (`tests/bench/gate_at_scale.py` says how); all figures are in `gate.json`."
+    yield f"{machine['processor']}, {machine['cores']} cores, measured {results['measured']}. Other work shared the cores (load"
+    yield f"average {loads}), so wall-clock times are upper bounds; processor times, all threads together, stand beside them."
+    yield ""
+    yield from _table("", sorted(sizes), [
+        ("a check: p50 (p95), ms", [_wall(one["check"]) for one in ordered]),
+        ("processor time of a check, ms", [one["check"]["processor_ms"] for one in ordered]),
+        ("with ViT-B-32: p50 (p95), ms", [_wall(one["check_with_vit"]) for one in ordered]),
+        ("its processor time, ms", [one["check_with_vit"]["processor_ms"] for one in ordered]),
+        ("in batch, checks a second", [one["batch"]["a_second"] for one in ordered]),
+        ("processor time of a check in batch, ms", [one["batch"]["processor_ms_a_check"] for one in ordered]),
+        ("in batch with ViT-B-32, checks a second", [one["batch_with_vit"]["a_second"] for one in ordered]),
+        ("brute force with scikit-image, s a generation (extrapolated)", [
+            one["brute_force"]["seconds_a_generation_extrapolated"] for one in ordered]),
+        ("index caught up, s", [one["ready"]["catch_up_seconds"] for one in ordered]),
+        ("files built, s (processor)", [
+            f"{one['ready']['build_seconds']} ({one['ready']['build_processor_seconds']})" for one in ordered]),
+        ("files found and read, s", [one["ready"]["load_seconds"] for one in ordered]),
+        ("own memory after the checks, MiB", [one["memory_mib"]["after_checks"]["own"] for one in ordered]),
+        ("mapped files in memory, MiB", [one["memory_mib"]["after_checks"]["mapped_files"] for one in ordered]),
+        ("most memory together, MiB", [one["memory_mib"]["after_batch"]["peak"] for one in ordered]),
+    ])  # fmt: skip
+    yield ""
+    yield "## Steps of a check, p50 (p95), ms"
+    yield ""
+    names = [name for name in STEPS if name in ordered[0]["check"]["steps"]]
+    yield from _table("", sorted(sizes), [
+        (STEPS[name], [_wall(one["check"]["steps"][name]) for one in ordered]) for name in names
+    ])  # fmt: skip
+    yield ""
+    yield "## Alone: p50 wall (processor), ms"
+    yield ""
+    yield from _table("", sorted(sizes), [
+        (name.replace("_", " "), [f"{one['alone']['times'][name]['p50_ms']} ({one['alone']['times'][name]['processor_ms']})"
+                                  for one in ordered])
+        for name in ordered[0]["alone"]["times"]
+    ])  # fmt: skip
+    yield ""
+    shares = [one["alone"]["same_as_numpy"] for one in ordered]
+    yield "Share of the neighbours of a plain matrix product that the scan finds: " + "; ".join(
+        f"{name.replace('_', ' ')} {', '.join(str(one[name]) for one in shares)}" for name in shares[0]
+    ) + "."  # fmt: skip
+
+
+def _wall(times: dict[str, Any]) -> str:
+    return f"{times['p50_ms']} ({times['p95_ms']})"
+
+
+def _table(first: str, sizes: list[int], rows: list[tuple[str, list[Any]]]) -> Iterator[str]:
+    yield f"| {first} | " + " | ".join(f"{size:,} items" for size in sizes) + " |"
+    yield "|---|" + "---|" * len(sizes)
+    for name, values in rows:
+        yield f"| {name} | " + " | ".join(str(value) for value in values) + " |"
