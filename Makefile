@@ -5,7 +5,7 @@ RUN := .venv/.installed
 TEST := .venv/.installed-test
 SOURCES := services shared deploy tests
 
-.PHONY: demo test lint types unit bench bench-quality study kills serve openapi constraints clean
+.PHONY: demo test lint types unit bench bench-gate bench-quality study kills serve openapi constraints clean
 
 demo: $(RUN)
 	$(BIN)/sleeve demo
@@ -24,6 +24,9 @@ types: $(TEST)
 
 bench: $(TEST)
 	$(BIN)/python -m tests.bench.run
+
+bench-gate: $(TEST)
+	$(BIN)/python -m tests.bench.gate_at_scale
 
 bench-quality: $(TEST)
 	$(BIN)/python -m tests.long.quality

@@ -218,7 +218,7 @@ def prepare(home: Path, size: int) -> tuple[Workspace, dict[str, float]]:
         calibrated = bool(list_calibrations(session, model.id))
     taken = home / "ready.json"
     if not taken.exists():
-        for path in (home / "views").iterdir():
+        for path in (home / "views").glob("*"):
             path.unlink()
         gate = open_gate(workspace, patience_seconds=None)
         catch_up, _ = timed(gate.indexer.catch_up)

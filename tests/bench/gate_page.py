@@ -33,7 +33,7 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
     yield "# The gate at scale"
     yield ""
     yield "Made by `make bench-gate` (`tests/bench/gate_at_scale.py` says how); all figures are in `gate.json`."
-    yield f"{machine['processor']}, {machine['cores']} cores, measured {results['measured']}. Other work shared the cores (load"
+    yield f"{machine['processor']}, {machine['cores']} cores, {results['measured']}. Other work shared the cores (load"
     yield f"average {loads}), so wall-clock times are upper bounds; processor times, all threads together, stand beside them."
     yield ""
     yield from _table("", sorted(sizes), [
