@@ -86,8 +86,8 @@ class Gate:
             ready = self._ready[key] = self._under_policy(ReadyModel(model, corpus, scores, (), ""))
         if ready.policy_sha256 != self.content.sha256:
             ready = self._ready[key] = self._under_policy(ready)
-        # A gate does not decide with an index that is down, though the vectors of this manifest are at hand.
-        log.debug("model_ready", model=model.id, index_cursor=self.index.cursor)
+        # Raises where the index is down: the gate does not decide then, though the vectors of this manifest are at hand.
+        _ = self.index.cursor
         return ready
 
     def _load_calibration(self, model: Model) -> Calibration:
@@ -153,10 +153,15 @@ def open_gate(
     """
     embedder = open_embedder(workspace.settings.embedder)
     index = open_index(workspace.settings, collection_name(embedder), embedder.dimensions)
-    with workspace.writing() as session:
-        adopted = adopt_policy(session, policy) if policy else adopt_default(session)
-    content = content_of(adopted)
-    workspace.log.integrate()
+    try:
+        with workspace.writing() as session:
+            adopted = adopt_policy(session, policy) if policy else adopt_default(session)
+        content = content_of(adopted)
+        workspace.log.integrate()
+    except BaseException:
+        # Whoever asked has no gate to close, and another process could not open the index.
+        index.close()
+        raise
     log.info("gate_opened", embedder=embedder.name, policy=content.name, policy_version=content.version)
     indexer = Indexer(workspace, index, embedder)
     corpora = Corpora(workspace, index, indexer, indexer.collection, patience_seconds)

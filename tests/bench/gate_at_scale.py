@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from services.audit.controls import calibrate_model
+from services.audit.controls.calibration import calibrate_model, record_calibration
 from services.output_gate.checks.answers import build_answers
 from services.output_gate.checks.evidence import view_recipe
 from services.output_gate.checks.service import check_generations
@@ -56,7 +56,7 @@ from tests.bench.run import describe_machine
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 SIZES = (1_000, 10_000, 100_000)
-NEIGHBOURS = 1000
+NEIGHBOURS, RATE = 1000, 0.001
 # Asked one at a time before timing begins, and timed alone: enough for a median.
 WARM, ALONE, PAIRS = 5, 24, 200
 
@@ -227,7 +227,9 @@ def prepare(home: Path, size: int) -> tuple[Workspace, dict[str, float]]:
         seconds = {"catch_up_seconds": catch_up, "build_seconds": build, "build_processor_seconds": used}
         taken.write_text(json.dumps({name: round(value / 1000, 1) for name, value in seconds.items()}), encoding="utf-8")
     if not calibrated:
-        calibrate_model(workspace, MODEL, "control", open_embedder(workspace.settings.embedder), NEIGHBOURS)
+        measured = calibrate_model(workspace, MODEL, "control", open_embedder(workspace.settings.embedder), NEIGHBOURS)
+        with workspace.writing() as session:
+            record_calibration(session, measured, (), RATE)
     figures: dict[str, float] = json.loads(taken.read_text(encoding="utf-8"))
     return workspace, figures
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from services.audit.training_set import load_sealed_set
+from services.output_gate import corpora
 from services.output_gate.gate import Gate, open_gate
 from services.serve import create_app
 from shared.errors import CorruptStateError, UnavailableError
@@ -59,12 +60,14 @@ def embed_nonsense(gate: Gate, patch: pytest.MonkeyPatch) -> None:
 
 
 def search_too_little(gate: Gate, patch: pytest.MonkeyPatch) -> None:
+    # As for a manifest that is too large to be scanned, where the index is asked.
+    patch.setattr(corpora, "is_searched_exactly", lambda _: False)
     patch.setattr(gate.index, "neighbours_many", lambda vectors, *_, **__: [[] for _ in vectors])
 
 
 def damage_views(gate: Gate) -> None:
     for path in (gate.workspace.home / "views").rglob("*"):
-        if path.is_file():
+        if path.suffix != ".lock":
             data = bytearray(path.read_bytes())
             data[len(data) // 2] ^= 1
             path.write_bytes(data)
