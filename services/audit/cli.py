@@ -52,13 +52,26 @@ def train(
     channels: Annotated[int, typer.Option(help="1 grey, 3 colour.")] = 1,
     max_train_steps: Annotated[int, typer.Option(help="Optimiser updates.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of weights, order, noise and timesteps.")] = 0,
+    train_batch_size: Annotated[int, typer.Option(help="Images an update, on all devices together.")] = 16,
+    learning_rate: Annotated[float, typer.Option(help="Peak of the one-cycle schedule.")] = 4e-3,
+    use_ema: Annotated[bool, typer.Option("--use-ema", help="Keep an average of the weights.")] = False,
+    mixed_precision: Annotated[str, typer.Option(help="no, bf16, or fp16 on a GPU.")] = "no",
 ) -> None:
     """Train an unconditional diffusion model. Run it again after an interruption: it resumes."""
     from services.audit.models import train_model
     from services.audit.presets import DEMO_CONFIG
     from services.audit.training_config import TrainingConfig
 
-    changed = {"resolution": resolution, "channels": channels, "max_train_steps": max_train_steps, "seed": seed}
+    changed = {
+        "resolution": resolution,
+        "channels": channels,
+        "max_train_steps": max_train_steps,
+        "seed": seed,
+        "train_batch_size": train_batch_size,
+        "learning_rate": learning_rate,
+        "use_ema": use_ema,
+        "mixed_precision": mixed_precision,
+    }
     config = TrainingConfig.model_validate(DEMO_CONFIG.model_dump() | changed)
     with step_progress(f"training {name}", max_train_steps) as move:
         model = train_model(open_home(), name, manifest, config, move)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 
 from sqlmodel import Session
 
+from services.audit.accelerated_training import is_main, main_first, open_accelerator, wait
 from services.audit.recorded_models import find_same_model, verify_for_training
 from services.audit.training import TrainedModel, TrainingConfig, train
 from services.audit.training_set import SealedSet, load_sealed_set, load_views
@@ -21,7 +22,7 @@ from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
 from shared.names import check_name
-from shared.records.models import Model
+from shared.records.models import Model, load_model_record
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
 
@@ -67,15 +68,26 @@ def train_model(
         known = find_same_model(session, name, sealed.manifest, config.sha256)
     if known is not None:
         return known
-    views = load_views(workspace, sealed, model_recipe(config.resolution, config.channels))
-    folder = workspace.home / "models" / name
+    accelerator = open_accelerator(config)
+    with main_first(accelerator):
+        views = load_views(workspace, sealed, model_recipe(config.resolution, config.channels))
     trained = train(
-        views, config, folder, manifest_root=sealed.manifest.root, model_name=name, on_step=on_step, keep_at=keep_at
+        views,
+        config,
+        workspace.home / "models" / name,
+        manifest_root=sealed.manifest.root,
+        model_name=name,
+        on_step=on_step,
+        keep_at=keep_at,
+        accelerator=accelerator,
     )
-    with workspace.writing() as session:
-        model = _record(session, name, sealed, config, trained)
-    workspace.log.integrate()
-    return model
+    if is_main(accelerator):
+        with workspace.writing() as session:
+            _record(session, name, sealed, config, trained)
+        workspace.log.integrate()
+    wait(accelerator)
+    with workspace.reading() as session:
+        return load_model_record(session, name)
 
 
 def _record(session: Session, name: str, sealed: SealedSet, config: TrainingConfig, trained: TrainedModel) -> Model:

@@ -10,7 +10,7 @@ Rules, in order:
    Where the configuration leaves the number of threads open, a run keeps the one it began with.
 4. `training.json` is written last, after everything it vouches for is durable; then the checkpoints are
    removed.
-5. One process at a time trains in a folder.
+5. One process at a time trains in a folder, unless they train together (`accelerated_training`): then the main one holds it.
 6. Where a caller asks for it, the model as it was after some updates is kept beside the finished one
    (`kept_models`), so that it can be sampled too. What is kept changes nothing of the run.
 
@@ -27,12 +27,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 
+from services.audit.accelerated_training import begin_state, follow, is_main, tell_followers, wait
 from services.audit.atomic_folders import locked_folder, new_folder, remove_unfinished
 from services.audit.checkpoints import (
     load_newest_run,
     remove_checkpoints,
-    restore_newest,
     save_checkpoint,
     verify_same_run,
 )
@@ -40,7 +41,7 @@ from services.audit.diffusion_model import save_model, verify_weights, weights_s
 from services.audit.kept_models import keep_model
 from services.audit.model_card import build_model_card
 from services.audit.training_config import TrainingConfig
-from services.audit.training_state import TrainingState, build_training_state
+from services.audit.training_state import TrainingState
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError
 from shared.files import save_atomically
@@ -72,6 +73,7 @@ def train(
     model_name: str,
     on_step: Progress | None = None,
     keep_at: Collection[int] = (),
+    accelerator: Accelerator | None = None,
 ) -> TrainedModel:
     """Train a model, or go on with a run that was stopped, or return the one that is finished.
 
@@ -83,6 +85,7 @@ def train(
         model_name: named on the model card.
         on_step: told (updates done, updates in all) after each update.
         keep_at: numbers of updates after which the model is kept as it is then (`kept_models`).
+        accelerator: what the run is spread by (`open_accelerator`); all processes call this together.
 
     Returns:
         The finished model.
@@ -100,16 +103,34 @@ def train(
         "config_sha256": config.sha256,
         "views_sha256": _views_sha256(views),
     }
+    if accelerator is not None and not is_main(accelerator):
+        follow(views, config, folder, accelerator)
+        return _load_record_of(folder, run)
+    trained = _train_alone(views, config, folder, run, on_step, keep_at, accelerator)
+    wait(accelerator)
+    return trained
+
+
+def _train_alone(
+    views: Pixels,
+    config: TrainingConfig,
+    folder: Path,
+    run: dict[str, Any],
+    on_step: Progress | None,
+    keep_at: Collection[int],
+    accelerator: Accelerator | None,
+) -> TrainedModel:
+    """Do what one process does, alone or as the main one."""
     with locked_folder(folder):
         finished = _load_finished(folder, run)
         if finished is not None:
             remove_checkpoints(folder)
+            tell_followers(accelerator, go_on=False)
             return finished
         remove_unfinished(folder)
         threads = _resume_threads(folder, run, config)
         with cpu_threads(threads):
-            state = build_training_state(config, len(views))
-            restore_newest(folder, state)
+            state = begin_state(config, len(views), folder, accelerator)
             _run_updates(state, views, folder, run | {"num_threads": threads}, on_step, keep_at)
             return _save_finished(state, folder, run, threads, image_count=len(views))
 
@@ -190,6 +211,13 @@ def _load_finished(folder: Path, run: dict[str, Any]) -> TrainedModel | None:
     verify_same_run(record, run)
     verify_weights(folder, record["weights_sha256"])
     return TrainedModel(folder, record["weights_sha256"], record["config_sha256"], record["updates"])
+
+
+def _load_record_of(folder: Path, run: dict[str, Any]) -> TrainedModel:
+    finished = _load_finished(folder, run)
+    if finished is None:
+        raise CorruptStateError("the main process wrote no finished model", code="training_record_damaged")
+    return finished
 
 
 def _load_record(folder: Path) -> dict[str, Any] | None:

@@ -67,7 +67,7 @@ class TrainingConfig(BaseModel):
     ema_max_decay: float = Field(default=0.9999, ge=0, lt=1)
 
     seed: int = Field(default=0, ge=0, lt=2**53)
-    mixed_precision: Literal["no"] = "no"
+    mixed_precision: Literal["no", "fp16", "bf16"] = "no"
     checkpointing_steps: int = Field(default=500, ge=1, le=MOST_UPDATES)
     num_threads: int | None = Field(default=None, ge=1, le=1024)
 

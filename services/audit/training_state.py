@@ -89,9 +89,7 @@ class TrainingState:
                 code="training_diverged",
             )
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.unet.parameters(), self.config.max_grad_norm)
-        self.optimizer.step()
+        self._descend(loss)
         self.lr_scheduler.step()
         if self.ema is not None:
             self.ema.step(self.unet.parameters())
@@ -101,14 +99,21 @@ class TrainingState:
         noise = torch.randn(images.shape, generator=self.noise)
         timesteps = self._draw_timesteps(len(images))
         noisy = self.noise_schedule.add_noise(images, noise, timesteps)
-        predicted = self.unet(noisy, timesteps).sample
         if self.config.prediction_type == "epsilon":
             target = noise
         elif self.config.prediction_type == "sample":
             target = images
         else:
             target = self.noise_schedule.get_velocity(images, noise, timesteps)
-        return torch.nn.functional.mse_loss(predicted, target)
+        return self._compare(noisy, timesteps, target)
+
+    def _compare(self, noisy: torch.Tensor, timesteps: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.mse_loss(self.unet(noisy, timesteps).sample, target)
+
+    def _descend(self, loss: torch.Tensor) -> None:
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.unet.parameters(), self.config.max_grad_norm)
+        self.optimizer.step()
 
     def _draw_timesteps(self, count: int) -> torch.Tensor:
         share: torch.Tensor = compute_density_for_timestep_sampling(

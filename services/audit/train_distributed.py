@@ -1,0 +1,23 @@
+"""`sleeve audit train` on several devices, one process each: `accelerate launch -m services.audit.train_distributed …`.
+
+On CPUs, `ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 -m services.audit.train_distributed …`. Arguments are those of
+`sleeve audit train`; `train_batch_size` is that of all devices together.
+"""
+
+import typer
+
+from services.audit.cli import train
+from shared.errors import SleeveError
+
+
+def main() -> None:
+    """Train; turn expected failures into one line and an exit status, so that the launcher stops the other processes."""
+    try:
+        typer.run(train)
+    except SleeveError as error:
+        typer.echo(f"error: {error.message} [{error.code}]", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
