@@ -28,6 +28,7 @@ from shared.clock import utc_now
 from shared.errors import ConflictError, InputError
 from shared.jobs import JobWorker
 from shared.ledger.bodies import BODY_BY_TYPE
+from shared.records.jobs import cancel_job
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 from tests.gate_records import FLAGGED, build_world
@@ -173,6 +174,22 @@ def test_after_the_last_try_a_message_is_dead_until_somebody_asks(site: WebServe
     run_until(workspace_of, created.id, "delivered")
     with pytest.raises(ConflictError, match="expected a dead message"):
         redeliver(workspace_of, created.id, dead.id)
+
+
+def test_a_message_whose_job_was_cancelled_can_be_sent_again(site: WebServer, workspace_of: Workspace) -> None:
+    created = create_webhook(workspace_of, request_for(site))
+    tell(workspace_of)
+    [pending] = page_of_deliveries(workspace_of, created.id, None, 50, None).items
+    with pytest.raises(ConflictError, match="one that is pending"):
+        redeliver(workspace_of, created.id, pending.id)
+    with workspace_of.writing() as session:
+        [job] = session.execute(text("SELECT id FROM job")).scalars()
+        cancel_job(session, job)
+        session.execute(text("UPDATE webhook_delivery SET next_try_at = '2026-01-31 12:00:00'"))
+    assert run_due(workspace_of) == 0
+    redeliver(workspace_of, created.id, pending.id)
+    run_until(workspace_of, created.id, "delivered")
+    assert len(site.seen) == 1
 
 
 def test_one_that_is_gone_or_deleted_gets_nothing_more(site: WebServer, workspace_of: Workspace) -> None:

@@ -26,7 +26,7 @@ OPERATION = "policies.adopt"
 JSON, TOML = "application/json", "application/toml"
 # Ours is about one kibibyte with its comments.
 MAX_POLICY_BYTES = 64 * 2**10
-# A dry run answers within a request: so many are decided again in about a second.
+# A dry run answers within a request: so many take about a second of one processor (measured: 0.9 s).
 MAX_CHECKS = 10_000
 
 

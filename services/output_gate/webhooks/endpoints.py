@@ -75,6 +75,6 @@ def get_deliveries(
 
 @router.post("/{webhook_id}/deliveries/{delivery_id}/retries", status_code=202, summary="Send a dead message again")
 def create_retry(request: Request, webhook_id: str, delivery_id: str) -> DeliveryAnswer:
-    """Queue a message of which no try was left, with all its tries before it; one that is not dead is a conflict."""
+    """Queue a message that is dead or overdue, with all its tries before it; any other is a conflict."""
     workspace: Workspace = request.app.state.workspace
     return redeliver(workspace, webhook_id, delivery_id)

@@ -4,8 +4,11 @@ Rules, in order:
 
 1. The secret is on disk before the webhook is on record, and removed again where that fails: no webhook is without one.
 2. A deleted webhook's secret is gone, and its messages that were not delivered are dropped.
-3. A message that is dead is tried again only when somebody asks for it, with all its tries before it.
+3. A message that is dead is tried again only when somebody asks for it, with all its tries before it; so is one that was due
+   a while ago, whose job was cancelled.
 """
+
+from datetime import UTC, timedelta
 
 from sqlalchemy import update
 from sqlmodel import col
@@ -33,6 +36,8 @@ from shared.records.webhooks import (
 from shared.workspace import Workspace
 
 OPERATION = "webhooks.create"
+# A worker looks for what is due twice a second, and a try ends within 15 seconds.
+OVERDUE = timedelta(minutes=5)
 
 
 def create_webhook(workspace: Workspace, request: WebhookRequest, key: str | None = None) -> CreatedWebhook:
@@ -81,11 +86,11 @@ def delete_webhook(workspace: Workspace, webhook_id: str) -> None:
 
 
 def redeliver(workspace: Workspace, webhook_id: str, delivery_id: str) -> DeliveryAnswer:
-    """Queue a dead message once more.
+    """Queue a message once more that is dead, or that nobody tries any more.
 
     Raises:
         NotFoundError: no such webhook, or no such message of it.
-        ConflictError: the message is not dead, or the webhook is gone.
+        ConflictError: the message was delivered, dropped or will be tried; or the webhook is gone.
     """
     with workspace.writing() as session:
         webhook = load_webhook(session, webhook_id)
@@ -94,13 +99,20 @@ def redeliver(workspace: Workspace, webhook_id: str, delivery_id: str) -> Delive
             raise NotFoundError(f"no message {delivery_id!r} to this webhook", code="delivery_not_found")
         if webhook.state != "active":
             raise ConflictError(f"webhook {webhook_id} is {webhook.state}; expected an active one", code="webhook_gone")
-        if delivery.state != "dead":
+        if delivery.state != "dead" and not _is_overdue(delivery):
             raise ConflictError(f"expected a dead message, got one that is {delivery.state}", code="delivery_not_dead")
         delivery.state, delivery.attempts, delivery.next_try_at = "pending", 0, utc_now()
         session.add(delivery)
         session.flush()
         add_job(session, DELIVERY, {"delivery": delivery.id})
     return _delivery_answer(delivery)
+
+
+def _is_overdue(delivery: WebhookDelivery) -> bool:
+    if delivery.state != "pending" or delivery.next_try_at is None:
+        return False
+    due = delivery.next_try_at if delivery.next_try_at.tzinfo else delivery.next_try_at.replace(tzinfo=UTC)
+    return due < utc_now() - OVERDUE
 
 
 def build_webhook_answer(workspace: Workspace, webhook_id: str) -> WebhookAnswer:
