@@ -262,8 +262,8 @@ def measure_size(home: Path, size: int) -> dict[str, Any]:
         torch.manual_seed(0)
         torch.save(open_clip.create_model("ViT-B-32").state_dict(), Path(folder) / "random.pt")
         gate.embedder = PassedThrough(gate.embedder, open_embedder(f"open_clip:ViT-B-32:{folder}/random.pt"))
-        figures["check_with_vit"] = measure_checks(gate, images[:60])
-        figures["batch_with_vit"] = measure_batch(gate, images[:64])
+        figures["check_with_vit"] = measure_checks(gate, images[:20])
+        figures["batch_with_vit"] = measure_batch(gate, images[:32])
     gate.close()
     workspace.engine.dispose()
     return figures
