@@ -5,7 +5,7 @@ RUN := .venv/.installed
 TEST := .venv/.installed-test
 SOURCES := services shared deploy tests
 
-.PHONY: demo test lint types unit bench bench-gate bench-quality study kills serve openapi constraints clean
+.PHONY: demo test lint types unit bench bench-gate bench-quality study fuzz kills serve openapi constraints clean
 
 demo: $(RUN)
 	$(BIN)/sleeve demo
@@ -33,6 +33,9 @@ bench-quality: $(TEST)
 
 study: $(TEST)
 	$(BIN)/python -m tests.long.study
+
+fuzz: $(TEST)
+	$(BIN)/python -m tests.long.fuzz
 
 kills: $(TEST)
 	for d in sqlite postgresql; do for w in rest bulk gate; do $(BIN)/python -m tests.long.kills --database $$d --way $$w || exit 1; done; done

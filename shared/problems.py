@@ -1,5 +1,6 @@
 """Errors over HTTP: problem+json (RFC 9457), one table from error class to status."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -68,11 +69,11 @@ def describe_error(error: SleeveError) -> dict[str, Any]:
     return Problem(title=title, status=status_of(error), code=error.code, detail=error.message).model_dump()
 
 
-def build_problem(status: int, code: str, detail: str) -> JSONResponse:
+def build_problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Build an error answer."""
     title = code.replace("_", " ").capitalize()
     body = Problem(title=title, status=status, code=code, detail=detail)
-    return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE)
+    return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def status_of(error: SleeveError) -> int:
@@ -103,4 +104,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
-        return build_problem(error.status_code, f"http_{error.status_code}", str(error.detail))
+        if error.status_code == 400:  # a form that cannot be read is unusable input, like any other
+            return build_problem(422, "invalid_request", str(error.detail))
+        # 405 names what is allowed (RFC 9110 section 15.5.6), 413 may close the connection.
+        return build_problem(error.status_code, f"http_{error.status_code}", str(error.detail), error.headers)

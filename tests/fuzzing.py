@@ -51,6 +51,11 @@ class Fuzzed:
     output: str
     report: dict[str, Any]
 
+    def counts(self) -> dict[str, Any]:
+        """How many operations and requests there were, and how many unlike faults of which kinds."""
+        wanted = ("operations", "test_cases", "failures", "errors")
+        return {name: self.report[name] for name in wanted if name in self.report}
+
 
 @contextmanager
 def serving(home: Path) -> Iterator[str]:
@@ -126,7 +131,7 @@ def fuzz(url: str, folder: Path, *, examples: int, phases: str, seed: int, timeo
     command += ["--phases", phases, "--max-examples", str(examples), "--seed", str(seed), "--mode", "all", "--checks", "all"]
     command += ["--suppress-health-check", "all", "--generation-database", "none", "--continue-on-failure", "--no-color"]
     command += ["--request-timeout", "120", "--report", "json", "--report-json-path", str(report)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.fuzzing_hooks", "COLUMNS": "160"}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_seconds, check=False
     )

@@ -7,7 +7,7 @@ Source: huggingface/diffusers, examples/unconditional_image_generation/train_unc
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
@@ -16,7 +16,14 @@ from shared.errors import InputError
 MOST_CHANNELS = 4096
 MOST_UPDATES = 100_000_000
 
-Width = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
+Width = Annotated[int, Field(strict=True, ge=1, le=MOST_CHANNELS)]
+
+
+def _refuse_truth_value(value: object) -> object:
+    """Refuse True where 1 is one of the literals: they are equal in Python, and not in JSON."""
+    if isinstance(value, bool):
+        raise ValueError("expected a whole number")  # noqa: TRY004 - pydantic reports value errors
+    return value
 
 
 class TrainingConfig(BaseModel):
@@ -35,11 +42,12 @@ class TrainingConfig(BaseModel):
     'epsilon'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Strict: a number is no word and no truth value, also where it comes from JSON.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     resolution: int = Field(ge=8, le=1024)
-    channels: Literal[1, 3] = 1
-    block_out_channels: tuple[Width, ...] = Field(default=(128, 128, 256, 256), min_length=1, max_length=8)
+    channels: Annotated[Literal[1, 3], BeforeValidator(_refuse_truth_value)] = 1
+    block_out_channels: tuple[Width, ...] = Field(default=(128, 128, 256, 256), min_length=1, max_length=8, strict=False)
     layers_per_block: int = Field(default=2, ge=1, le=8)
     norm_num_groups: int = Field(default=8, ge=1, le=MOST_CHANNELS)
 

@@ -43,7 +43,7 @@ class TrainingRequest(BaseModel):
 class AuditRequest(BaseModel):
     """A model to audit: what to draw from it, and how to judge that."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     model: NameOrId = Field(description="Name or id of the model.")
     control: NameOrId = Field(description="Name or id of a manifest of held-out images.")

@@ -29,9 +29,9 @@ class ArchiveRequest(Strict):
     """Which items a job is to look at."""
 
     dataset: Text | None = Field(default=None, description="Items of this data set only.")
-    limit: int | None = Field(default=None, ge=1, description="How many items at most.")
+    limit: int | None = Field(default=None, strict=True, ge=1, description="How many items at most.")
     older_than_days: int = Field(
-        default=1, ge=0, le=36_500, description="Leave out items that were looked at less than so many days ago."
+        default=1, strict=True, ge=0, le=36_500, description="Leave out items that were looked at less than so many days ago."
     )
 
 

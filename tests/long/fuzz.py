@@ -1,0 +1,46 @@
+"""Schemathesis with many requests over every operation of the running application.
+
+Run as `python -m tests.long.fuzz [--examples 200] [--seed 1]`; writes docs/results/fuzz.json. What is asked and what counts
+as a fault: tests/fuzzing.py. A fault ends it with status 1, and the requests that show it are printed.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from tests.e2e.conftest import build_audited
+from tests.fuzzing import Fuzzed, fuzz, serving
+from tests.long.results import save_figures
+
+PHASES = "examples,coverage,fuzzing,stateful"
+TIMEOUT_SECONDS = 6 * 3600.0
+
+
+def build_figures(done: Fuzzed, examples: int, seed: int, seconds: float) -> dict[str, Any]:
+    """Spell a run: what was asked for, and what Schemathesis counted."""
+    asked = {"examples_an_operation": examples, "seed": seed, "phases": PHASES.split(","), "seconds": round(seconds)}
+    return asked | {"succeeded": done.succeeded} | done.counts()
+
+
+def main() -> None:
+    """Build a small audited workspace, serve it, send requests, and write what was found."""
+    parser = argparse.ArgumentParser(description="Fuzz the running application.")
+    parser.add_argument("--examples", type=int, default=200, help="random requests an operation")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        home = build_audited(folder).home
+        begun = perf_counter()
+        with serving(home) as url:
+            done = fuzz(url, folder, examples=asked.examples, phases=PHASES, seed=asked.seed, timeout_seconds=TIMEOUT_SECONDS)
+    save_figures("fuzz", "schemathesis", build_figures(done, asked.examples, asked.seed, perf_counter() - begun))
+    sys.stdout.write(done.output)
+    sys.exit(0 if done.succeeded else 1)
+
+
+if __name__ == "__main__":
+    main()
