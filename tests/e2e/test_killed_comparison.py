@@ -33,7 +33,7 @@ def audit(home: Path, kill_at: str = "") -> str:
     return recorded.report_sha256
 
 
-# After the generations were matched; between results.parquet and audit.json; after both, before the record.
+# After the generations were matched; when everything is computed; after the files are written, before the record.
 @pytest.mark.parametrize("kill_at", ["compare", "canonical_json", "find_audit"])
 def test_a_killed_audit_is_the_same_when_it_is_run_again(
     audited: Audited, audited_workspace: Workspace, tmp_path: Path, kill_at: str
