@@ -38,7 +38,7 @@ from shared.vision.view_store import ViewStore
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
 
-# How long a request waits for a corpus: many times what a small one takes, and below the 30 s after which callers often give up.
+# How long a request waits for a corpus: many times what a small one takes, and below the 30 s after which callers give up.
 PATIENCE_SECONDS = 20.0
 # Corpora held at once. What they map costs no memory that others could not have; ids and hashes are 20 MB for 100,000 items.
 MOST_CORPORA = 64
