@@ -79,9 +79,10 @@ def _train_all(workspace: Workspace, config: StudyConfig, on_progress: OnProgres
     }
     # The samples are the last that is made of a model; where they are finished, no process need load torch to find that out.
     models = [model for model in training_order(config) if not is_finished(folders[model.name])]
-    for name in folders.keys() - {model.name for model in models}:
-        on_progress(name, "training", 1, 1)
-        on_progress(name, "sampling", 1, 1)
+    for name, folder in folders.items():
+        if is_finished(folder):
+            on_progress(name, "training", 1, 1)
+            on_progress(name, "sampling", 1, 1)
     jobs = [
         ModelJob(
             model.name,
