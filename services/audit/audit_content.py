@@ -3,7 +3,7 @@
 It holds no time and no path, so that the same model, control, samples and code give the same bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,14 +20,24 @@ from shared.records.models import Model
 
 
 def build_audit(
-    calibrated: CalibratedModel, attack: Attack, comparison: Comparison, controls: Sequence[ControlOutcome], rate: float
+    calibrated: CalibratedModel,
+    attack: Attack,
+    comparison: Comparison,
+    controls: Sequence[ControlOutcome],
+    rate: float,
+    relied_on: Collection[str] | None,
 ) -> dict[str, Any]:
-    """Build the content of `audit.json`; its `state` is `failed` where a control came out wrong, and its figures are void."""
+    """Build the content of `audit.json`.
+
+    Its `state` is `failed` where a control came out wrong by a rule that is relied on (None: every rule): it is void.
+    """
+    unsound = {check.rule for _, check in failed_checks(controls)}
     model, training, control = calibrated.model, calibrated.training.manifest, calibrated.control.manifest
     return {
         "v": 1,
         "kind": "audit",
-        "state": "failed" if failed_checks(controls) else "completed",
+        "state": "failed" if failed_checks(controls, relied_on) else "completed",
+        "relied_on": None if relied_on is None else sorted(relied_on),
         "controls": [outcome.content() for outcome in controls],
         "model": {
             "id": model.id,
@@ -57,7 +67,7 @@ def build_audit(
         "distinct_items_copied": list(comparison.copied_items),
         "control_rate": rate_json(comparison.control_check.rate) | {"stated": comparison.control_check.stated_rate},
         "control_scores": list(comparison.null.scores),
-        "rules": build_rules(calibrated, comparison, rate),
+        "rules": [rule | {"sound": rule["name"] not in unsound} for rule in build_rules(calibrated, comparison, rate)],
         "agreement": [asdict(one) | {"share": one.share} for one in comparison.agreement],
         "duplicates": build_duplicates(calibrated.corpus),
         "generations": _generations(calibrated, attack, comparison),

@@ -9,6 +9,7 @@ Rules, in order:
 5. An audit whose controls came out wrong is recorded as failed, by an entry of its own that states no figure of it.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,15 @@ def audit_calibrated(
     rate: float,
     *,
     all_pairs: bool = False,
+    relied_on: Collection[str] | None = None,
 ) -> tuple[Audit, dict[str, Any]]:
-    """Audit a model whose control is measured already; arguments, answer and errors as for `audit_model`."""
-    samples = _load_samples_of(calibrated, samples_folder)
-    return _audit(workspace, calibrated, all_generations(samples), embedder, neighbours, rate, all_pairs=all_pairs)
+    """Audit a model whose control is measured already; other arguments, answer and errors as for `audit_model`.
+
+    Args:
+        relied_on: rules that the audit's figures rest on; it is void where a control fails by one. None is every rule.
+    """
+    attack = all_generations(_load_samples_of(calibrated, samples_folder))
+    return _audit(workspace, calibrated, attack, embedder, neighbours, rate, all_pairs=all_pairs, relied_on=relied_on)
 
 
 def audit_extraction(
@@ -139,11 +145,12 @@ def _audit(
     rate: float,
     *,
     all_pairs: bool,
+    relied_on: Collection[str] | None = None,
 ) -> tuple[Audit, dict[str, Any]]:
     matched = match_against(calibrated.corpus, attack.images, embedder, neighbours)
     comparison = compare(calibrated.corpus, matched, calibrated.control_matched, calibrated.scores, rate)
     controls = run_controls(workspace, calibrated, attack.samples, embedder, rate)
-    content = build_audit(calibrated, attack, comparison, controls, rate)
+    content = build_audit(calibrated, attack, comparison, controls, rate, relied_on)
     content["statistics"] = build_statistics(
         calibrated.corpus,
         embed_views(calibrated.corpus.side.views, embedder),
@@ -202,7 +209,7 @@ def _build_entry(
         "report_sha256": digest,
         "attack": content["attack_kind"],
     }
-    failed = [{"control": control, "rule": check.rule} for control, check in failed_checks(controls)]
+    failed = [{"control": control, "rule": check.rule} for control, check in failed_checks(controls, content["relied_on"])]
     if failed:
         found: dict[str, Any] = {"failed_controls": failed}
     else:

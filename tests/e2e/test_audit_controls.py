@@ -11,8 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from services.audit import cli, training_set
-from services.audit.audits import audit_model
-from services.audit.controls import optimum
+from services.audit.audits import audit_calibrated, audit_model
+from services.audit.controls import calibrate_model, optimum
 from services.audit.reports.audit_report import write_report
 from services.audit.samples import sample_model
 from services.audit.training_set import load_sealed_set
@@ -179,3 +179,25 @@ def test_the_command_ends_with_status_5(
     assert "void: held-out, rule ssim" in result.stderr
     path = next(line for line in result.stdout.splitlines() if line.endswith("report.html"))
     assert json.loads(Path(path).with_name("audit.json").read_bytes())["state"] == "failed"
+
+
+def test_a_rule_that_is_not_relied_on_is_void_by_itself(
+    audited_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    absurd = tuple(replace(rule, threshold=-1.0) if rule is L2_RATIO else rule for rule in panel.PUBLISHED_RULES)
+    monkeypatch.setattr(panel, "PUBLISHED_RULES", absurd)
+    embedder = PixelEmbedder(16)
+    calibrated = calibrate_model(audited_workspace, "model-a", "small-control", embedder, 1000)
+    samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
+    recorded, content = audit_calibrated(
+        audited_workspace, calibrated, samples, embedder, 1000, 0.001, relied_on=("ssim", "fused")
+    )
+    assert (recorded.state, content["state"], content["relied_on"]) == ("completed", "completed", ["fused", "ssim"])
+    assert failed(content) == {("copycat", "l2-ratio"), ("exact-optimum", "l2-ratio")}
+    assert {rule["name"] for rule in content["rules"] if not rule["sound"]} == {"l2-ratio"}
+    write_report(audited_workspace, [(recorded, content, samples)], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "is void</h2>" not in page
+    assert page.count("void: failed a control") == 1
+    _, again = audit_calibrated(audited_workspace, calibrated, samples, embedder, 1000, 0.001, relied_on=("ssim", "l2-ratio"))
+    assert again["state"] == "failed"

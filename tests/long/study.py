@@ -91,7 +91,7 @@ def _cells(one: dict[str, Any]) -> list[str]:
         format_percent(one["control_rate"]),
         format_percent(one["distinct_share"]),
         f"{one['quality']:.3f} ({one['quality_floor']:.3f})",
-        format_percent(one["rules"]["fused"]["generations"]),
+        format_percent(one["rules"]["fused"]["generations"]) if one["rules"]["fused"]["sound"] else "void",
         format_percent(twins["counterfactual"]["copies_of_own"]),
         format_percent(twins["counterfactual"]["copies_of_the_twins"]),
         f"{twins['same_noise_ssim']:.3f}",

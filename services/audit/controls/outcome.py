@@ -6,10 +6,11 @@ Rules, in order:
 2. Copies that are known to be copies must be found: a rule fires on more than 99 % of those for which it is defined, and
    names the picture that was copied or a duplicate of it. The share is that of the pictures sent, which are fixed by seeds:
    nothing is estimated from it.
-3. An audit fails where any check does.
+3. An audit fails where any check does of a rule that its figures rest on: every rule, unless the audit said beforehand
+   which. The figures of a rule that failed are void in any case.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -71,9 +72,17 @@ class ControlOutcome:
         return {"name": self.name, "title": self.title, "passed": self.passed, "checks": checks}
 
 
-def failed_checks(outcomes: Sequence[ControlOutcome]) -> list[tuple[str, ControlCheck]]:
-    """Return the checks that came out wrong, each with the name of its control."""
-    return [(outcome.name, check) for outcome in outcomes for check in outcome.checks if check.passed is False]
+def failed_checks(
+    outcomes: Sequence[ControlOutcome], relied_on: Collection[str] | None = None
+) -> list[tuple[str, ControlCheck]]:
+    """Return the checks that came out wrong, each with the name of its control.
+
+    Args:
+        outcomes: of all controls.
+        relied_on: names of rules; only their checks. None is every rule.
+    """
+    wrong = [(outcome.name, check) for outcome in outcomes for check in outcome.checks if check.passed is False]
+    return [(name, check) for name, check in wrong if relied_on is None or check.rule in relied_on]
 
 
 def check_copies_are_found(

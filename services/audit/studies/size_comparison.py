@@ -99,7 +99,15 @@ def _audit(
     with workspace.reading() as session:
         record = load_model_record(session, model.name)
     calibrated = calibrate_by(workspace, record, measured)
-    audit, _ = audit_calibrated(workspace, calibrated, samples, embedder, config.neighbours, config.false_positive_rate)
+    audit, _ = audit_calibrated(
+        workspace,
+        calibrated,
+        samples,
+        embedder,
+        config.neighbours,
+        config.false_positive_rate,
+        relied_on=config.relied_on,
+    )
     return audit.id
 
 

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -33,6 +33,7 @@ MOST_OF_A_KIND = 100
 Pictures = Annotated[int, Field(ge=1, le=MOST_PICTURES)]
 # Beyond 2**53 integers have no exact form in JSON (RFC 8785, section 3.2.2.3).
 Seed = Annotated[int, Field(ge=0, lt=2**53)]
+RuleName = Literal["ssim", "fused", "l2-ratio", "carlini-adaptive", "tiled-l2", "pdq", "sscd", "clip"]
 Updates = Annotated[int, Field(ge=1, le=MOST_UPDATES)]
 
 
@@ -83,6 +84,12 @@ class StudyConfig(BaseModel):
     kept_generations: int = Field(default=0, ge=0, le=MOST_PICTURES, description="Pictures sampled from a model then.")
     neighbours: int = Field(default=1000, ge=1, le=100_000)
     false_positive_rate: float = Field(default=0.001, gt=0, le=0.5)
+    relied_on: tuple[RuleName, ...] = Field(
+        default=("ssim",),
+        min_length=1,
+        max_length=8,
+        description="Rules that the study rests on: an audit is void where a control fails by one. The curve is that of ssim.",
+    )
     at_once: int = Field(default=2, ge=1, le=64, description="Models trained side by side, a thread each.")
     training: TrainingConfig
 

@@ -104,8 +104,9 @@ def _point(workspace: Workspace, model: StudyModel, compared: SizeComparison) ->
 
 
 def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """Shares of generations and control that a rule calls copies; null where it is defined for none."""
-    return {side: rule[side]["value"] if rule[side] else None for side in ("generations", "control")}
+    """Shares of generations and control that a rule calls copies, null where undefined; whether it passed the controls."""
+    shares = {side: rule[side]["value"] if rule[side] else None for side in ("generations", "control")}
+    return shares | {"sound": rule["sound"]}
 
 
 def build_size(points: Sequence[Mapping[str, Any]], twins: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -131,6 +132,7 @@ def build_size(points: Sequence[Mapping[str, Any]], twins: Mapping[str, Any] | N
         "sweep": np.mean([point["sweep"] for point in points], axis=0).tolist(),
         "rules": {
             name: {side: _mean([point["rules"][name][side] for point in points]) for side in ("generations", "control")}
+            | {"sound": all(point["rules"][name]["sound"] for point in points)}
             for name in points[0]["rules"]
         },
         "twins": twins,
