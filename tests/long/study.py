@@ -63,8 +63,8 @@ def build_page(content: dict[str, Any]) -> str:
     paragraphs = (
         "# The study `cpu`",
         (
-            f"{len(content['points'])} models of slices drawn from {data['distinct']:,} distinct tiles (of {data['items']:,}), two "
-            f"disjoint slices a size, {len(content['config']['seeds'])} seeds, {some['updates']:,} updates each; "
+            f"{len(content['points'])} models of slices drawn from {data['distinct']:,} distinct tiles of {data['items']:,}, "
+            f"two disjoint slices a size, {len(content['config']['seeds'])} seeds, {some['updates']:,} updates each; "
             f"{some['generations']} generations a model, {content['control']['size']} held-out pictures as control, "
             f"false-positive rate {format_percent(some['attained_rate'])}. {void} "
             f"Method: [../methods/study.md](../methods/study.md). "
