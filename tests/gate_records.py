@@ -75,8 +75,8 @@ class GateWorld:
         null = self.calibration.null(content.rule)
         evidence = CheckEvidence(
             decision=decide(by_rule[content.rule], null, content.flag_bound, content.borderline_bound),
-            item=self.items[at],
-            cluster=(self.items[at],),
+            item=self.items[at].id,
+            cluster=(self.items[at].id,),
             rules=tuple(
                 RuleFinding(
                     rule=rule,

@@ -54,8 +54,8 @@ def code_rows(rows: Floats) -> tuple[Codes, Floats]:
         InputError: a NaN or infinity among them.
 
     >>> codes, terms = code_rows(np.array([[0.6, -0.8]], np.float32))
-    >>> codes.tolist(), terms.round(4).tolist()
-    ([[95, -127]], [[0.0063, 0.0016, 0.999]])
+    >>> codes.tolist(), [round(term, 4) for term in terms[0].tolist()]
+    ([[95, -127]], [0.0063, 0.0016, 0.9991])
     """
     if not np.isfinite(rows).all():
         raise InputError("expected finite vectors, got a NaN or infinity among them", code="index_vector_length")

@@ -77,7 +77,7 @@ def test_it_is_sampled_audited_and_gated(audited_workspace: Workspace, foreign: 
     gate = open_gate(audited_workspace)
     try:
         with audited_workspace.reading() as session:
-            assert gate.load_ready_model(load_model_record(session, "theirs")).manifest.name == "small"
+            assert gate.load_ready_model(load_model_record(session, "theirs")).corpus.manifest.name == "small"
     finally:
         gate.close()
 

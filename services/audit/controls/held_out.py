@@ -43,7 +43,7 @@ def exceedance_tail(first: int, second: int, rank_first: int, rank_second: int, 
         rank_first, rank_second: rank of each half's threshold, at least 1.
         hits: fired in both halves together.
 
-    >>> exceedance_tail(2, 2, 1, 1, 1), round(exceedance_tail(2, 2, 1, 1, 2), 4)
+    >>> round(exceedance_tail(2, 2, 1, 1, 1), 4), round(exceedance_tail(2, 2, 1, 1, 2), 4)
     (1.0, 0.3333)
     """
     one = _tail_when_first_is_reached_first(first, second, rank_first, rank_second, hits)

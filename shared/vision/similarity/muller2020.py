@@ -97,10 +97,21 @@ def package_sam(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     >>> package_sam(torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1)).item()
     0.0
     """
-    x, y = (images.float() for images in float64_pair(x, y))
-    lengths = x.square().sum(dim=1).sqrt() * y.square().sum(dim=1).sqrt()
-    cosine = ((x * y).sum(dim=1) / lengths).clamp(-1, 1)
-    return torch.rad2deg(torch.acos(cosine)).double().mean(dim=(1, 2)).nan_to_num(nan=0.0)
+    first, second = (images.numpy().astype(np.float32) for images in float64_pair(x, y))
+    # Near equal pictures the angle is nothing but the rounding of these sums: one band after the other, as the package's NumPy
+    # adds them, and never in the fused steps that torch takes on some processors.
+    product, length_x, length_y = (_sum_bands(a * b) for a, b in ((first, second), (first, first), (second, second)))
+    with np.errstate(invalid="ignore"):
+        cosine = np.clip(product / (np.sqrt(length_x) * np.sqrt(length_y)), -1, 1)
+    angles = torch.from_numpy(np.degrees(np.arccos(cosine))).double()
+    return angles.mean(dim=(1, 2)).nan_to_num(nan=0.0)
+
+
+def _sum_bands(bands: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    total = bands[:, 0].copy()
+    for band in range(1, bands.shape[1]):
+        total += bands[:, band]
+    return total
 
 
 def package_uiq(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
