@@ -19,6 +19,6 @@ def test_the_docs_page_shows_the_operations_and_calls_nobody_else(page: Page, tm
         requests: list[str] = []
         page.on("request", lambda request: requests.append(request.url))
         page.goto(f"{origin}/docs")
-        page.get_by_text("Check one generation before it is released").wait_for(timeout=20_000)
+        page.get_by_text("Check generations before they are released").wait_for(timeout=20_000)
         assert page.get_by_text("Register one training image").is_visible()
     assert [url for url in requests if not url.startswith((origin, "data:"))] == []

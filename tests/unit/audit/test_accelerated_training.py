@@ -48,7 +48,19 @@ def test_two_processes_make_the_run_of_one(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
     # What a stopped run left is gone on from by both.
     run_in_killed_process(run_training, tmp_path / "together", 5)
-    command = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0", str(tmp_path / "program.py")]
+    command = [
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--rdzv-backend",
+        "c10d",
+        "--rdzv-endpoint",
+        "127.0.0.1:0",
+        "--local-addr",
+        "127.0.0.1",
+        str(tmp_path / "program.py"),
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, *command, str(tmp_path / "together")],
