@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 START_SECONDS = 120.0
 # TCP port 1 (tcpmux, RFC 1078): nothing answers there.
 NO_PORTS = (1,)
-REFUSALS = ("2xx", "404", "409", "412", "413", "415", "422")
+REFUSALS = ("2xx", "304", "404", "409", "412", "413", "415", "422")
 # How often a known name or id is taken where one could stand.
 KNOWN_SHARE = 0.5
 

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Header, Request, Response, UploadFile
+from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
@@ -88,10 +89,10 @@ def get_item(request: Request, item_id: str) -> ItemAnswer:
         return build_item_answer(session, load_item(session, item_id))
 
 
-@router.get("/{item_id}/receipt", summary="Fetch an item's receipt")
-def get_item_receipt(request: Request, item_id: str) -> Response:
+@router.get("/{item_id}/receipt", response_class=PlainTextResponse, summary="Fetch an item's receipt")
+def get_item_receipt(request: Request, item_id: str) -> PlainTextResponse:
     """Answer with the proof that the item's registration is in the log (C2SP tlog-proof)."""
     workspace: Workspace = request.app.state.workspace
     with workspace.reading() as session:
         entry_id = load_item(session, item_id).entry_id
-    return Response(workspace.log.receipt(entry_id), media_type="text/plain; charset=utf-8")
+    return PlainTextResponse(workspace.log.receipt(entry_id))
