@@ -9,7 +9,7 @@ from services.command_workspace import open_home
 from services.console import console, step_progress
 
 if TYPE_CHECKING:
-    from services.audit.sampling import Sampler
+    from services.audit.sampling.sample import Sampler
     from shared.records.models import Audit
     from shared.workspace import Workspace
 
@@ -58,9 +58,9 @@ def train(
     mixed_precision: Annotated[str, typer.Option(help="no, bf16, or fp16 on a GPU.")] = "no",
 ) -> None:
     """Train an unconditional diffusion model. Run it again after an interruption: it resumes."""
-    from services.audit.models import train_model
-    from services.audit.presets import DEMO_CONFIG
-    from services.audit.training_config import TrainingConfig
+    from services.audit.models.trained_models import train_model
+    from services.audit.training.presets import DEMO_CONFIG
+    from services.audit.training.training_config import TrainingConfig
 
     changed = {
         "resolution": resolution,
@@ -85,7 +85,7 @@ def import_(
     manifest: Annotated[str, typer.Option(help="Sealed manifest that its owner says it was trained on.")],
 ) -> None:
     """Import a model that was trained elsewhere. Its weights must be safetensors."""
-    from services.audit.imported_models import import_model
+    from services.audit.models.imported_models import import_model
 
     model = import_model(open_home(), folder, name, manifest)
     console.print(f"{model.name}: weights {model.weights_sha256}; its manifest is declared, not verified", soft_wrap=True)
@@ -101,8 +101,8 @@ def sample(
     png: Annotated[Path | None, typer.Option(help="Write each image to this folder too, as PNG named by its seed.")] = None,
 ) -> None:
     """Generate images from a model, one recorded seed each. Run it again after an interruption: it resumes."""
-    from services.audit.sample_shards import load_samples
-    from services.audit.samples import export_pngs, sample_model
+    from services.audit.sampling.sample_shards import load_samples
+    from services.audit.sampling.samples import export_pngs, sample_model
 
     with step_progress(f"sampling {model}", count) as move:
         folder = sample_model(open_home(), model, count, seed, steps, move, sampler=known_sampler(sampler))
@@ -130,8 +130,8 @@ def run(
 
     Exit status 5 where a control came out wrong and the audit is void.
     """
-    from services.audit.audits import audit_model
-    from services.audit.samples import sample_model
+    from services.audit.audits.audit import audit_model
+    from services.audit.sampling.samples import sample_model
     from shared.vision.embedding import open_embedder
 
     workspace = open_home()
@@ -158,8 +158,8 @@ def extract(
     report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
 ) -> None:
     """Extract on purpose: draw many images, take what many seeds share, and audit one of each. Exit status 5 as for run."""
-    from services.audit.audits import audit_extraction
-    from services.audit.samples import sample_model
+    from services.audit.audits.audit import audit_extraction
+    from services.audit.sampling.samples import sample_model
     from shared.vision.embedding import open_embedder
 
     workspace = open_home()
@@ -191,7 +191,7 @@ def known_sampler(name: str) -> "Sampler":
     Raises:
         InputError: there is none of this name.
     """
-    from services.audit.sampling import SAMPLERS
+    from services.audit.sampling.sample import SAMPLERS
     from shared.errors import InputError
 
     for sampler in SAMPLERS:
@@ -265,7 +265,7 @@ def list_recorded(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
 ) -> None:
     """List recorded audits, newest first: id, time, state, model, control, digest of audit.json."""
-    from services.audit.recorded_audits import page_of_audits
+    from services.audit.audits.recorded_audits import page_of_audits
 
     for one in page_of_audits(open_home(), None, limit, model).items:
         figures = f"{one.state}  {one.model}  {one.control}  {one.report_sha256}"
@@ -275,7 +275,7 @@ def list_recorded(
 @app.command()
 def show(audit_id: Annotated[str, typer.Argument(help="Id of the audit.")]) -> None:
     """Print an audit's audit.json, once it is checked against the digest in the log."""
-    from services.audit.recorded_audits import load_audit, load_audit_json
+    from services.audit.audits.recorded_audits import load_audit, load_audit_json
 
     workspace = open_home()
     typer.echo(load_audit_json(workspace, load_audit(workspace, audit_id)).decode())

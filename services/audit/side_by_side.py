@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.audit.models import train_model
+from services.audit.models.trained_models import train_model
 from services.audit.parent_process import end_with_parent
-from services.audit.samples import sample_model
-from services.audit.training_config import TrainingConfig
+from services.audit.sampling.samples import sample_model
+from services.audit.training.training_config import TrainingConfig
 from shared.errors import SleeveError, UnavailableError
 from shared.settings import Settings
 from shared.workspace import open_workspace

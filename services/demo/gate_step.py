@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from services.audit.reports.gallery import picture_uri
-from services.audit.sampling import load_samples
+from services.audit.sampling.sample import load_samples
 from services.demo.gate_client import post_check, running_server
 from services.demo.pictures import encode_png
 from shared.files import save_atomically

@@ -14,12 +14,12 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from services.audit.audits import audit_model
-from services.audit.presets import DEMO_CONFIG, DEMO_SAMPLING_STEPS
+from services.audit.audits.audit import audit_model
 from services.audit.reports.audit_report import write_report
 from services.audit.side_by_side import ModelJob, train_and_sample
 from services.audit.slices import draw_slice
-from services.audit.training_config import TrainingConfig
+from services.audit.training.presets import DEMO_CONFIG, DEMO_SAMPLING_STEPS
+from services.audit.training.training_config import TrainingConfig
 from services.console import console, progress
 from services.demo.gate_step import ask_gate
 from services.demo.pictures import write_faces, write_photographs

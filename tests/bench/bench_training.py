@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 from diffusers.optimization import get_scheduler
 
-from services.audit.diffusion_model import build_scheduler, build_unet
-from services.audit.presets import DEMO_CONFIG
-from services.audit.training_state import build_training_state
+from services.audit.training.diffusion_model import build_scheduler, build_unet
+from services.audit.training.presets import DEMO_CONFIG
+from services.audit.training.training_state import build_training_state
 
 UPDATES, ROUNDS, ITEMS = 60, 4, 64
 CONFIG = DEMO_CONFIG.model_copy(update={"lr_scheduler": "cosine"})

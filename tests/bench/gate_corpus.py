@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import select
 
-from services.audit.models import train_model
-from services.audit.training_config import TrainingConfig
+from services.audit.models.trained_models import train_model
+from services.audit.training.training_config import TrainingConfig
 from services.ingest.sources.rows import SourceOptions
 from services.ingest.sources.run import add_source
 from services.ingest.sources.source import open_source

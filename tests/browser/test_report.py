@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from services.audit.audits import audit_model
+from services.audit.audits.audit import audit_model
 from services.audit.reports.audit_report import write_report
 from shared.vision.embedding.pixels import PixelEmbedder
 from shared.workspace import Workspace

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from services.audit.audits import audit_model
-from services.audit.models import train_model
+from services.audit.audits.audit import audit_model
+from services.audit.models.trained_models import train_model
 from services.audit.reports.audit_report import write_report
-from services.audit.samples import sample_model
+from services.audit.sampling.samples import sample_model
 from services.audit.training_set import load_sealed_set
 from shared.canonical import sha256_hex
 from shared.errors import ConflictError, InputError, NotFoundError

@@ -9,10 +9,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from services.audit import cli
-from services.audit.audits import audit_extraction, audit_model
+from services.audit.audits.audit import audit_extraction, audit_model
 from services.audit.reports.audit_report import write_report
-from services.audit.sample_shards import begin_shards, load_samples, save_shard
-from services.audit.samples import export_pngs, sample_model
+from services.audit.sampling.sample_shards import begin_shards, load_samples, save_shard
+from services.audit.sampling.samples import export_pngs, sample_model
 from services.audit.training_set import load_sealed_set, load_views
 from shared.canonical import sha256_hex
 from shared.errors import InputError

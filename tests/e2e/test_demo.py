@@ -17,7 +17,7 @@ from shared.ledger.verify import verify_log
 PROGRAM = """
 import sys
 from pathlib import Path
-from services.audit.presets import DEMO_CONFIG
+from services.audit.training.presets import DEMO_CONFIG
 from services.demo.run import DemoPlan, run_demo
 config = DEMO_CONFIG.model_copy(update={"max_train_steps": 12, "checkpointing_steps": 4})
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ import torch
 from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
 from safetensors.torch import load_file, save_file
 
-from services.audit import imported_models
-from services.audit.audits import audit_model
-from services.audit.diffusion_model import load_model
-from services.audit.imported_models import import_model
+from services.audit.audits.audit import audit_model
+from services.audit.models import imported_models
+from services.audit.models.imported_models import import_model
 from services.audit.reports.audit_report import write_report
-from services.audit.samples import sample_model
+from services.audit.sampling.samples import sample_model
+from services.audit.training.diffusion_model import load_model
 from services.output_gate.gate import open_gate
 from shared.errors import ConflictError, InputError, NotFoundError, SleeveError
 from shared.ledger.verify import verify_receipt

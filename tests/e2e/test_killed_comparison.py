@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.audit import audits
+from services.audit.audits import audit as audits
 from shared.records.models import list_audits, load_model_record
 from shared.settings import Settings
 from shared.vision.embedding.pixels import PixelEmbedder

@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import select
 
-from services.audit.samples import sample_model
-from services.audit.sampling import load_samples
+from services.audit.sampling.sample import load_samples
+from services.audit.sampling.samples import sample_model
 from services.audit.training_set import load_sealed_set
 from services.output_gate.gate import open_gate
 from services.serve import create_app

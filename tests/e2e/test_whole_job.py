@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from services.audit.audits import audit_model
-from services.audit.models import train_model
-from services.audit.samples import sample_model
+from services.audit.audits.audit import audit_model
+from services.audit.models.trained_models import train_model
+from services.audit.sampling.samples import sample_model
 from services.audit.slices import draw_slice
 from services.audit.training_set import load_sealed_set
 from services.ingest.sources.bulk import register_rows

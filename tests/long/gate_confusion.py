@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from services.audit.controls.calibration import calibrate_model, record_calibration
-from services.audit.sample_shards import load_samples
+from services.audit.sampling.sample_shards import load_samples
 from services.audit.training_set import load_sealed_set
 from services.output_gate.checks.service import check_generations
 from services.output_gate.gate import Gate, open_gate

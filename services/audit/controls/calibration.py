@@ -16,7 +16,7 @@ from typing import Any
 from sqlmodel import Session
 
 from services.audit.comparison import Corpus, Matched, build_control_scores, match_against
-from services.audit.models import model_recipe
+from services.audit.models.trained_models import model_recipe
 from services.audit.training_set import SealedSet, build_corpus, load_sealed_set, load_views
 from shared.errors import InputError
 from shared.matching.null import ControlScores

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.audit.diffusion_model import Scheduler
-from services.audit.sampling import draw_batch
+from services.audit.sampling.sample import draw_batch
+from services.audit.training.diffusion_model import Scheduler
 from shared.vision.views import Pixels
 
 REPLAYED_VIEWS = 512

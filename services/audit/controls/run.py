@@ -6,9 +6,9 @@ from services.audit.controls.copycat import NOISE_LEVELS, draw_copycats
 from services.audit.controls.held_out import check_held_out
 from services.audit.controls.optimum import draw_replays
 from services.audit.controls.outcome import ControlCheck, ControlOutcome, check_copies_are_found
-from services.audit.diffusion_model import load_model
-from services.audit.models import model_recipe
-from services.audit.sampling import SAMPLERS, Samples, build_sampling_scheduler
+from services.audit.models.trained_models import model_recipe
+from services.audit.sampling.sample import SAMPLERS, Samples, build_sampling_scheduler
+from services.audit.training.diffusion_model import load_model
 from shared.matching.rules.panel import build_panel
 from shared.vision.embedding import Embedder
 from shared.vision.view_store import ViewStore

@@ -5,15 +5,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from services.audit.long_work.requests import AUDIT, AuditRequest, verify_audit
-from services.audit.recorded_audits import (
+from services.audit.audits.recorded_audits import (
     AuditSummary,
     load_audit,
     load_audit_content,
     load_audit_json,
     page_of_audits,
 )
-from services.audit.recorded_reports import build_recorded_report
+from services.audit.long_work.requests import AUDIT, AuditRequest, verify_audit
+from services.audit.reports.recorded_reports import build_recorded_report
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES

@@ -7,8 +7,8 @@ from fastapi.responses import HTMLResponse
 
 from services.audit.endpoints.audits import HTML_ANSWER, JSON_ANSWER, REPORT_HEADERS
 from services.audit.long_work.requests import STUDY, verify_study
-from services.audit.recorded_reports import build_recorded_study_report
-from services.audit.recorded_studies import StudySummary, load_study_content, load_study_json, page_of_studies
+from services.audit.reports.recorded_reports import build_recorded_study_report
+from services.audit.studies.recorded_studies import StudySummary, load_study_content, load_study_json, page_of_studies
 from services.audit.studies.study_config import StudyConfig
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.paging import Page

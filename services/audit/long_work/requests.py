@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
-from services.audit.recorded_models import find_same_model, verify_for_training
+from services.audit.models.recorded_models import find_same_model, verify_for_training
 from services.audit.studies.study_config import StudyConfig
-from services.audit.training_config import TrainingConfig
+from services.audit.training.training_config import TrainingConfig
 from shared.errors import NotFoundError
 from shared.names import NAME
 from shared.records.items import has_dataset

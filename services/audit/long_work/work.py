@@ -11,9 +11,9 @@ def train_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) ->
     """Train a model and record it; a step is an optimiser update.
 
     Raises:
-        SleeveError: as `services.audit.models.train_model`.
+        SleeveError: as `services.audit.models.trained_models.train_model`.
     """
-    from services.audit.models import train_model
+    from services.audit.models.trained_models import train_model
 
     asked = TrainingRequest.model_validate(request)
     model = train_model(
@@ -30,9 +30,9 @@ def audit_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) ->
     """Sample a model, compare, record and report; a step is a generation drawn, the last one all the rest.
 
     Raises:
-        SleeveError: as `services.audit.whole_audit.run_audit`.
+        SleeveError: as `services.audit.audits.whole_audit.run_audit`.
     """
-    from services.audit.whole_audit import run_audit
+    from services.audit.audits.whole_audit import run_audit
 
     asked = AuditRequest.model_validate(request)
     steps = asked.generations + 1

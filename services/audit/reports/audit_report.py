@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from services.audit.reports.gallery import GalleryRow, build_gallery, text_uri
 from services.audit.reports.plots import median_ssim, plot_distributions
-from services.audit.sample_shards import load_samples
+from services.audit.sampling.sample_shards import load_samples
 from shared.code_version import package_versions
 from shared.files import save_atomically
 from shared.matching.intervals import upper_bound

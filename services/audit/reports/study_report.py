@@ -8,11 +8,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from services.audit.recorded_audits import load_audit, load_audit_content
-from services.audit.recorded_samples import load_judged_samples
+from services.audit.audits.recorded_audits import load_audit, load_audit_content
 from services.audit.reports.audit_report import build_environment
 from services.audit.reports.gallery import build_gallery
 from services.audit.reports.study_plots import plot_curve, plot_sweep, plot_training
+from services.audit.sampling.recorded_samples import load_judged_samples
 from shared.errors import InputError
 from shared.matching.intervals import upper_bound
 from shared.records.studies import Study

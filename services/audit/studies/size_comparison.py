@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from services.audit.audits import audit_calibrated
+from services.audit.audits.audit import audit_calibrated
 from services.audit.comparison import compare, match_against
 from services.audit.controls import MeasuredSlice, calibrate_by, measure_slice
-from services.audit.models import model_recipe
-from services.audit.samples import samples_folder
-from services.audit.sampling import load_samples
+from services.audit.models.trained_models import model_recipe
+from services.audit.sampling.sample import load_samples
+from services.audit.sampling.samples import samples_folder
 from services.audit.studies.study_config import SAMPLE_SEED, StudyConfig, StudyModel
 from services.audit.studies.twins import compare_twins
 from shared.canonical import canonical_json

@@ -16,8 +16,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from services.audit.sample_shards import is_finished
-from services.audit.samples import samples_folder
+from services.audit.sampling.sample_shards import is_finished
+from services.audit.sampling.samples import samples_folder
 from services.audit.side_by_side import ModelJob, train_and_sample
 from services.audit.studies.size_comparison import SizeComparison, compare_size
 from services.audit.studies.study_config import SAMPLE_SEED, StudyConfig, StudyModel

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from services.audit.recorded_audits import load_audit, load_audit_content
+from services.audit.audits.recorded_audits import load_audit, load_audit_content
 from services.audit.studies.size_comparison import SizeComparison
 from services.audit.studies.study_config import StudyConfig, StudyModel
 from services.audit.studies.study_slices import StudySlices

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.audit.models import model_recipe
+from services.audit.models.trained_models import model_recipe
 from services.audit.studies.distinct import DistinctPictures, find_distinct
 from services.audit.studies.study_config import StudyConfig
 from shared.errors import InputError

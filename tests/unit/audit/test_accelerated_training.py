@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from services.audit.accelerated_training import open_accelerator
-from services.audit.training import cpu_threads, train
+from services.audit.training.accelerated_training import open_accelerator
+from services.audit.training.train import cpu_threads, train
 from shared.errors import InputError
 from tests.unit.audit.tiny_runs import CONFIG, build_views, run_in_killed_process, run_training
 
@@ -21,8 +21,8 @@ WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 PROGRAM = """
 import sys
 from pathlib import Path
-from services.audit.accelerated_training import open_accelerator
-from services.audit.training import train
+from services.audit.training.accelerated_training import open_accelerator
+from services.audit.training.train import train
 from tests.unit.audit.tiny_runs import CONFIG, build_views
 accelerator = open_accelerator(CONFIG)
 assert accelerator is not None and accelerator.num_processes == 2

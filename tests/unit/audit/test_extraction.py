@@ -5,8 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from services.audit import extraction
-from services.audit.extraction import find_cliques, relate
+from services.audit.audits import extraction
+from services.audit.audits.extraction import find_cliques, relate
 from shared.errors import InputError
 from shared.matching.tile_distances import tile_distances
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from diffusers import DDIMPipeline
 
-from services.audit import sampling
-from services.audit.diffusion_model import load_model, weights_sha256
-from services.audit.sampling import load_samples, sample
-from services.audit.training import cpu_threads
+from services.audit.sampling import sample as sampling
+from services.audit.sampling.sample import load_samples, sample
+from services.audit.training.diffusion_model import load_model, weights_sha256
+from services.audit.training.train import cpu_threads
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, UnavailableError
 from tests.unit.audit.tiny_runs import run_in_killed_process, run_sampling, run_training
 

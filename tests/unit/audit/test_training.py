@@ -11,12 +11,12 @@ import torch
 from diffusers import DDPMPipeline
 
 from services.audit.atomic_folders import UNFINISHED_PREFIX, locked_folder
-from services.audit.checkpoints import checkpoint_folders
-from services.audit.diffusion_model import load_model, weights_sha256
-from services.audit.kept_models import load_kept_folder
-from services.audit.presets import DEMO_CONFIG
-from services.audit.training import TrainedModel, TrainingConfig, cpu_threads, load_training_config, train
-from services.audit.training_state import DataOrder, build_training_state
+from services.audit.training.checkpoints import checkpoint_folders
+from services.audit.training.diffusion_model import load_model, weights_sha256
+from services.audit.training.kept_models import load_kept_folder
+from services.audit.training.presets import DEMO_CONFIG
+from services.audit.training.train import TrainedModel, TrainingConfig, cpu_threads, load_training_config, train
+from services.audit.training.training_state import DataOrder, build_training_state
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, UnavailableError
 from tests.unit.audit.tiny_runs import CONFIG, KEPT_AT, build_views, run_in_killed_process, run_training
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from services.audit.sampling import Samples, sample
-from services.audit.training import TrainedModel, TrainingConfig, train
+from services.audit.sampling.sample import Samples, sample
+from services.audit.training.train import TrainedModel, TrainingConfig, train
 from shared.vision.views import Pixels
 
 CONFIG = TrainingConfig(
@@ -36,7 +36,7 @@ CONFIG = TrainingConfig(
 KEPT_AT = (5,)
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["services.audit.training", "services.audit.sampling"])
+_processes.set_forkserver_preload(["services.audit.training.train", "services.audit.sampling.sample"])
 
 
 def build_views(count: int = 5, channels: int = 1) -> Pixels:

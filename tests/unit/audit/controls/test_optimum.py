@@ -8,8 +8,8 @@ import torch
 from diffusers import DDPMScheduler
 
 from services.audit.controls.optimum import SAMPLES, ExactOptimum, draw_replays
-from services.audit.sampling import build_sampling_scheduler
-from services.audit.training import cpu_threads
+from services.audit.sampling.sample import build_sampling_scheduler
+from services.audit.training.train import cpu_threads
 from tests.unit.audit.tiny_runs import build_views
 
 PREDICTIONS = ("epsilon", "sample", "v_prediction")

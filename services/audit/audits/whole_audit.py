@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.audit.audits import audit_model
+from services.audit.audits.audit import audit_model
 from services.audit.reports.audit_report import write_report
-from services.audit.samples import sample_model
+from services.audit.sampling.samples import sample_model
 from shared.records.models import Audit
 from shared.vision.embedding import open_embedder
 from shared.workspace import Workspace

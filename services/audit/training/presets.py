@@ -1,6 +1,6 @@
 """Settings that were measured and are kept by name."""
 
-from services.audit.training_config import TrainingConfig
+from services.audit.training.training_config import TrainingConfig
 
 # Found by measuring on `skimage.data.lfw_subset()[:100]` at 24 × 24 grey, about 50 seconds of one CPU thread a model. Of 128
 # generations 98 and 100 % were copies with 8 training faces (two slices, all 8 faces copied), 20 and 52 % with 64 (two

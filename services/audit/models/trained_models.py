@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection
 
 from sqlmodel import Session
 
-from services.audit.accelerated_training import is_main, main_first, open_accelerator, wait
-from services.audit.recorded_models import find_same_model, verify_for_training
-from services.audit.training import TrainedModel, TrainingConfig, train
+from services.audit.models.recorded_models import find_same_model, verify_for_training
+from services.audit.training.accelerated_training import is_main, main_first, open_accelerator, wait
+from services.audit.training.train import TrainedModel, TrainingConfig, train
 from services.audit.training_set import SealedSet, load_sealed_set, load_views
 from shared.clock import timestamp, utc_now
 from shared.code_version import code_version

@@ -22,10 +22,10 @@ from diffusers import UNet2DModel
 from sqlmodel import Session
 
 from services.audit.atomic_folders import locked_folder, new_folder, remove_unfinished
-from services.audit.checkpoints import checkpoint_folders
-from services.audit.diffusion_model import load_model, weight_files, weights_sha256
-from services.audit.model_card import build_imported_card
-from services.audit.training import RECORD_FILE
+from services.audit.training.checkpoints import checkpoint_folders
+from services.audit.training.diffusion_model import load_model, weight_files, weights_sha256
+from services.audit.training.model_card import build_imported_card
+from services.audit.training.train import RECORD_FILE
 from services.audit.training_set import SealedSet, load_sealed_set
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import timestamp, utc_now

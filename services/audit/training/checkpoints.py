@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from services.audit.atomic_folders import new_folder
-from services.audit.training_state import TrainingState
+from services.audit.training.training_state import TrainingState
 from shared.canonical import canonical_json
 from shared.errors import ConflictError, CorruptStateError
 

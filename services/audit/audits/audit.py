@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlmodel import Session
 
-from services.audit.attacks import Attack, all_generations, extracted_generations
-from services.audit.audit_content import build_audit
+from services.audit.audits.attacks import Attack, all_generations, extracted_generations
+from services.audit.audits.audit_content import build_audit
+from services.audit.audits.pair_files import PAIRS_FILE, RESULTS_FILE, build_results, describe_results, write_pairs
 from services.audit.comparison import Comparison, compare, embed_views, match_against
 from services.audit.controls import (
     CalibratedModel,
@@ -26,8 +27,7 @@ from services.audit.controls import (
     record_calibration,
     run_controls,
 )
-from services.audit.pair_files import PAIRS_FILE, RESULTS_FILE, build_results, describe_results, write_pairs
-from services.audit.sample_shards import Samples, load_samples
+from services.audit.sampling.sample_shards import Samples, load_samples
 from services.audit.statistics.summary import build_statistics
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import timestamp, utc_now

@@ -25,7 +25,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
 from safetensors import SafetensorError
 
-from services.audit.training_config import TrainingConfig
+from services.audit.training.training_config import TrainingConfig
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import CorruptStateError, InputError, NotFoundError
 

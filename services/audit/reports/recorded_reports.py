@@ -9,9 +9,9 @@ Rules, in order:
 
 from threading import Lock
 
-from services.audit.recorded_audits import load_audit_content
-from services.audit.recorded_samples import judged_samples_folder
-from services.audit.recorded_studies import load_study_content
+from services.audit.audits.recorded_audits import load_audit_content
+from services.audit.sampling.recorded_samples import judged_samples_folder
+from services.audit.studies.recorded_studies import load_study_content
 from shared.records.models import Audit
 from shared.records.studies import Study
 from shared.workspace import Workspace

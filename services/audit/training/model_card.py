@@ -4,7 +4,7 @@ The front matter is what model hubs read. Source: Mitchell et al. 2019 (arXiv:18
 specification of huggingface/hub-docs, modelcard.md.
 """
 
-from services.audit.training_config import TrainingConfig
+from services.audit.training.training_config import TrainingConfig
 
 _CARD = """---
 library_name: diffusers

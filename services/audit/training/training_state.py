@@ -20,8 +20,8 @@ from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel, compute_density_for_timestep_sampling
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
-from services.audit.diffusion_model import build_scheduler, build_unet
-from services.audit.training_config import TrainingConfig
+from services.audit.training.diffusion_model import build_scheduler, build_unet
+from services.audit.training.training_config import TrainingConfig
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.vision.views import Pixels

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.extraction import find_cliques
-from services.audit.sample_shards import Samples
+from services.audit.audits.extraction import find_cliques
+from services.audit.sampling.sample_shards import Samples
 from shared.vision.views import Pixels
 
 AttackKind = Literal["regurgitation", "extraction"]

@@ -28,8 +28,7 @@ from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 
 from services.audit.atomic_folders import locked_folder, remove_unfinished
-from services.audit.diffusion_model import Scheduler, load_model, weights_sha256
-from services.audit.sample_shards import (
+from services.audit.sampling.sample_shards import (
     Samples,
     begin_shards,
     load_samples,
@@ -37,7 +36,8 @@ from services.audit.sample_shards import (
     save_shard,
     shard_count,
 )
-from services.audit.training import cpu_threads
+from services.audit.training.diffusion_model import Scheduler, load_model, weights_sha256
+from services.audit.training.train import cpu_threads
 from shared.errors import InputError, UnavailableError
 from shared.vision.views import Pixels
 

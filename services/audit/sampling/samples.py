@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from services.audit.kept_models import load_kept_folder
-from services.audit.sample_shards import Samples, samples_folder
-from services.audit.sampling import Sampler, sample
+from services.audit.sampling.sample import Sampler, sample
+from services.audit.sampling.sample_shards import Samples, samples_folder
+from services.audit.training.kept_models import load_kept_folder
 from shared.files import save_all_atomically
 from shared.records.models import load_model_record
 from shared.vision.views import view_to_image

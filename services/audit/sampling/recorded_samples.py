@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from services.audit.sample_shards import Samples, load_samples, load_settings, samples_folder
+from services.audit.sampling.sample_shards import Samples, load_samples, load_settings, samples_folder
 from shared.errors import NotFoundError
 from shared.workspace import Workspace
 
