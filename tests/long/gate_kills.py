@@ -118,6 +118,11 @@ class Servers:
         tally.restart_seconds.append(time.monotonic() - begun)
         return url
 
+    @property
+    def pid(self) -> int:
+        """Process id of the server that was started last."""
+        return int(self._process.pid)
+
     def kill(self) -> None:
         """Kill the server with SIGKILL."""
         os.kill(self._process.pid, signal.SIGKILL)
@@ -215,7 +220,7 @@ class Clients:
 def run_gate_kills(folder: Path, database_url: str, kills: int, seed: int, tally: GateTally | None = None) -> GateTally:
     """Kill a server this many times, start it once more for what got no answer, and return what was found."""
     chance, tally, home = random.Random(seed), tally or GateTally(), folder / "home"
-    originals = _prepare(home, database_url)
+    originals = prepare(home, database_url)
     servers, clients = Servers(home, database_url), Clients(originals)
     while tally.kills < kills:
         clients.run(servers.start(tally), chance, servers)
@@ -223,13 +228,13 @@ def run_gate_kills(folder: Path, database_url: str, kills: int, seed: int, tally
         if clients.problems:
             raise RuntimeError(f"a check was refused: {clients.problems[0]}")
         if tally.kills % EVERY == 0 and tally.kills < kills:
-            _check(home, database_url, clients, tally)
-    _answer_the_rest(servers, clients, tally)
-    _check(home, database_url, clients, tally)
+            check_store(home, database_url, clients, tally)
+    answer_the_rest(servers, clients, tally)
+    check_store(home, database_url, clients, tally)
     return tally
 
 
-def _answer_the_rest(servers: Servers, clients: Clients, tally: GateTally) -> None:
+def answer_the_rest(servers: Servers, clients: Clients, tally: GateTally) -> None:
     """Send again what got no answer, and wait for every job that was acknowledged."""
     url = servers.start(tally)
     with httpx.Client(base_url=url, timeout=ANSWER_SECONDS) as client:
@@ -248,7 +253,8 @@ def _answer_the_rest(servers: Servers, clients: Clients, tally: GateTally) -> No
     servers.kill()
 
 
-def _check(home: Path, database_url: str, clients: Clients, tally: GateTally) -> None:
+def check_store(home: Path, database_url: str, clients: Clients, tally: GateTally) -> None:
+    """Hold what was acknowledged against log and database, and put what is wrong into the tally."""
     from sqlmodel import select
 
     from services.output_gate.completeness.count import CompletenessCount
@@ -290,8 +296,12 @@ def _count_unasked(clients: Clients, made: int) -> int:
     return max(made - sent, 0)
 
 
-def _prepare(home: Path, database_url: str) -> list[bytes]:
-    """Make a workspace with one audited model in a process of its own, so that no thread of it is forked later."""
+def prepare(home: Path, database_url: str) -> list[bytes]:
+    """Make a workspace with one audited model, in a process of its own so that no thread of it is forked later.
+
+    Returns:
+        The pictures that the model was trained on.
+    """
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         return list(pool.apply(build_audited_home, (str(home), database_url)))
