@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from services.command_input import read_bytes
 from services.console import console
 from shared.errors import InputError
 
@@ -57,20 +58,13 @@ def measure_files(first: Path, second: Path) -> dict[str, Any]:
     from shared.settings import load_settings
     from shared.vision.images import decode_image, image_limits
 
-    images = [np.asarray(decode_image(_read(path), image_limits(load_settings())).pixels) for path in (first, second)]
+    images = [np.asarray(decode_image(read_bytes(path), image_limits(load_settings())).pixels) for path in (first, second)]
     if images[0].shape != images[1].shape:
         sizes = [f"{image.shape[1]}×{image.shape[0]}" for image in images]
         raise InputError(f"expected images of equal size, got {sizes[0]} and {sizes[1]}", code="sizes_differ")
     from shared.vision.similarity.compare import compare_arrays
 
     return compare_arrays(images[0], images[1])
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", code="file_missing") from error
 
 
 def show_rows(rows: list[dict[str, Any]]) -> None:

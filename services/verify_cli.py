@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from services.command_input import read_bytes, show_json
 from services.console import console
 from shared.canonical import sha256_hex
 from shared.errors import InputError
@@ -47,21 +48,9 @@ def load_text(file: Path, kind: str) -> str:
         InputError: it cannot be read or is not UTF-8.
     """
     try:
-        return load_bytes(file, kind).decode()
+        return read_bytes(file).decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{kind} {file} cannot be read", code="file_missing") from error
-
-
-def load_bytes(file: Path, kind: str) -> bytes:
-    """Read a file that an argument names.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{kind} {file} cannot be read", code="file_missing") from error
+        raise InputError(f"expected a {kind}, got {file}, which is no UTF-8 text", code="text_expected") from error
 
 
 @app.command()
@@ -80,7 +69,7 @@ def receipt(
         soft_wrap=True,
     )
     if show:
-        console.print_json(verified.entry.model_dump_json())
+        show_json(verified.entry)
 
 
 @app.command()
@@ -93,7 +82,7 @@ def membership(
     """Verify, offline, that an image is in a sealed manifest, or that it is not; the line says which."""
     from shared.records.membership import verify_membership
 
-    sha256 = sha256_hex(load_bytes(image, "image")) if image is not None else None
+    sha256 = sha256_hex(read_bytes(image)) if image is not None else None
     found = verify_membership(load_text(file, "membership proof"), load_vkey(key), sha256=sha256)
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))

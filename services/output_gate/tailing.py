@@ -8,13 +8,14 @@ Rules, in order:
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from time import monotonic
 
 import structlog
 
 from services.output_gate.indexing import Indexer
+from shared.background import working_beside
 from shared.errors import SleeveError
 
 # One read of the newest checkpoint; with embedding, far below the five seconds in which a registration is to be seen.
@@ -27,17 +28,9 @@ REST_SECONDS = 1.0
 log = structlog.get_logger()
 
 
-@contextmanager
-def background_indexing(indexer: Indexer) -> Iterator[None]:
+def background_indexing(indexer: Indexer) -> AbstractContextManager[None]:
     """Keep an index up with the log, in a thread, as long as the block runs."""
-    stop = threading.Event()
-    thread = threading.Thread(target=_tail, args=(indexer, stop), name="indexer")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    return working_beside(partial(_tail, indexer), "indexer")
 
 
 def _tail(indexer: Indexer, stop: threading.Event) -> None:

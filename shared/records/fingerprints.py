@@ -4,28 +4,19 @@ Rules, in order:
 
 1. A fingerprint belongs to a blob and a recipe; another recipe makes another row and changes none.
 2. A blob whose bytes cannot be read or decoded has a row too, with the reason and without digests.
-3. Ids grow in the order of commits and are never used twice: who has read up to an id reads on from there.
-4. Everything here can be deleted and made again from the blobs.
+3. Everything here can be deleted and made again from the blobs.
 
 Nothing here commits: the caller owns the transaction.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-import sqlalchemy
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, UniqueConstraint
+from sqlalchemy import Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, Session, SQLModel, col, delete, func, select
 
-from shared.records.insertion import in_chunks, insert_missing, table_of
+from shared.records.hash_rows import ROW_ID, HashTable
+from shared.records.insertion import in_chunks
 from shared.records.items import Blob, Item
-
-# SQLite makes row ids for a column declared INTEGER only.
-_ROW_ID = BigInteger().with_variant(Integer, "sqlite")
-
-# "sleeve-f" in ASCII: PostgreSQL's key of the lock that makes ids grow in the order of commits.
-_WRITE_LOCK_KEY = int.from_bytes(b"sleeve-f")
 
 
 class Fingerprint(SQLModel, table=True):
@@ -38,7 +29,7 @@ class Fingerprint(SQLModel, table=True):
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = Field(default=None, sa_column=Column(_ROW_ID, primary_key=True))
+    id: int | None = Field(default=None, sa_column=Column(ROW_ID, primary_key=True))
     blob_sha256: str = Field(foreign_key="blob.sha256", max_length=64)
     recipe: int
     pixels_sha256: str | None = Field(default=None, max_length=64, index=True)
@@ -48,40 +39,7 @@ class Fingerprint(SQLModel, table=True):
     failure: str | None = None
 
 
-@dataclass(frozen=True)
-class StoredHash:
-    """A fingerprint's PDQ hash; None where the blob could not be decoded."""
-
-    id: int
-    pdq: bytes | None
-    quality: int | None
-
-
-@dataclass(frozen=True)
-class Extent:
-    """How many fingerprints of a recipe there are, and the highest id among them; 0 where there is none."""
-
-    count: int
-    last_id: int
-
-
-def measure_extent(session: Session, recipe: int) -> Extent:
-    """Return count and highest id of a recipe's fingerprints, of one moment."""
-    query = select(func.count(), func.max(Fingerprint.id)).where(Fingerprint.recipe == recipe)
-    count, last_id = session.exec(query).one()
-    return Extent(count, last_id or 0)
-
-
-def load_hashes(session: Session, recipe: int, after_id: int, last_id: int, limit: int) -> list[StoredHash]:
-    """Return up to `limit` hashes of a recipe with after_id < id ≤ last_id, in the order of their ids."""
-    row = table_of(Fingerprint).c
-    query = (
-        sqlalchemy.select(row.id, row.pdq, row.quality)
-        .where(row.recipe == recipe, row.id > after_id, row.id <= last_id)
-        .order_by(row.id)
-        .limit(limit)
-    )
-    return [StoredHash(*facts) for facts in session.execute(query)]
+FINGERPRINTS = HashTable(Fingerprint, "blob_sha256", b"sleeve-f")
 
 
 def load_pending_blobs(session: Session, recipe: int, after: str, up_to: str, limit: int) -> list[str]:
@@ -102,23 +60,11 @@ def count_blobs(session: Session) -> int:
     return session.exec(select(func.count()).select_from(Blob)).one()
 
 
-def save_fingerprints(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep fingerprints; one that is there already, by another process say, stays."""
-    _order_commits(session)
-    insert_missing(session, Fingerprint, sorted(rows, key=lambda row: str(row["blob_sha256"])))
-
-
 def delete_fingerprints(session: Session, *, only_failed: bool = False) -> None:
     """Delete fingerprints of every recipe, or those of blobs that could not be read or decoded, to be made again."""
-    _order_commits(session)
+    FINGERPRINTS.order_commits(session)
     everything = delete(Fingerprint)
     session.execute(everything.where(col(Fingerprint.failure).is_not(None)) if only_failed else everything)
-
-
-def _order_commits(session: Session) -> None:
-    # SQLite has one writer at a time; on PostgreSQL a row with a lower id could otherwise become visible later.
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(sqlalchemy.select(func.pg_advisory_xact_lock(_WRITE_LOCK_KEY)))
 
 
 def load_failed_blobs(session: Session, recipe: int) -> list[tuple[str, str]]:
@@ -129,21 +75,6 @@ def load_failed_blobs(session: Session, recipe: int) -> list[tuple[str, str]]:
         .order_by(col(Fingerprint.blob_sha256))
     )
     return [(digest, failure or "") for digest, failure in session.exec(query)]
-
-
-def find_blobs_of_pixels(session: Session, recipe: int, pixels_sha256: str) -> list[str]:
-    """Return the digests of the blobs that decode to these pixels."""
-    query = select(Fingerprint.blob_sha256).where(Fingerprint.pixels_sha256 == pixels_sha256, Fingerprint.recipe == recipe)
-    return list(session.exec(query))
-
-
-def load_blobs_of(session: Session, fingerprint_ids: Sequence[int]) -> dict[int, str]:
-    """Return the blobs' digests by the ids of their fingerprints."""
-    found: dict[int, str] = {}
-    for chunk in in_chunks(fingerprint_ids):
-        query = select(Fingerprint.id, Fingerprint.blob_sha256).where(col(Fingerprint.id).in_(chunk))
-        found |= {row_id: digest for row_id, digest in session.exec(query) if row_id is not None}
-    return found
 
 
 def load_items_of(session: Session, blobs: Sequence[str]) -> list[tuple[str, str]]:

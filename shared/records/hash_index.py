@@ -2,20 +2,20 @@
 
 Rules, in order:
 
-1. Ids of fingerprints grow in the order of commits: what is new has a higher id than anything read.
+1. Ids of rows grow in the order of commits: what is new has a higher id than anything read.
 2. After reading on, what is held must be as many rows as the database has; otherwise rows were deleted, and all is read anew.
 3. What was handed out does not change while more is added behind it.
 """
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import Session
 
-from shared.records.fingerprints import Extent, StoredHash, load_hashes, measure_extent
+from shared.records.fingerprints import FINGERPRINTS
+from shared.records.hash_rows import HashTable, StoredHash
 from shared.vision.fingerprints import RECIPE
 from shared.vision.pdq_thresholds import MIN_QUALITY
 from shared.vision.perceptual_hash import WORDS, PackedHashes, pack_hashes
@@ -52,19 +52,10 @@ def _allocate(capacity: int) -> KnownHashes:
 
 
 class HashIndex:
-    """The hashes of one table of a database, those of the registered blobs by default; safe to use from several threads.
+    """The hashes of one table of a database, those of the registered blobs by default; safe to use from several threads."""
 
-    Args:
-        measure: returns how many rows of a recipe there are.
-        load: returns up to so many rows of a recipe with after_id < id ≤ last_id.
-    """
-
-    def __init__(
-        self,
-        measure: Callable[[Session, int], Extent] = measure_extent,
-        load: Callable[[Session, int, int, int, int], list[StoredHash]] = load_hashes,
-    ) -> None:
-        self._measure, self._load = measure, load
+    def __init__(self, table: HashTable = FINGERPRINTS) -> None:
+        self.table = table
         self._busy = threading.Lock()
         self._reset()
 
@@ -76,7 +67,7 @@ class HashIndex:
     def refresh(self, session: Session) -> KnownHashes:
         """Read what is new and return all."""
         with self._busy:
-            extent = self._measure(session, RECIPE)
+            extent = self.table.measure(session, RECIPE)
             self._read_on(session, extent.last_id)
             if self._known.fingerprints != extent.count:
                 self._reset()
@@ -85,7 +76,7 @@ class HashIndex:
 
     def _read_on(self, session: Session, last_id: int) -> None:
         while self._last_id < last_id:
-            rows = self._load(session, RECIPE, self._last_id, last_id, READ_ROWS)
+            rows = self.table.load(session, RECIPE, self._last_id, last_id, READ_ROWS)
             if not rows:
                 return
             self._add(rows)

@@ -22,18 +22,14 @@ from diffusers import UNet2DModel
 from sqlmodel import Session
 
 from services.audit.atomic_folders import locked_folder, new_folder, remove_unfinished
+from services.audit.models.recorded_models import record_model
 from services.audit.training.checkpoints import checkpoint_folders
 from services.audit.training.diffusion_model import load_model, weight_files, weights_sha256
 from services.audit.training.model_card import build_imported_card
 from services.audit.training.train import RECORD_FILE
 from services.audit.training_set import SealedSet, load_sealed_set
 from shared.canonical import canonical_json, sha256_hex
-from shared.clock import timestamp, utc_now
-from shared.code_version import code_version
 from shared.errors import ConflictError, InputError, NotFoundError
-from shared.ids import new_id
-from shared.ledger.entries import Entry
-from shared.ledger.log import Log
 from shared.names import check_name
 from shared.records.models import Model, find_model
 from shared.workspace import Workspace
@@ -174,39 +170,15 @@ def _check_free(folder: Path) -> None:
 
 
 def _record(session: Session, sealed: SealedSet, folder: Path, resolution_px: int, channels: int) -> Model:
-    name, model_id, now, digest = folder.name, new_id(), utc_now(), weights_sha256(folder)
     configuration = _configuration(folder)
-    config_sha256 = sha256_hex(canonical_json(configuration))
-    entry = Entry(
-        type="model.imported",
-        at=timestamp(now),
-        subject={"model": model_id},
-        body={
-            "name": name,
-            "manifest_id": sealed.manifest.id,
-            "manifest_root": sealed.manifest.root,
-            "weights_sha256": digest,
-            "config_sha256": config_sha256,
-            "code_version": code_version(),
-            "updates": None,
-            "seed": None,
-        },
-    )
-    [entry_id] = Log.append(session, [entry])
-    model = Model(
-        id=model_id,
-        name=name,
-        manifest_id=sealed.manifest.id,
-        folder=f"models/{name}",
+    return record_model(
+        session,
+        sealed.manifest,
+        name=folder.name,
         origin="imported",
-        weights_sha256=digest,
-        config_sha256=config_sha256,
+        weights_sha256=weights_sha256(folder),
+        config_sha256=sha256_hex(canonical_json(configuration)),
+        config=configuration,
         resolution_px=resolution_px,
         channels=channels,
-        config=configuration,
-        entry_id=entry_id,
-        created_at=now,
     )
-    session.add(model)
-    session.flush()
-    return model

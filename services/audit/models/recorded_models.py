@@ -1,11 +1,18 @@
-"""Models as recorded: what a name stands for already, and what a model may be trained on.
+"""Models as recorded: what a name stands for already, what a model may be trained on, and the record with its log entry.
 
 Nothing here brings torch, so that a request is refused by the server and not by the process that would do the work.
 """
 
+from typing import Any
+
 from sqlmodel import Session
 
+from shared.clock import timestamp, utc_now
+from shared.code_version import code_version
 from shared.errors import ConflictError, InputError
+from shared.ids import new_id
+from shared.ledger.entries import Entry
+from shared.ledger.log import Log
 from shared.records.manifests import Manifest
 from shared.records.models import Model, find_model
 
@@ -40,3 +47,70 @@ def find_same_model(session: Session, name: str, manifest: Manifest, config_sha2
             code="model_exists",
         )
     return known
+
+
+def record_model(
+    session: Session,
+    manifest: Manifest,
+    *,
+    name: str,
+    origin: str,
+    weights_sha256: str,
+    config_sha256: str,
+    config: dict[str, Any],
+    resolution_px: int,
+    channels: int,
+    updates: int | None = None,
+    seed: int | None = None,
+) -> Model:
+    """Record a model whose folder is in place, with its log entry.
+
+    Args:
+        session: a transaction, which the caller commits.
+        manifest: what it was trained on, or what its owner says so of.
+        name: not taken yet; the folder is that of this name below `models/`.
+        origin: trained or imported.
+        weights_sha256: of its weight files.
+        config_sha256: of its configuration.
+        config: what it was trained with, or its folder's configuration files.
+        resolution_px: side of its pictures.
+        channels: 1 or 3.
+        updates: how many it was trained by; None where that is not known.
+        seed: of the training; None where that is not known.
+    """
+    model_id, now = new_id(), utc_now()
+    entry = Entry(
+        type=f"model.{origin}",
+        at=timestamp(now),
+        subject={"model": model_id},
+        body={
+            "name": name,
+            "manifest_id": manifest.id,
+            "manifest_root": manifest.root,
+            "weights_sha256": weights_sha256,
+            "config_sha256": config_sha256,
+            "code_version": code_version(),
+            "updates": updates,
+            "seed": seed,
+        },
+    )
+    [entry_id] = Log.append(session, [entry])
+    model = Model(
+        id=model_id,
+        name=name,
+        manifest_id=manifest.id,
+        folder=f"models/{name}",
+        origin=origin,
+        weights_sha256=weights_sha256,
+        config_sha256=config_sha256,
+        resolution_px=resolution_px,
+        channels=channels,
+        config=config,
+        updates=updates,
+        seed=seed,
+        entry_id=entry_id,
+        created_at=now,
+    )
+    session.add(model)
+    session.flush()
+    return model

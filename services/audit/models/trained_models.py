@@ -12,15 +12,10 @@ from collections.abc import Callable, Collection
 
 from sqlmodel import Session
 
-from services.audit.models.recorded_models import find_same_model, verify_for_training
+from services.audit.models.recorded_models import find_same_model, record_model, verify_for_training
 from services.audit.training.accelerated_training import is_main, main_first, open_accelerator, wait
 from services.audit.training.train import TrainedModel, TrainingConfig, train
 from services.audit.training_set import SealedSet, load_sealed_set, load_views
-from shared.clock import timestamp, utc_now
-from shared.code_version import code_version
-from shared.ids import new_id
-from shared.ledger.entries import Entry
-from shared.ledger.log import Log
 from shared.names import check_name
 from shared.records.models import Model, load_model_record
 from shared.vision.views import ViewRecipe
@@ -91,39 +86,16 @@ def train_model(
 
 
 def _record(session: Session, name: str, sealed: SealedSet, config: TrainingConfig, trained: TrainedModel) -> Model:
-    model_id, now = new_id(), utc_now()
-    entry = Entry(
-        type="model.trained",
-        at=timestamp(now),
-        subject={"model": model_id},
-        body={
-            "name": name,
-            "manifest_id": sealed.manifest.id,
-            "manifest_root": sealed.manifest.root,
-            "weights_sha256": trained.weights_sha256,
-            "config_sha256": trained.config_sha256,
-            "code_version": code_version(),
-            "updates": trained.updates,
-            "seed": config.seed,
-        },
-    )
-    [entry_id] = Log.append(session, [entry])
-    model = Model(
-        id=model_id,
+    return record_model(
+        session,
+        sealed.manifest,
         name=name,
-        manifest_id=sealed.manifest.id,
-        folder=f"models/{name}",
         origin="trained",
         weights_sha256=trained.weights_sha256,
         config_sha256=trained.config_sha256,
+        config=config.model_dump(mode="json"),
         resolution_px=config.resolution,
         channels=config.channels,
-        config=config.model_dump(mode="json"),
         updates=trained.updates,
         seed=config.seed,
-        entry_id=entry_id,
-        created_at=now,
     )
-    session.add(model)
-    session.flush()
-    return model

@@ -14,21 +14,17 @@ Rules, in order:
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from time import monotonic
 from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.background import working_beside
 from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError, UnavailableError
-from shared.records.fingerprints import (
-    count_blobs,
-    delete_fingerprints,
-    load_pending_blobs,
-    measure_extent,
-    save_fingerprints,
-)
+from shared.records.fingerprints import FINGERPRINTS, count_blobs, delete_fingerprints, load_pending_blobs
 from shared.vision.fingerprints import RECIPE, build_fingerprint
 from shared.vision.images import decode_image
 from shared.workspace import Workspace
@@ -73,7 +69,7 @@ def catch_up(
             rows.append(fingerprint_blob(workspace, digest))
         if rows:
             with workspace.writing() as session:
-                save_fingerprints(session, rows)
+                FINGERPRINTS.save(session, rows)
         done += len(rows)
         if not on_blobs(len(rows), monotonic() - batch_begun) or len(rows) < len(batch):
             break
@@ -83,7 +79,7 @@ def catch_up(
 def count_missing(workspace: Workspace) -> int:
     """Return how many blobs have no fingerprint of the present recipe."""
     with workspace.reading() as session:
-        made = measure_extent(session, RECIPE).count
+        made = FINGERPRINTS.measure(session, RECIPE).count
         return max(count_blobs(session) - made, 0)
 
 
@@ -131,17 +127,9 @@ def forget(workspace: Workspace, *, only_failed: bool) -> None:
         delete_fingerprints(session, only_failed=only_failed)
 
 
-@contextmanager
-def background_catch_up(workspace: Workspace) -> Iterator[None]:
+def background_catch_up(workspace: Workspace) -> AbstractContextManager[None]:
     """Keep fingerprints up with registration, in a thread, as long as the block runs."""
-    stop = threading.Event()
-    thread = threading.Thread(target=_catch_up_until, args=(workspace, stop), name="fingerprints")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    return working_beside(partial(_catch_up_until, workspace), "fingerprints")
 
 
 def _catch_up_until(workspace: Workspace, stop: threading.Event) -> None:

@@ -1,64 +1,45 @@
 """`sleeve ingest search` and `sleeve ingest fingerprint`: search by image, and what it searches in."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from services.command_input import AsJson, MaxDistance, Picture, read_bytes, show_json
 from services.command_workspace import open_home
-from services.console import console, progress
-from shared.errors import InputError
+from services.console import ITEM_COLUMNS, build_item_cells, console, name_distance, progress
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
-from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
+from shared.vision.search_bounds import MAX_LIMIT
 
 if TYPE_CHECKING:
-    from services.ingest.search.schemas import ItemMatch, SearchAnswer
+    from services.ingest.search.schemas import SearchAnswer
 
 # Failed blobs shown in the terminal; the command says how many there are.
 SHOWN_FAILED = 20
 
 
 def search(
-    file: Annotated[Path, typer.Argument(help="The picture to look for: PNG, JPEG or WebP.")],
-    max_distance: Annotated[
-        int, typer.Option(min=0, max=MAX_DISTANCE, help="How many of a perceptual hash's 256 bits may differ.")
-    ] = MATCH_DISTANCE,
+    file: Picture,
+    max_distance: MaxDistance = MATCH_DISTANCE,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many matches at most.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find the registered items that hold an image: the same bytes, the same pixels, or a near copy."""
     from services.ingest.search.service import ImageSearch
 
-    workspace = open_home()
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}", code="file_missing") from error
-    answer = ImageSearch(workspace).search(data, max_distance, limit)
-    if as_json:
-        typer.echo(answer.model_dump_json(indent=2))
-        return
-    show_answer(answer)
+    answer = ImageSearch(open_home()).search(read_bytes(file), max_distance, limit)
+    show_json(answer) if as_json else show_answer(answer)
 
 
 def show_answer(answer: "SearchAnswer") -> None:
     """Print the matches as a table, and below it what the answer does not speak of."""
     if answer.matches:
-        table = Table("match", "distance", "item", "title", "presumed owners", "licence", "state")
+        table = Table("match", "distance", *ITEM_COLUMNS)
         for match in answer.matches:
-            table.add_row(*build_row(match))
+            table.add_row(match.kind, name_distance(match.distance), *build_item_cells(match.item))
         console.print(table)
     for line in build_remarks(answer):
         console.print(line)
-
-
-def build_row(match: "ItemMatch") -> tuple[str, ...]:
-    """Say of a match what fits into a row."""
-    item = match.item
-    owners = "; ".join(f"{owner.name} ({owner.role})" for owner in item.owners) or "none known"
-    distance = "undefined" if match.distance is None else str(match.distance)
-    return match.kind, distance, f"{item.dataset} / {item.source_key}", item.title or "", owners, item.licence, item.state
 
 
 def build_remarks(answer: "SearchAnswer") -> list[str]:

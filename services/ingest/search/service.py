@@ -9,7 +9,6 @@ Rules, in order:
 5. The index is refreshed before blobs are counted, so that what was not compared is never understated.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sqlmodel import Session
@@ -17,16 +16,17 @@ from sqlmodel import Session
 from services.ingest.registration.answers import build_item_answer
 from services.ingest.search.catch_up import catch_up
 from services.ingest.search.schemas import ItemMatch, SearchAnswer, SearchedBlobs
-from shared.records.fingerprints import count_blobs, find_blobs_of_pixels, load_blobs_of, load_items_of
+from shared.records.alike import find_alike
+from shared.records.fingerprints import FINGERPRINTS, count_blobs, load_items_of
 from shared.records.hash_index import HashIndex, KnownHashes
 from shared.records.items import load_item
-from shared.vision.fingerprints import RECIPE
-from shared.vision.image_query import ImageQuery, MatchKind, build_query, nearest_places
-from shared.vision.perceptual_hash import find_near, pack_hashes
+from shared.vision.image_query import ImageQuery, MatchKind, build_query
 from shared.workspace import Workspace
 
 # What a person waiting for an answer hardly notices; a backlog beyond it is the background's.
 CATCH_UP_SECONDS = 0.5
+# Strongest first.
+KINDS: tuple[MatchKind, ...] = ("exact", "pixels", "perceptual")
 
 
 @dataclass(frozen=True)
@@ -84,31 +84,11 @@ def find_items(session: Session, query: ImageQuery, known: KnownHashes, max_dist
         max_distance: 0..128.
         limit: how many at most.
     """
-    # Equal pixels have equal hashes, where these are defined.
-    same = 0 if query.fingerprint.hash.is_defined else None
-    found = [FoundItem("exact", same, item_id) for item_id, _ in load_items_of(session, [query.sha256])]
-    by_pixels = set(find_blobs_of_pixels(session, RECIPE, query.fingerprint.pixels_sha256)) - {query.sha256}
-    found += [FoundItem("pixels", same, item_id) for item_id, _ in load_items_of(session, sorted(by_pixels))]
-    if len(found) < limit and query.fingerprint.hash.is_defined:
-        blobs = by_pixels | {query.sha256}
-        found += _find_by_hash(session, query, known, max_distance, limit - len(found), blobs)
-    return found[:limit]
-
-
-def _find_by_hash(
-    session: Session, query: ImageQuery, known: KnownHashes, max_distance: int, limit: int, found_before: set[str]
-) -> list[FoundItem]:
-    rows, distances = find_near(pack_hashes([query.fingerprint.hash.value]), known.hashes, max_distance)
-    # Every blob has an item at least, so this many hits give enough items, those found before left out.
-    nearest = nearest_places(distances, limit + len(found_before))
-    distance_of = {int(known.ids[rows[at]]): int(distances[at]) for at in nearest}
-    blobs = load_blobs_of(session, list(distance_of))
-    by_blob = {digest: distance_of[row_id] for row_id, digest in blobs.items() if digest not in found_before}
-    return _rank((by_blob[digest], item_id) for item_id, digest in load_items_of(session, sorted(by_blob)))
-
-
-def _rank(near: Iterable[tuple[int, str]]) -> list[FoundItem]:
-    return [FoundItem("perceptual", distance, item_id) for distance, item_id in sorted(near)]
+    # Every blob has an item at least, so as many blobs give enough items.
+    alike = {one.sha256: one for one in find_alike(session, FINGERPRINTS, query, known, max_distance, limit)}
+    found = [(alike[digest], item_id) for item_id, digest in load_items_of(session, list(alike))]
+    found.sort(key=lambda one: (KINDS.index(one[0].kind), one[0].distance or 0, one[1]))
+    return [FoundItem(one.kind, one.distance, item_id) for one, item_id in found[:limit]]
 
 
 def _build_match(session: Session, found: FoundItem) -> ItemMatch:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from services.command_input import AsJson, read_bytes, show_json
 from services.command_workspace import open_home
 from services.console import console, progress
 from shared.errors import InputError
@@ -30,7 +31,7 @@ def check(
     model: Annotated[str, typer.Option(help="Name or id of the model that made it.")],
     receipt: Annotated[Path | None, typer.Option(help="Write the receipt of one check to this file.")] = None,
     out: Annotated[Path | None, typer.Option(help="Of a folder: write a line of JSON for each file here.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check one image, or every image of a folder. Exit status 0 clear, 3 flag, 4 undecided.
 
@@ -57,7 +58,7 @@ def check(
         opened.close()
     if receipt is not None:
         save_atomically(receipt, answer.receipt.encode())
-    console.print_json(answer.model_dump_json()) if as_json else show_answer(answer)
+    show_json(answer) if as_json else show_answer(answer)
     raise typer.Exit(EXIT_STATUS[answer.decision])
 
 
@@ -65,10 +66,7 @@ def _read_checked(workspace: "Workspace", file: Path, model: str) -> bytes:
     from shared.records.models import load_model_record
     from shared.vision.images import decode_image
 
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}", code="file_missing") from error
+    data = read_bytes(file)
     decode_image(data, workspace.limits)
     with workspace.reading() as session:
         load_model_record(session, model)

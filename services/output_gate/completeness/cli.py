@@ -1,10 +1,11 @@
 """`sleeve gate completeness`: count from the log whether anything is missing, and name it."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
 
+from services.command_input import AsJson, show_json
 from services.command_workspace import open_home
 from services.console import console
 
@@ -17,7 +18,7 @@ SHOWN = 20
 EXIT_GAPS = 3
 
 
-def completeness(as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False) -> None:
+def completeness(as_json: AsJson = False) -> None:
     """Verify the log, count its checks and flags, and compare with the database. Exit status 0 complete, 3 gaps."""
     from services.output_gate.completeness.count import CompletenessCount
     from services.output_gate.completeness.schemas import build_completeness_answer
@@ -27,7 +28,7 @@ def completeness(as_json: Annotated[bool, typer.Option("--json", help="Print the
     workspace.log.integrate()
     verify_log(workspace.log.folder, workspace.log.vkey)
     answer = build_completeness_answer(CompletenessCount(workspace).bring_up())
-    console.print_json(answer.model_dump_json()) if as_json else show_completeness(answer)
+    show_json(answer) if as_json else show_completeness(answer)
     if not answer.complete:
         raise typer.Exit(EXIT_GAPS)
 

@@ -1,16 +1,15 @@
 """`sleeve gate seen`: did this gate see a picture, and what did it say?"""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from services.command_input import AsJson, MaxDistance, Picture, read_bytes, show_json
 from services.command_workspace import open_home
-from services.console import console
-from shared.errors import InputError
+from services.console import console, name_distance
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
-from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
+from shared.vision.search_bounds import MAX_LIMIT
 
 if TYPE_CHECKING:
     from services.output_gate.registry.schemas import SeenAnswer
@@ -20,23 +19,16 @@ EXIT_NOT_SEEN = 3
 
 
 def seen(
-    file: Annotated[Path, typer.Argument(help="The picture to look for: PNG, JPEG or WebP.")],
-    max_distance: Annotated[
-        int, typer.Option(min=0, max=MAX_DISTANCE, help="How many of a perceptual hash's 256 bits may differ.")
-    ] = MATCH_DISTANCE,
+    file: Picture,
+    max_distance: MaxDistance = MATCH_DISTANCE,
     limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many generations at most.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Ask whether the gate saw an image, and what it said. Exit status 0 seen, 3 not seen."""
     from services.output_gate.registry.service import OutputSearch
 
-    workspace = open_home()
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}", code="file_missing") from error
-    answer = OutputSearch(workspace).search(data, max_distance, limit)
-    console.print_json(answer.model_dump_json()) if as_json else show_seen(answer)
+    answer = OutputSearch(open_home()).search(read_bytes(file), max_distance, limit)
+    show_json(answer) if as_json else show_seen(answer)
     if not answer.seen:
         raise typer.Exit(EXIT_NOT_SEEN)
 
@@ -46,9 +38,9 @@ def show_seen(answer: "SeenAnswer") -> None:
     if answer.matches:
         table = Table("match", "distance", "decision", "reason", "model", "when", "check")
         for match in answer.matches:
-            distance = "undefined" if match.distance is None else str(match.distance)
+            how = match.kind, name_distance(match.distance)
             for check in match.checks:
-                table.add_row(match.kind, distance, check.decision, check.reason, check.model, check.decided_at, check.id)
+                table.add_row(*how, check.decision, check.reason, check.model, check.decided_at, check.id)
         console.print(table)
     more = ", and more beyond the limit" if answer.more else ""
     console.print(

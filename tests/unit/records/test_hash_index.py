@@ -6,7 +6,7 @@ from PIL import Image
 
 from services.ingest.search.catch_up import catch_up, forget
 from shared.records import hash_index as module
-from shared.records.fingerprints import load_blobs_of
+from shared.records.fingerprints import FINGERPRINTS
 from shared.records.hash_index import HashIndex, KnownHashes
 from shared.vision.perceptual_hash import pack_hashes
 from shared.workspace import Workspace
@@ -24,7 +24,7 @@ def assert_same(index: HashIndex, workspace: Workspace) -> KnownHashes:
     known = refresh(index, workspace)
     rows = fingerprint_rows(workspace)
     with workspace.reading() as session:
-        blobs = load_blobs_of(session, known.ids.tolist())
+        blobs = FINGERPRINTS.load_digests(session, known.ids.tolist())
     expected = {row[0]: row[3] for row in rows if row[3] is not None and row[4] >= 50}
     assert {blobs[row_id]: known.hashes[at].tobytes() for at, row_id in enumerate(known.ids.tolist())} == expected
     assert known.fingerprints == len(rows)

@@ -1,0 +1,64 @@
+"""What looks like a picture, among bytes whose hashes are kept: the same bytes, the same pixels, or a near copy.
+
+Rules, in order:
+
+1. Bytes are named once, by the strongest kind of match.
+2. Where the picture's hash is undefined, the distance of a match is undefined too, and near copies cannot be looked for.
+"""
+
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from shared.records.hash_index import KnownHashes
+from shared.records.hash_rows import HashTable
+from shared.vision.fingerprints import RECIPE
+from shared.vision.image_query import ImageQuery, MatchKind, nearest_places
+from shared.vision.perceptual_hash import find_near, pack_hashes
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Bytes that match a picture, and how.
+
+    Args:
+        kind: of the match.
+        distance: bits of 256 in which the hashes differ; None where the hash is undefined.
+        sha256: of the bytes.
+    """
+
+    kind: MatchKind
+    distance: int | None
+    sha256: str
+
+
+def find_alike(
+    session: Session, table: HashTable, query: ImageQuery, known: KnownHashes, max_distance: int, limit: int
+) -> list[Alike]:
+    """Find what looks like a picture: the picture's own bytes, whether they are in the table or not, then the others.
+
+    Args:
+        session: an open transaction.
+        table: where the hashes are from.
+        query: what is looked for.
+        known: the table's hashes.
+        max_distance: 0..128, how many bits of a hash may differ.
+        limit: of near copies this many at least, where there are so many, and whatever is as near as the last of them.
+
+    Returns:
+        Strongest kind first, then by distance and digest.
+    """
+    is_defined = query.fingerprint.hash.is_defined
+    # Equal pixels have equal hashes, where these are defined.
+    same = 0 if is_defined else None
+    by_pixels = set(table.find_by_pixels(session, RECIPE, query.fingerprint.pixels_sha256)) - {query.sha256}
+    found = [Alike("exact", same, query.sha256), *(Alike("pixels", same, digest) for digest in sorted(by_pixels))]
+    if is_defined:
+        rows, distances = find_near(pack_hashes([query.fingerprint.hash.value]), known.hashes, max_distance)
+        nearest = nearest_places(distances, limit + len(found))  # those found before may be among them
+        distance_of = {int(known.ids[rows[at]]): int(distances[at]) for at in nearest}
+        digests = table.load_digests(session, list(distance_of))
+        before = {one.sha256 for one in found}
+        near = sorted((distance_of[row], digest) for row, digest in digests.items() if digest not in before)
+        found += [Alike("perceptual", distance, digest) for distance, digest in near]
+    return found
