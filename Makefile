@@ -5,7 +5,7 @@ RUN := .venv/.installed
 TEST := .venv/.installed-test
 SOURCES := services shared deploy tests
 
-.PHONY: demo test lint types unit bench bench-gate bench-quality study fuzz kills serve openapi constraints clean
+.PHONY: demo test lint types unit bench bench-gate bench-quality study fuzz kills serve openapi commands constraints clean
 
 demo: $(RUN)
 	$(BIN)/sleeve demo
@@ -45,6 +45,9 @@ serve: $(RUN)
 
 openapi: $(RUN)
 	$(BIN)/python -m services.openapi docs/api/openapi.json
+
+commands: $(RUN)
+	$(BIN)/python -m services.commands_page docs/commands.md
 
 constraints: $(TEST)
 	{ head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt

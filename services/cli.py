@@ -11,14 +11,24 @@ import typer
 
 from services import jobs_cli, verify_cli
 from services.audit import cli as audit_cli
+from services.command_order import in_order
 from services.compare import compare
 from services.ingest import cli as ingest_cli
 from services.output_gate import cli as gate_cli
 from shared.code_version import code_version
 from shared.errors import SleeveError
 
+EPILOG = """First steps:
+  sleeve demo                                            the whole job on bundled pictures
+  sleeve ingest add ./my-images --acquirer "Data team"   register your own
+  sleeve gate check picture.png --model model-1          may this be released?
+
+All state is in the folder that SLEEVE_HOME names, ./sleeve-data by default."""
+
 app = typer.Typer(
+    cls=in_order("ingest", "audit", "gate", "compare", "verify", "jobs", "serve", "demo"),
     help="Sleeve: provenance of training images, memorisation audits, and a gate for generations, proved by one log.",
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -42,7 +52,7 @@ def sleeve(
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
-    verbose: Annotated[bool, typer.Option(help="Log what happens to standard error.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens to standard error.")] = False,
 ) -> None:
     """Sleeve: provenance of training images, memorisation audits, and a gate for generations, proved by one log."""
     from shared.logging import configure_logging
@@ -52,8 +62,10 @@ def sleeve(
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Loopback address to listen on; SLEEVE_HOST or 127.0.0.1 by default.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; SLEEVE_PORT or 8460 by default.")] = None,
 ) -> None:
     """Run the three services in one process on loopback; the API is described at /docs."""
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}

@@ -4,11 +4,14 @@ from typing import Annotated
 
 import typer
 
+from services.command_input import EXIT_STATUS
 from services.command_workspace import open_home
 from services.console import console
 from shared.records.job_states import JobState
 
-app = typer.Typer(help="List, show and cancel long work that was asked for over REST.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show and cancel long work that was asked for over REST.", epilog=EXIT_STATUS, no_args_is_help=True
+)
 
 
 @app.command("list")

@@ -17,7 +17,8 @@ from shared.errors import InputError
 
 app = typer.Typer(
     help="Verify receipts, membership proofs, checkpoints and whole logs.",
-    epilog="Exit status: 0 everything holds; 1 it does not, or cannot be read; 2 the command line is wrong.",
+    epilog="Example: sleeve verify receipt check.tlog-proof --key log.vkey\n\n"
+    "Exit status: 0 everything holds; 1 it does not, or cannot be read; 2 the command line is wrong.",
     no_args_is_help=True,
 )
 
@@ -57,7 +58,7 @@ def load_text(file: Path, kind: str) -> str:
 def receipt(
     file: Annotated[Path, typer.Argument(help="A receipt (tlog-proof).")],
     key: Key = None,
-    show: Annotated[bool, typer.Option(help="Print the whole entry.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the whole entry.")] = False,
 ) -> None:
     """Verify, offline, that a receipt's entry is in the log that the key stands for."""
     from shared.ledger.verify import verify_receipt

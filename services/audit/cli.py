@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.command_input import EXIT_STATUS
 from services.command_workspace import open_home
 from services.console import console, step_progress
 
@@ -13,7 +14,16 @@ if TYPE_CHECKING:
     from shared.records.models import Audit
     from shared.workspace import Workspace
 
-app = typer.Typer(help="Train on sealed manifests and measure what a model memorised.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train on sealed manifests and measure what a model memorised.",
+    epilog=f"""Example:
+  sleeve audit seal slice-1 --dataset my-images --size 500 --control held-out-1
+  sleeve audit train model-1 --manifest slice-1
+  sleeve audit run model-1 --control held-out-1
+
+{EXIT_STATUS} Of run, extract and study: 5 a control came out wrong, the audit is void.""",
+    no_args_is_help=True,
+)
 
 DEFAULT_NEIGHBOURS = 1000  # the paper: "1K CLIP neighbors"
 DEFAULT_RATE = 0.001  # docs/methods/decision.md

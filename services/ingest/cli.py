@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from services.command_input import EXIT_STATUS, AsJson
+from services.command_order import in_order
 from services.command_workspace import open_home
 from services.console import console, progress
 from services.ingest.archive import cli as archive_cli
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from services.ingest.sources.run import RunResult
     from shared.workspace import Workspace
 
-app = typer.Typer(help="Record training images with their provenance.", epilog=EXIT_STATUS, no_args_is_help=True)
+app = typer.Typer(
+    cls=in_order("add", "status", "search", "items", "manifests", "diligence", "signals", "archive"),
+    help="Record training images with their provenance.",
+    epilog=f'Example: sleeve ingest add ./my-images --acquirer "Data team"\n\n{EXIT_STATUS}',
+    no_args_is_help=True,
+)
 app.add_typer(items_cli.app, name="items")
 app.add_typer(manifests_cli.app, name="manifests")
 app.add_typer(diligence_cli.app, name="diligence")

@@ -2,6 +2,8 @@
 
 import typer
 
+from services.command_input import EXIT_STATUS
+from services.command_order import in_order
 from services.output_gate.checks.cli import check, evidence
 from services.output_gate.completeness.cli import completeness
 from services.output_gate.flags import cli as flags_cli
@@ -11,7 +13,12 @@ from services.output_gate.policy import cli as policy_cli
 from services.output_gate.registry.cli import seen
 from services.output_gate.reviews import cli as reviews_cli
 
-app = typer.Typer(help="Decide whether a generation may be released.", no_args_is_help=True)
+app = typer.Typer(
+    cls=in_order("check", "evidence", "review", "flags", "payables", "policy", "seen", "search", "completeness"),
+    help="Decide whether a generation may be released.",
+    epilog=f"Example: sleeve gate check picture.png --model model-1\n\n{EXIT_STATUS} Some commands have more of them.",
+    no_args_is_help=True,
+)
 
 for command in (check, evidence, seen, search, completeness, payables):
     app.command()(command)

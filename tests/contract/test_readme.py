@@ -7,9 +7,14 @@ from pathlib import Path
 import typer.main
 
 from services.cli import app
+from services.commands_page import build_page
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def links_of(document: Path) -> list[str]:
+    return re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8"))
 
 
 def commands() -> list[list[str]]:
@@ -28,9 +33,28 @@ def test_every_command_and_option_of_the_readme_exists() -> None:
         assert {word for word in words if word.startswith("--")} <= known, (command.name, words)
 
 
+def test_the_page_of_commands_is_the_command_line() -> None:
+    # Not so? `make commands` writes the page anew.
+    assert (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") == build_page()
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached:
+            continue
+        reached.add(page)
+        if page.is_dir():
+            waiting += page.glob("*.md")
+        elif page.suffix == ".md":
+            waiting += [(page.parent / target).resolve() for target in links_of(page)]
+    assert not {page.relative_to(ROOT) for page in ROOT.glob("docs/**/*.md")} - {page.relative_to(ROOT) for page in reached}
+
+
 def test_every_link_of_the_documents_leads_somewhere() -> None:
     for document in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")):
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
+        for target in links_of(document):
             assert (document.parent / target).exists(), (document, target)
 
 

@@ -35,8 +35,8 @@ def check(
 ) -> None:
     """Check one image, or every image of a folder. Exit status 0 clear, 3 flag, 4 undecided.
 
-    Of a folder: 0 where every image is clear, 3 where one is flagged, else 4 where one is undecided or was refused. A run
-    that was killed goes on where it was when it is started again with the same results file.
+    Of a folder: 0 where every image is clear, 3 where one is flagged, else 4.
+    A run that was killed goes on when it is started again with the same results file.
     """
     if path.is_dir():
         if out is None or receipt is not None:
