@@ -35,8 +35,9 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
     yield "# The gate at scale"
     yield ""
     yield "Made by `make bench-gate` (`tests/bench/gate_at_scale.py` says how); all figures are in `gate.json`."
-    yield f"{machine['processor']}, {machine['cores']} cores, {results['measured']}. Other work shared the cores (load"
-    yield f"average {loads}), so wall-clock times are upper bounds; processor times, all threads together, stand beside them."
+    yield f"{machine['processor']}, {machine['cores']} cores, {results['measured']}. Load average behind each batch: {loads}."
+    yield "The measurement itself makes one to two of it; where it was more, other work shared the cores and wall-clock times"
+    yield "are upper bounds. Processor times, all threads together, stand beside them."
     yield ""
     yield from _table("", sorted(sizes), [
         ("a check: p50 (p95), ms", [_wall(one["check"]) for one in ordered]),
