@@ -12,7 +12,7 @@ from services.audit.studies.study_config import StudyConfig, load_study_config
 from services.ingest.sources.bulk import register_rows
 from services.ingest.sources.imagefolder import read_imagefolder
 from shared.canonical import sha256_hex
-from shared.errors import CorruptStateError, InputError
+from shared.errors import ConflictError, CorruptStateError, InputError
 from shared.ledger.verify import verify_receipt
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
@@ -102,6 +102,13 @@ def test_damaged_intermediate_results_are_found(finished: tuple, smoke: StudyCon
     with pytest.raises(CorruptStateError, match=r"size-2\.json"):
         run_study(workspace, smoke, lambda *_: None)
     path.write_bytes(kept)
+
+
+def test_models_that_were_trained_otherwise_are_not_taken_for_those_of_the_study(finished: tuple, smoke: StudyConfig) -> None:  # type: ignore[type-arg]
+    workspace, _, _ = finished
+    other = smoke.training.model_copy(update={"learning_rate": 2e-3})
+    with pytest.raises(ConflictError, match="smoke-2a-s0"):
+        run_study(workspace, smoke.model_copy(update={"training": other}), lambda *_: None)
 
 
 def test_too_few_pictures_are_an_error(finished: tuple, smoke: StudyConfig) -> None:  # type: ignore[type-arg]

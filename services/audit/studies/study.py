@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from services.audit.models.recorded_models import find_same_model
 from services.audit.sampling.sample_shards import is_finished
 from services.audit.sampling.samples import samples_folder
 from services.audit.side_by_side import ModelJob, train_and_sample
@@ -29,6 +30,7 @@ from shared.files import save_atomically
 from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
+from shared.records.manifests import load_manifest
 from shared.records.studies import Study, find_study
 from shared.vision.embedding import open_embedder
 from shared.workspace import Workspace
@@ -60,6 +62,7 @@ def run_study(workspace: Workspace, config: StudyConfig, on_progress: OnProgress
     """
     embedder = open_embedder(workspace.settings.embedder)
     slices = seal_study_slices(workspace, config, embedder)
+    _verify_models(workspace, config)
     samples = _train_all(workspace, config, on_progress)
     folder = workspace.home / "studies" / config.name / config.sha256[:16]
     compared: list[SizeComparison] = []
@@ -70,6 +73,14 @@ def run_study(workspace: Workspace, config: StudyConfig, on_progress: OnProgress
                 on_progress(model.name, "audit", 1, 1)
     content = build_study(workspace, config, slices, compared)
     return FinishedStudy(_keep(workspace, config, slices, content), content)
+
+
+def _verify_models(workspace: Workspace, config: StudyConfig) -> None:
+    """Check that models of these names are those of this study: samples that are finished are not drawn again, so that a study
+    whose training was changed would otherwise find those of the one before."""
+    with workspace.reading() as session:
+        for model in config.models():
+            find_same_model(session, model.name, load_manifest(session, model.manifest), config.training_of(model).sha256)
 
 
 def _train_all(workspace: Workspace, config: StudyConfig, on_progress: OnProgress) -> dict[str, Path]:
