@@ -29,6 +29,9 @@ from shared.matching.view_hashes import hash_views
 from shared.vision.embedding import Embedder
 from shared.vision.views import Pixels, build_view, view_to_image
 
+# The rule by which the headline of an audit says "copy"; the study's own procedure.
+HEADLINE_RULE = "ssim"
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -121,7 +124,7 @@ def compare(corpus: Corpus, generations: Matched, control: Matched, scores: Cont
     matches = generations.matches
     if len(matches.ssim) == 0 or not 0 < rate <= 0.5:
         raise InputError(f"expected generations and a rate in (0, 0.5], got {len(matches.ssim)} and {rate}")
-    null = scores.null("ssim")
+    null = scores.null(HEADLINE_RULE)
     fired = null.fires(matches.ssim, rate)
     rules = build_panel(scores, rate, scores.pipeline["embedder"])
     panel = evaluate(rules, generations.evidence)

@@ -18,6 +18,7 @@ from services.audit.sampling.samples import sample_model
 from services.audit.training_set import load_sealed_set
 from services.output_gate.corpora import NotReadyError
 from services.output_gate.gate import open_gate
+from shared.errors import InputError
 from shared.ledger.verify import verify_receipt
 from shared.matching.null import NullDistribution
 from shared.matching.rules import panel
@@ -169,6 +170,24 @@ def test_a_failure_is_lifted_by_a_pass_at_the_same_rate_only(
     assert unsound() == {}
 
 
+def test_a_failure_is_not_lifted_where_the_control_that_failed_was_undefined(
+    audited_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With too few steps the exact optimum mixes pictures and says nothing: no reason to trust what failed by it before."""
+    draw_batch = optimum.draw_batch
+    with monkeypatch.context() as broken:
+        broken.setattr(optimum, "draw_batch", lambda *arguments: np.roll(255 - draw_batch(*arguments), 5, axis=-1))
+        _, content = audit(audited_workspace)
+    unsound = {rule for _, rule in failed(content)}
+    assert "ssim" in unsound
+    with monkeypatch.context() as mixing:
+        mixing.setattr(optimum, "CERTAIN", 1.1)
+        _, content = audit(audited_workspace)
+    assert [control["passed"] for control in content["controls"]] == [True, None, True]
+    with audited_workspace.reading() as session:
+        assert set(list_calibrations(session, load_model_record(session, "model-a").id)[0].unsound_rules) == unsound
+
+
 def test_the_command_ends_with_status_5(
     audited_workspace: Workspace, control_with_near_copy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,3 +220,16 @@ def test_a_rule_that_is_not_relied_on_is_void_by_itself(
     assert page.count("void: failed a control") == 1
     _, again = audit_calibrated(audited_workspace, calibrated, samples, embedder, 1000, 0.001, relied_on=("ssim", "l2-ratio"))
     assert again["state"] == "failed"
+
+
+@pytest.mark.parametrize("relied_on", [("l2-ratio",), ("ssim", "sscd")])
+def test_an_audit_cannot_rest_on_rules_that_no_control_could_fail(
+    audited_workspace: Workspace, relied_on: tuple[str, ...]
+) -> None:
+    """The headline's own rule left out, or a rule that is not in the panel: whatever the controls said, it would be sound."""
+    embedder = PixelEmbedder(16)
+    calibrated = calibrate_model(audited_workspace, "model-a", "small-control", embedder, 1000)
+    samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
+    with pytest.raises(InputError) as caught:
+        audit_calibrated(audited_workspace, calibrated, samples, embedder, 1000, 0.001, relied_on=relied_on)
+    assert caught.value.code == "rules_relied_on"

@@ -26,6 +26,7 @@ from services.audit.controls import (
     failed_checks,
     record_calibration,
     run_controls,
+    verify_relied_on,
 )
 from services.audit.sampling.sample_shards import Samples, load_samples
 from services.audit.statistics.summary import build_statistics
@@ -91,7 +92,12 @@ def audit_calibrated(
 
     Args:
         relied_on: rules that the audit's figures rest on; it is void where a control fails by one. None is every rule.
+
+    Raises:
+        InputError: `relied_on` lacks the headline's rule, or names one that the panel has not.
     """
+    if relied_on is not None:
+        verify_relied_on(relied_on, embedder.name)
     attack = all_generations(_load_samples_of(calibrated, samples_folder))
     return _audit(workspace, calibrated, attack, embedder, neighbours, rate, all_pairs=all_pairs, relied_on=relied_on)
 
@@ -191,8 +197,7 @@ def _keep(
     with workspace.writing() as session:
         audit = find_audit(session, calibrated.model.id, digest)
         if audit is None:
-            failed = {check.rule for _, check in failed_checks(controls)}
-            calibration = record_calibration(session, calibrated, failed, content["requested_rate"])
+            calibration = record_calibration(session, calibrated, controls, content["requested_rate"])
             entry = _build_entry(new_id(), calibrated, controls, content, digest)
             audit = _record(session, entry, calibrated, calibration.id, folder)
     workspace.log.integrate()

@@ -11,7 +11,7 @@ from services.audit.controls.calibration import (
     measure_slice,
     record_calibration,
 )
-from services.audit.controls.outcome import ControlCheck, ControlOutcome, failed_checks
+from services.audit.controls.outcome import ControlCheck, ControlOutcome, failed_checks, verify_relied_on
 from services.audit.controls.run import run_controls
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "measure_slice",
     "record_calibration",
     "run_controls",
+    "verify_relied_on",
 ]

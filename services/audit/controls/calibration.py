@@ -4,11 +4,12 @@ Rules, in order:
 
 1. Their best scores are the null distribution of a model: its calibration, which the gate uses too.
 2. A calibration is recorded with the audit that tested it, in one transaction; the gate never sees one that none has.
-3. A rule that failed a control is recorded as unsound, with the rate at which it failed. An audit in which it passes at that
-   rate or a smaller one lifts this; a pass at a laxer rate does not, since a lower threshold is easier to reach.
+3. A rule that failed a control is recorded as unsound, with the rate at which it failed. An audit in which it passes every
+   control at that rate or a smaller one lifts this; a pass at a laxer rate does not, since a lower threshold is easier to
+   reach, and neither does a control that is undefined, since nothing was tried.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from sqlmodel import Session
 
 from services.audit.comparison import Corpus, Matched, build_control_scores, match_against
+from services.audit.controls.outcome import ControlOutcome, failed_checks, passed_rules
 from services.audit.models.trained_models import model_recipe
 from services.audit.training_set import SealedSet, build_corpus, load_sealed_set, load_views
 from shared.errors import InputError
@@ -137,15 +139,18 @@ def build_pipeline(
     }
 
 
-def record_calibration(session: Session, calibrated: CalibratedModel, failed: Collection[str], rate: float) -> Calibration:
+def record_calibration(
+    session: Session, calibrated: CalibratedModel, controls: Sequence[ControlOutcome], rate: float
+) -> Calibration:
     """Record what an audit calibrated, or find it recorded, with the rules that its controls found unsound.
 
     Args:
         session: of the transaction that records the audit.
         calibrated: the model with what its control came to.
-        failed: names of rules that failed a control.
+        controls: what they came to.
         rate: at which they were checked.
     """
+    failed, passed = {check.rule for _, check in failed_checks(controls)}, passed_rules(controls)
     calibration = find_same_calibration(session, calibrated.model.id, calibrated.scores.sha256) or Calibration(
         model_id=calibrated.model.id,
         control_manifest_id=calibrated.control.manifest.id,
@@ -153,7 +158,7 @@ def record_calibration(session: Session, calibrated: CalibratedModel, failed: Co
         scores={rule: list(values) for rule, values in calibrated.scores.by_rule.items()},
         sha256=calibrated.scores.sha256,
     )
-    kept = {rule: at for rule, at in calibration.unsound_rules.items() if rule not in failed and at < rate}
+    kept = {rule: at for rule, at in calibration.unsound_rules.items() if rule not in passed or at < rate}
     calibration.unsound_rules = kept | {rule: min(rate, calibration.unsound_rules.get(rule, rate)) for rule in failed}
     session.add(calibration)
     session.flush()

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.comparison import Corpus, Matched
-from shared.matching.rules.panel import RuleOutcome, evaluate
+from services.audit.comparison import HEADLINE_RULE, Corpus, Matched
+from shared.errors import InputError
+from shared.matching.rules.panel import RuleOutcome, evaluate, rule_names
 from shared.matching.rules.rule import Rule
 
 # Of copies, the share that a rule must find. The design's figure: what a rule misses here it cannot be trusted to find.
@@ -83,6 +84,31 @@ def failed_checks(
     """
     wrong = [(outcome.name, check) for outcome in outcomes for check in outcome.checks if check.passed is False]
     return [(name, check) for name, check in wrong if relied_on is None or check.rule in relied_on]
+
+
+def passed_rules(outcomes: Sequence[ControlOutcome]) -> set[str]:
+    """Return the rules that came out right in every control: none of their checks failed, and none was undefined."""
+    tried = [{check.rule for check in outcome.checks if check.passed} for outcome in outcomes]
+    not_passed = {check.rule for outcome in outcomes for check in outcome.checks if not check.passed}
+    return set.intersection(*tried) - not_passed if tried else set()
+
+
+def verify_relied_on(relied_on: Collection[str], embedder: str) -> None:
+    """Check that the rules on which figures are said to rest are rules that controls try, the headline's among them.
+
+    Otherwise no control could fail by them, and the audit would be sound whatever its controls say.
+
+    Raises:
+        InputError: the headline's rule is missing, or one is not in the panel of this embedder.
+    """
+    known = rule_names(embedder)
+    wanting = [name for name in relied_on if name not in known]
+    if wanting or HEADLINE_RULE not in relied_on:
+        raise InputError(
+            f"relied_on: expected {HEADLINE_RULE}, of which the figures are, and others of {', '.join(known)}, "
+            f"got {', '.join(relied_on)}",
+            code="rules_relied_on",
+        )
 
 
 def check_copies_are_found(

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from services.audit.controls import verify_relied_on
 from services.audit.models.recorded_models import find_same_model
 from services.audit.sampling.sample_shards import is_finished
 from services.audit.sampling.samples import samples_folder
@@ -56,11 +57,12 @@ def run_study(workspace: Workspace, config: StudyConfig, on_progress: OnProgress
         on_progress: told how far each model is.
 
     Raises:
-        InputError: the data set has too few distinct pictures.
+        InputError: the data set has too few distinct pictures, or the embedder's panel lacks a rule that the study rests on.
         ConflictError: the study's names stand for other slices or models.
         UnavailableError: a process died, or another one trains a model of this study.
     """
     embedder = open_embedder(workspace.settings.embedder)
+    verify_relied_on(config.relied_on, embedder.name)
     slices = seal_study_slices(workspace, config, embedder)
     _verify_models(workspace, config)
     samples = _train_all(workspace, config, on_progress)

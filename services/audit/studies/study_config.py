@@ -88,7 +88,8 @@ class StudyConfig(BaseModel):
         default=("ssim",),
         min_length=1,
         max_length=8,
-        description="Rules that the study rests on: an audit is void where a control fails by one. The curve is that of ssim.",
+        description="Rules that the study rests on: an audit is void where a control fails by one. The curve is that of ssim, "
+        "which is therefore always among them.",
     )
     at_once: int = Field(default=2, ge=1, le=64, description="Models trained side by side, a thread each.")
     training: TrainingConfig

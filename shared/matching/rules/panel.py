@@ -103,13 +103,27 @@ def build_panel(control: ControlScores, rate: float, embedder: str) -> tuple[Rul
     Raises:
         NotFoundError: the control lacks a rule that this panel calibrates.
     """
-    learned: tuple[Rule, ...] = ()
-    if embedder.startswith("open_clip:"):
-        learned = (calibrated_clip(control.null("clip"), rate),)
-    elif embedder.startswith("sscd:"):
-        learned = (sscd(),)
+    learned = {
+        "clip": lambda: calibrated_clip(control.null("clip"), rate),
+        "sscd": sscd,
+    }
     own = calibrated_ssim(control.null("ssim"), rate), calibrated_fused(control.null("fused"), rate)
-    return *own, *PUBLISHED_RULES, *learned
+    return *own, *PUBLISHED_RULES, *(learned[name]() for name in _learned_rules(embedder))
+
+
+def rule_names(embedder: str) -> tuple[str, ...]:
+    """Return the names of the rules that `build_panel` chooses with an embedder, in its order.
+
+    >>> rule_names("pixels:16")
+    ('ssim', 'fused', 'l2-ratio', 'carlini-adaptive', 'tiled-l2', 'pdq')
+    """
+    return "ssim", "fused", *(rule.name for rule in PUBLISHED_RULES), *_learned_rules(embedder)
+
+
+def _learned_rules(embedder: str) -> tuple[str, ...]:
+    """Return the rules on embeddings that an embedder is made for."""
+    kind = embedder.partition(":")[0]
+    return {"open_clip": ("clip",), "sscd": ("sscd",)}.get(kind, ())
 
 
 def evaluate(rules: Sequence[Rule], evidence: Evidence) -> tuple[RuleOutcome, ...]:
