@@ -128,7 +128,7 @@ class ScannedRows:
     def _choose(self, query: Floats, query_terms: Floats, scores: Floats, floor: float, k: int) -> tuple[Numbers, Floats]:
         """Score the rows that may reach the floor, and keep the best."""
         left = _collect(self.terms, query_terms, scores, floor)
-        exact = _score(self.rows, query, left)
+        exact = score_rows(self.rows, query, left)
         order = np.lexsort((left, -exact))[:k]
         return left[order], exact[order]
 
@@ -198,7 +198,17 @@ def _collect(terms: Floats, query_terms: Floats, scores: Floats, floor: float) -
 
 
 @compiled
-def _score(rows: Floats, query: Floats, numbers: Numbers) -> Floats:
+def score_rows(rows: Floats, query: Floats, numbers: Numbers) -> Floats:
+    """Score some rows as rule 3 says.
+
+    Args:
+        rows: float32 (n, d).
+        query: float32 (d,).
+        numbers: int64 (m,), rows to score.
+
+    Returns:
+        float32 (m,), inner products.
+    """
     exact = np.empty(len(numbers), np.float32)
     for at in range(len(numbers)):
         number, total = np.uintp(numbers[at]), 0.0

@@ -60,7 +60,12 @@ def load_copy_detector(
 def _load_points(
     store: ViewStore, manifest_root: str, views: KeptArray, descriptor: Descriptor, on_rows: Progress | None
 ) -> KeptRows:
-    made_of = {"views": views.sha256, "descriptor": descriptor.sha256, "indexed_views": [[*one] for one in INDEXED_VIEWS]}
+    made_of = {
+        "views": views.sha256,
+        "descriptor": descriptor.sha256,
+        "indexed_views": [[*one] for one in INDEXED_VIEWS],
+        "sums": "float64",  # those that were made by float32 products are made again
+    }
     name = f"{manifest_root[:32]}-{sha256_hex(canonical_json(made_of))[:16]}-points"
     count = len(views.rows)
 

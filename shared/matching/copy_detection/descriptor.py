@@ -8,9 +8,12 @@ Rules, in order:
    analysis, one class a picture, its members the copies that `practice` makes (Fisher 1936; Rao 1948).
 3. Rows have length 1: the inner product is the similarity, and any vector index can search it.
 4. The map ships in `weights/`; its digest names the descriptor. Nothing in it depends on a deployment.
+5. A picture has the same descriptor in any company and with any number of threads: each is projected by itself, in float64. A
+   matrix product would add up in an order that depends on how many pictures there are.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +24,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from shared.errors import InputError
+from shared.matching.copy_detection.compiled import compiled
 from shared.matching.copy_detection.indexed_views import verify_views
 from shared.matching.copy_detection.luma import BLUE, GREEN, RED
 
@@ -108,6 +112,25 @@ def _mean_square(rows: Floats) -> Any:
     return np.mean(rows**2, axis=1, keepdims=True)
 
 
+@compiled
+def _project(rows: Floats, mean: Floats, projection: Floats, out: Floats) -> None:
+    """Fill out, (n, d), with the unit vectors of measurements, (n, 576)."""
+    width, sums = np.uintp(projection.shape[1]), np.empty(projection.shape[1], np.float64)
+    for one in range(len(rows)):
+        sums[:] = 0
+        for i in range(np.uintp(len(mean))):
+            value = np.float64(rows[one, i]) - np.float64(mean[i])
+            for j in range(width):
+                sums[j] += value * np.float64(projection[i, j])
+        square = 0.0
+        for j in range(width):
+            square += sums[j] * sums[j]
+        # No picture measured so far lies on the mean; the floor keeps the division defined.
+        length = max(math.sqrt(square), 1e-6)
+        for j in range(width):
+            out[one, j] = np.float32(sums[j] / length)
+
+
 @dataclass(frozen=True)
 class Descriptor:
     """The linear map from measurements to descriptors.
@@ -155,9 +178,9 @@ class Descriptor:
             InputError: another dtype or shape.
         """
         mean, projection = self._map
-        rows = (measure_views(views) - mean) @ projection
-        # No picture measured so far lies on the mean; the floor keeps the division defined.
-        unit: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-6))
+        rows = measure_views(views)
+        unit = np.empty((len(rows), self.dimensions), np.float32)
+        _project(rows, mean, projection, unit)
         return unit
 
     def save(self, path: Path) -> None:

@@ -63,8 +63,9 @@ class Fusion:
         return sha256_hex(canonical_json({"bias": self.bias, "weights": self.weights}))
 
     def score(self, evidence: Evidence) -> Floats:
-        """Add up evidence; same shape as its arrays."""
-        return np.asarray(self.bias + stack_evidence(evidence) @ np.array([self.weights[name] for name in SIGNS]))
+        """Add up evidence, in the order of `SIGNS`; same shape as its arrays."""
+        # One by one: a matrix product adds up in an order that depends on how many candidates there are.
+        return np.asarray(sum(self.explain(evidence).values(), np.float64(self.bias)))
 
     def explain(self, evidence: Evidence) -> dict[str, Floats]:
         """Say what each piece of evidence adds to the score."""

@@ -22,6 +22,18 @@ def test_exact_search_agrees_with_a_naive_sort(k: int) -> None:
     np.testing.assert_allclose(scores, np.take_along_axis(queries @ corpus.T, naive, axis=1), atol=1e-6)
 
 
+@pytest.mark.parametrize("k", [7, 300, 2000])
+def test_a_query_gets_the_same_figures_in_any_company(k: int) -> None:
+    """Close to each other, as embeddings of real pictures are: some neighbours differ by less than a product's rounding."""
+    rng = np.random.default_rng(2)
+    corpus, queries = (unit_rows(1, 512) + 0.01 * rng.normal(size=(count, 512)).astype(np.float32) for count in (2000, 70))
+    together = exact_neighbours(queries, corpus, k)
+    for size in (1, 3):
+        parts = [exact_neighbours(queries[start : start + size], corpus, k) for start in range(0, 70, size)]
+        for whole, cut in zip(together, zip(*parts, strict=True), strict=True):
+            np.testing.assert_array_equal(np.concatenate(cut), whole)
+
+
 @pytest.mark.parametrize("k", [1, 3, 6])
 def test_ties_come_in_the_order_of_the_corpus(k: int) -> None:
     corpus = np.repeat(unit_rows(1, 4), 6, axis=0)

@@ -25,6 +25,17 @@ def test_descriptors_have_length_one_also_of_pictures_without_content() -> None:
 def test_batches_do_not_change_a_descriptor() -> None:
     views = draw(300)
     assert np.array_equal(measure_views(views)[290:], measure_views(views[290:]))
+    described = load_descriptor().describe(views)
+    for size in (1, 2, 3, 7, 64):
+        parts = [load_descriptor().describe(views[start : start + size]) for start in range(0, 128, size)]
+        assert np.array_equal(np.concatenate(parts)[:128], described[:128]), size
+
+
+def test_the_map_is_what_a_matrix_product_says() -> None:
+    views, descriptor = draw(20), load_descriptor()
+    rows = (measure_views(views) - descriptor.mean.astype(np.float64)) @ descriptor.projection.astype(np.float64)
+    expected = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    np.testing.assert_allclose(descriptor.describe(views), expected, atol=1e-7)
 
 
 def test_luma_is_measured_free_of_brightness_and_contrast() -> None:
