@@ -19,7 +19,7 @@ from shared.clock import utc_now
 from shared.ids import new_id
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
-from shared.matching.decision import decide
+from shared.matching.decision import Judged, decide_by_any
 from shared.matching.null import ControlScores
 from shared.records.checks import Check
 from shared.records.items import Item
@@ -71,10 +71,12 @@ class GateWorld:
         """Record a check whose picture got a score, most like the item at a place; `others` are scores by other rules."""
         gate = self.gate.under_policy_in_force()
         by_rule = {"ssim": score, "fused": score} | dict(others or {})
-        content = gate.content
-        null = self.calibration.null(content.rule)
+        content, rules = gate.content, gate.content.deciding_rules
+        judged = [Judged(by_rule[rule], self.calibration.null(rule)) for rule in rules]
+        chosen, decision = decide_by_any(judged, content.flag_bound, content.borderline_bound)
         evidence = CheckEvidence(
-            decision=decide(by_rule[content.rule], null, content.flag_bound, content.borderline_bound),
+            decision=decision,
+            rule=rules[chosen],
             item=self.items[at].id,
             cluster=(self.items[at].id,),
             rules=tuple(
@@ -91,7 +93,7 @@ class GateWorld:
                 for rule, one in by_rule.items()
             ),
             metrics=METRICS,
-            control_size=null.size,
+            control_size=len(CONTROL),
             calibration_sha256=self.calibration.sha256,
         )
         asked = service._admit(gate, self.model, 0, png(1000 + next(_PICTURES)), OncePerKey(None, ""))

@@ -12,7 +12,7 @@ FLAG: dict[str, Any] = {
     "id": FLAG_ID,
     "check_id": CHECK["id"],
     "item_id": ITEM_ID,
-    "policy": "default v3",
+    "policy": "default v4",
     "state": "raised",
     "held": None,
     "currency": "EUR",
@@ -45,7 +45,7 @@ OPEN_REVIEW = {
     "p_value": 0.003,
     "threshold": 3.1,
     "borderline_threshold": 2.7,
-    "policy": "default v3",
+    "policy": "default v4",
 }
 VERDICT = {"verdict": "confirm", "reason": "the same harbour, mirrored", "name": "Rita Reviewer"}
 

@@ -91,13 +91,16 @@ class Gate:
         return ready
 
     def _load_calibration(self, model: Model) -> Calibration:
-        """Return the newest calibration by which the policy's rule passed every control of an audit."""
+        """Return the newest calibration by which the policy's rules passed every control of an audit."""
         with self.workspace.reading() as session:
             calibrations = list_calibrations(session, model.id)
-        sound = next((one for one in calibrations if self.content.rule not in one.unsound_rules), None)
+        rules = self.content.deciding_rules
+        sound = next((one for one in calibrations if not one.unsound_rules.keys() & set(rules)), None)
         if sound is None and calibrations:
+            failed = sorted(calibrations[0].unsound_rules.keys() & set(rules))
             raise NotReadyError(
-                f"the audit of model {model.name!r} is void: rule {self.content.rule!r} failed a control",
+                f"model {model.name!r} has no audit in which {' and '.join(rules)} passed every control; "
+                f"the newest is void by {' and '.join(failed)}",
                 code="control_failed",
             )
         if sound is None:
@@ -119,8 +122,10 @@ class Gate:
         """Set up the rules for the policy in force; what was loaded for another one stays loaded."""
         _check_same("shortlist", ready.scores.pipeline["neighbours"], self.content.neighbours)
         panel = build_panel(ready.scores, self.content.false_positive_rate or COMPARED_RATE, self.embedder.name)
-        line = self.content.flag_bound.threshold(ready.scores.null(self.content.rule))
-        panel = tuple(replace(rule, threshold=line) if rule.name == self.content.rule else rule for rule in panel)
+        deciding = self.content.deciding_rules
+        bound = self.content.flag_bound.divided_by(len(deciding))
+        lines: dict[str, float] = {name: bound.threshold(ready.scores.null(name)) for name in deciding}
+        panel = tuple(replace(rule, threshold=lines.get(rule.name, rule.threshold)) for rule in panel)
         return replace(ready, panel=panel, policy_sha256=self.content.sha256)
 
     def close(self) -> None:

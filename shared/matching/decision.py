@@ -9,10 +9,15 @@ Rules, in order:
    close for a machine, so that a person looks. Both bounds are of one kind, so the band reads as "between these two rates", or
    "between these two scores". A control too small to tell two rates apart leaves no score between them.
 4. `clear` otherwise.
+5. Of several rules, each is judged by its own control and its equal share of the rate. The one that fires with the smallest
+   p-value decides, the first of equals; where none fires, the one with the smallest. Its p-value is multiplied by how many
+   rules there are (Bonferroni: an unrelated picture makes any of them fire at most as often as all of them added up). A score
+   that is missing leaves the outcome `undecided`, unless another one fires.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.errors import InputError
@@ -38,6 +43,19 @@ class Bound:
         """Refuse a bound that says nothing, or two things."""
         if (self.rate is None) == (self.score is None):
             raise InputError(f"expected a rate or a score as bound, got rate {self.rate} and score {self.score}")
+
+    def divided_by(self, rules: int) -> "Bound":
+        """Return the share of each of several rules in a rate; a score given outright is of one rule.
+
+        Raises:
+            InputError: a score is to be divided.
+
+        >>> Bound(rate=0.002).divided_by(2)
+        Bound(rate=0.001, score=None)
+        """
+        if self.rate is None and rules > 1:
+            raise InputError(f"expected one rule where its score is given, got {rules}", code="policy_invalid")
+        return self if self.rate is None else Bound(rate=self.rate / rules)
 
     def threshold(self, null: NullDistribution) -> float:
         """Return the score that has to be exceeded.
@@ -93,6 +111,50 @@ def decide(score: float, null: NullDistribution, flag: Bound, borderline: Bound 
         borderline_threshold=lower,
         attained_rate=flag.attained_rate(null),
     )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A generation's score by one rule, and the control's scores by the same."""
+
+    score: float
+    null: NullDistribution
+
+
+def decide_by_any(judged: Sequence[Judged], flag: Bound, borderline: Bound | None = None) -> tuple[int, Decision]:
+    """Decide by several rules: what any of them finds is found.
+
+    Args:
+        judged: the generation by each rule, in the policy's order; at least one.
+        flag: what a score has to exceed to fire, for all rules together.
+        borderline: what a score has to exceed to be looked at; not above `flag`.
+
+    Returns:
+        Which of the rules decides, and the decision: its score and threshold, the p-value and attained rate of all together.
+
+    Raises:
+        InputError: no rule, or as `decide`.
+
+    >>> low, high = NullDistribution((0.1, 0.2, 0.3)), NullDistribution((0.7, 0.8, 0.9))
+    >>> at, found = decide_by_any([Judged(0.25, low), Judged(0.95, high)], Bound(rate=0.5))
+    >>> at, found.outcome, found.p_value, found.attained_rate
+    (1, 'flag', 0.5, 0.5)
+    """
+    if not judged:
+        raise InputError("expected at least one rule to decide by, got none")
+    rules = len(judged)
+    lines = flag.divided_by(rules), None if borderline is None else borderline.divided_by(rules)
+    each = [decide(one.score, one.null, *lines) for one in judged]
+    # A larger control may give a smaller p-value to what does not fire; what fires comes first.
+    known = [(one.outcome != "flag", one.p_value, at) for at, one in enumerate(each) if one.p_value is not None]
+    chosen = min(known)[2] if known else 0
+    found = each[chosen]
+    if found.outcome != "flag" and len(known) < rules:
+        return chosen, undecided("score_undefined")
+    if found.p_value is None:
+        return chosen, found
+    attained = sum(lines[0].attained_rate(one.null) for one in judged)
+    return chosen, replace(found, p_value=min(rules * found.p_value, 1.0), attained_rate=min(attained, 1.0))
 
 
 def _judge(score: float, threshold: float, lower: float | None, *, given: bool) -> tuple[Outcome, str]:

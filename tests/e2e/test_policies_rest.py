@@ -95,6 +95,11 @@ def test_versions_only_grow_and_the_same_is_adopted_once(client: TestClient, wor
         {"borderline": {"false_positive_rate": 0.001}},
         {"borderline": {}},
         {"rule": "taste"},
+        {"rule": None},
+        {"rules": ["fused", "ssim"]},
+        {"rule": None, "rules": ["fused"]},
+        {"rule": None, "rules": ["fused", "fused"]},
+        {"rule": None, "rules": ["fused", "ssim"], "false_positive_rate": None, "borderline": None, "threshold": 0.5},
         {"tariff": TARIFF | {"currency": "eur"}},
         {"tariff": TARIFF | {"amount_minor": -1}},
         {"waiver_reasons": ["because we can"]},
@@ -186,6 +191,28 @@ def test_a_dry_run_is_what_the_gate_then_answers(client: TestClient, world: Gate
         was = "borderline" if check.result["reason"] == "borderline" else check.decision
         assert tried.get(check.id, was) == said
     assert sorted({*tried.values()}) == ["borderline", "flag"]
+
+
+def test_any_of_two_rules_raises_a_flag_for_the_item_that_it_names(client: TestClient, world: GateWorld) -> None:
+    both = POLICY | {"version": 8, "rules": ["fused", "ssim"], "false_positive_rate": 0.002}
+    del both["rule"]
+    scores = ({"ssim": FLAGGED}, {"fused": FLAGGED}, {"ssim": 0.6}, {"ssim": 0.9975})
+    before = [world.decided(CLEAR, 1, others=one) for one in scores]
+    tried = client.post("/v1/policies/dry-runs", json=both).json()["changed"]
+    assert client.post("/v1/policies", json=both).status_code == 201
+    after = [world.decided(CLEAR, 1, others=one) for one in scores]
+    assert [one.decision for one in before] == ["clear", "flag", "clear", "clear"]
+    assert [(one.decision, one.result["rule"], one.result["p_value"]) for one in after] == [
+        ("flag", "ssim", pytest.approx(0.002)),
+        ("flag", "fused", pytest.approx(0.002)),
+        ("clear", "ssim", pytest.approx(2 * 400 / 1000)),
+        ("undecided", "ssim", pytest.approx(2 * 2 / 1000)),
+    ]
+    assert [one.result["attained_rate"] for one in after] == [pytest.approx(0.002)] * 4
+    assert {kind["kind"]: [one["check_id"] for one in kind["changes"]] for kind in tried} == {
+        "clear_to_flag": [before[0].id],
+        "clear_to_borderline": [before[3].id],
+    }
 
 
 def test_what_was_not_recorded_is_not_guessed(client: TestClient, world: GateWorld) -> None:

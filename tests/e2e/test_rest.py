@@ -110,7 +110,7 @@ def test_a_training_image_is_flagged_with_item_owner_and_receipt(
     assert body["metrics"]["ssim"] == pytest.approx(1)
     assert (body["metrics"]["psnr"], body["metrics"]["identical"]) == (None, True)
     assert body["match"]["owners"][0]["name"].startswith("Creator ")
-    assert body["p_value"] == pytest.approx(1 / (body["control_size"] + 1))
+    assert body["p_value"] == pytest.approx(2 / (body["control_size"] + 1))  # of two rules
     assert body["manifest_root"] == audited.content["manifest"]["root"]
     assert body["calibration_sha256"] == audited.content["calibration_sha256"]
     verified = verify_receipt(body["receipt"], audited_workspace.log.vkey)
@@ -164,9 +164,10 @@ def test_a_generation_gets_the_same_findings_from_audit_and_gate(
         for name, expected in one["rules"].items():
             assert (found[name]["verdict"], found[name]["item"]) == (expected["verdict"], expected["item"]), name
             assert found[name]["score"] == expected["score"], name
-        # The policy's rule decides, and the item that it names is the one answered and measured.
-        assert (body["match"]["id"], body["score"]) == (found["fused"]["item"], found["fused"]["score"])
-        if one["rules"]["fused"]["item"] == one["item"]:
+        # One of the policy's rules decides, and the item that it names is the one answered and measured.
+        deciding = body["rule"]
+        assert (body["match"]["id"], body["score"]) == (found[deciding]["item"], found[deciding]["score"])
+        if one["rules"][deciding]["item"] == one["item"]:
             assert body["metrics"]["ssim"] == one["metrics"]["ssim"]
 
 

@@ -17,7 +17,7 @@ from shared.errors import CorruptStateError
 from shared.index.index import is_searched_exactly
 from shared.matching.best_match import find_best_matches
 from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
-from shared.matching.decision import Decision, decide, undecided
+from shared.matching.decision import Decision, Judged, decide_by_any, undecided
 from shared.matching.rules.evidence import CopyScores, Evidence
 from shared.matching.rules.panel import RuleOutcome, evaluate
 from shared.matching.view_hashes import hash_views
@@ -37,6 +37,7 @@ class CheckEvidence:
     """A decision, and what it rests on where it could be made; items by their ids."""
 
     decision: Decision
+    rule: str | None = None
     item: str | None = None
     cluster: tuple[str, ...] = ()
     rules: tuple[RuleFinding, ...] = ()
@@ -61,7 +62,7 @@ def find_evidence_of_views(gate: Gate, model: Model, views: Pixels) -> list[Chec
         views: uint8 (G, C, H, W), their views by `view_recipe`, at least one.
 
     Returns:
-        The evidence of each; undecided where the policy's rule is undefined for it.
+        The evidence of each; undecided where a rule of the policy is undefined for it and none fires.
 
     Raises:
         NotReadyError: the model cannot be checked against yet.
@@ -92,29 +93,38 @@ def find_evidence_of_views(gate: Gate, model: Model, views: Pixels) -> list[Chec
 
 
 def _decide(gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str, RuleOutcome]) -> list[CheckEvidence]:
-    """Decide by the policy's rule, and measure the suite on the items that it names."""
-    chosen, null = outcomes[gate.content.rule], ready.scores.null(gate.content.rule)
-    # Where the rule names no item the first one stands in for it, and nothing is told of the pair.
-    rows = np.maximum(chosen.scores.items, 0)
+    """Decide by the policy's rules, and measure the suite on the items that the deciding ones name."""
+    found = [_decide_one(gate, ready, outcomes, at) for at in range(len(views))]
+    # Where a rule names no item the first one stands in for it, and nothing is told of the pair.
+    rows = np.array([max(int(outcomes[rule].scores.items[at]), 0) for at, (rule, _) in enumerate(found)])
     suite = measure(np.ascontiguousarray(ready.corpus.side.views[rows]), views)
     decided = []
-    for at, row in enumerate(rows.tolist()):
-        if not chosen.defined[at]:
-            log.warning("check_undecided", model=ready.model.id, reason="rule_undefined", why=chosen.scores.undefined[at])
-            decided.append(CheckEvidence(undecided("rule_undefined")))
+    for at, (row, (rule, decision)) in enumerate(zip(rows.tolist(), found, strict=True)):
+        if decision.score is None:
+            log.warning("check_undecided", model=ready.model.id, reason=decision.reason)
+            decided.append(CheckEvidence(decision))
             continue
         decided.append(
             CheckEvidence(
-                decision=decide(float(chosen.scores.values[at]), null, gate.content.flag_bound, gate.content.borderline_bound),
+                decision=decision,
+                rule=rule,
                 item=ready.corpus.item_ids[row],
                 cluster=tuple(ready.corpus.item_ids[member] for member in ready.corpus.side.clusters.members(row)),
                 rules=tuple(_finding(ready, outcome, at) for outcome in outcomes.values()),
                 metrics=Metrics(**suite.row(at)),
-                control_size=null.size,
+                control_size=ready.scores.null(rule).size,
                 calibration_sha256=ready.scores.sha256,
             )
         )
     return decided
+
+
+def _decide_one(gate: Gate, ready: ReadyModel, outcomes: Mapping[str, RuleOutcome], at: int) -> tuple[str, Decision]:
+    """Return which rule decides about one generation, and the decision; undecided where a rule says nothing and none fires."""
+    rules = gate.content.deciding_rules
+    judged = [Judged(float(outcomes[rule].scores.values[at]), ready.scores.null(rule)) for rule in rules]
+    chosen, decision = decide_by_any(judged, gate.content.flag_bound, gate.content.borderline_bound)
+    return rules[chosen], undecided("rule_undefined") if decision.reason == "score_undefined" else decision
 
 
 def _search(gate: Gate, ready: ReadyModel, vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -170,7 +180,7 @@ def _build_result(
         cluster=list(evidence.cluster),
         rules=list(evidence.rules),
         metrics=evidence.metrics,
-        rule=gate.content.rule,
+        rule=evidence.rule,
         score=decision.score,
         p_value=decision.p_value,
         threshold=decision.threshold,

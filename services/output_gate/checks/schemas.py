@@ -51,7 +51,7 @@ class Metrics(BaseModel):
 
 
 class RuleFinding(BaseModel):
-    """What one published rule says of the generation; the policy's own rule decides, the others stand beside it."""
+    """What one published rule says of the generation; the policy's own rules decide, the others stand beside them."""
 
     rule: str
     verdict: Literal["fired", "not_fired", "undefined"]
@@ -74,9 +74,11 @@ class CheckResult(BaseModel):
     cluster: list[str] = Field(default=[], description="Items of the match's duplicate cluster, itself included.")
     metrics: Metrics | None = Field(default=None, description="The suite on the generation and the first match.")
     rules: list[RuleFinding] = []
-    rule: str | None = Field(default=None, description="The rule that the policy decides by.")
+    rule: str | None = Field(default=None, description="The rule that decided: of several, that with the smallest p-value.")
     score: float | None = Field(default=None, description="The generation's score by that rule.")
-    p_value: float | None = Field(default=None, description="Share of the control at least this similar, never zero.")
+    p_value: float | None = Field(
+        default=None, description="Share of the control at least this similar, never zero; times the rules of the policy."
+    )
     threshold: float | None = Field(default=None, description="Score above which the rule fires.")
     borderline_threshold: float | None = Field(default=None, description="Score above which a person looks.")
     requested_rate: float | None = None

@@ -3,13 +3,15 @@
 Rules, in order:
 
 1. A check records the score, and the item, that every rule came to, and cites the calibration whose control scores are on
-   record. That is all that a decision rests on: deciding again by `decide` gives what the gate would have answered.
+   record. That is all that a decision rests on: deciding again by `decide_by_any` gives what the gate would have
+   answered.
 2. What was not recorded is not guessed. A check that was undecided because something was missing has no scores; one whose
    calibration is gone has no control; one whose shortlist had another length than the policy asks for was another search. Each
    is listed with its reason.
 3. What people said since (reviews, steps) is not undone: the run compares decisions, not outcomes.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from sqlmodel import Session, col, select
 from services.output_gate.policy.policy import PolicyContent
 from services.output_gate.policy.schemas import Change, ChangeKind, DryRun, NotDecidable, Verdict
 from shared.errors import NotFoundError
-from shared.matching.decision import BORDERLINE, Decision, decide
+from shared.matching.decision import BORDERLINE, Decision, Judged, decide_by_any
 from shared.matching.null import NullDistribution
 from shared.records.checks import Check
 from shared.records.flags import Flag, find_flags_of_checks
@@ -33,10 +35,10 @@ CHECKS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class _Null:
-    """A rule's control as a check's calibration has it, or why there is none to decide by."""
+class _Nulls:
+    """The control by each rule of the policy as a check's calibration has it, or why there is none to decide by."""
 
-    null: NullDistribution | None
+    by_rule: dict[str, NullDistribution]
     reason: str = ""
 
 
@@ -53,7 +55,7 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
     changes: dict[str, list[Change]] = {}
     refused: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
-    nulls: dict[tuple[str, str], _Null] = {}
+    nulls: dict[tuple[str, str], _Nulls] = {}
     with workspace.reading() as session:
         for check, flag in _past_checks(session, model_id):
             if limit is not None and seen == limit:
@@ -105,37 +107,39 @@ def _past_checks(session: Session, model_id: str | None) -> Iterator[tuple[Check
 
 
 def _decide_again(
-    session: Session, check: Check, content: PolicyContent, nulls: dict[tuple[str, str], _Null]
+    session: Session, check: Check, content: PolicyContent, nulls: dict[tuple[str, str], _Nulls]
 ) -> tuple[Decision, str | None] | str:
     """Return the decision and the item that it names, or the code of why there is none."""
     result = check.result
     digest = result.get("calibration_sha256")
     if digest is None:
         return str(result["reason"])  # what was missing then; no scores were recorded
-    finding = next((one for one in result["rules"] if one["rule"] == content.rule), None)
-    if finding is None:
+    findings = {one["rule"]: one for one in result["rules"]}
+    if not findings.keys() >= set(content.deciding_rules):
         return "rule_not_measured"
-    if finding["score"] is None:
-        return "rule_undefined"
     key = (check.model_id, digest)
     if key not in nulls:
-        nulls[key] = _load_null(session, check.model_id, digest, content)
-    null = nulls[key].null
-    if null is None:
-        return nulls[key].reason
-    decided = decide(float(finding["score"]), null, content.flag_bound, content.borderline_bound)
-    return decided, finding["item"]
+        nulls[key] = _load_nulls(session, check.model_id, digest, content)
+    found = nulls[key]
+    if found.reason:
+        return found.reason
+    scores = {rule: findings[rule]["score"] for rule in content.deciding_rules}
+    judged = [Judged(math.nan if score is None else float(score), found.by_rule[rule]) for rule, score in scores.items()]
+    chosen, decided = decide_by_any(judged, content.flag_bound, content.borderline_bound)
+    if decided.score is None:
+        return "rule_undefined"
+    return decided, findings[content.deciding_rules[chosen]]["item"]
 
 
-def _load_null(session: Session, model_id: str, digest: str, content: PolicyContent) -> _Null:
+def _load_nulls(session: Session, model_id: str, digest: str, content: PolicyContent) -> _Nulls:
     calibration = find_same_calibration(session, model_id, digest)
     if calibration is None:
-        return _Null(None, "calibration_missing")
+        return _Nulls({}, "calibration_missing")
     if calibration.pipeline["neighbours"] != content.neighbours:
-        return _Null(None, "other_shortlist")
-    if content.rule not in calibration.scores:
-        return _Null(None, "rule_not_calibrated")
-    return _Null(NullDistribution(tuple(calibration.scores[content.rule])))
+        return _Nulls({}, "other_shortlist")
+    if not calibration.scores.keys() >= set(content.deciding_rules):
+        return _Nulls({}, "rule_not_calibrated")
+    return _Nulls({rule: NullDistribution(tuple(calibration.scores[rule])) for rule in content.deciding_rules})
 
 
 def _compare(

@@ -4,8 +4,9 @@ Rules, in order:
 
 1. The line between flag and clear is the control's at a false-positive rate, or a score given outright: one of the two.
 2. A borderline band, where there is one, is given in the same terms and lies on the clear side of that line.
-3. A field that came later is optional, and left out of the digest where it is not given: policies on record keep theirs.
-4. Amounts are whole numbers of the currency's minor unit.
+3. One rule decides, or any of several; then the rates are those of all together, and each rule has an equal share.
+4. A field that came later is optional, and left out of the digest where it is not given: policies on record keep theirs.
+5. Amounts are whole numbers of the currency's minor unit.
 """
 
 import tomllib
@@ -70,7 +71,10 @@ class PolicyContent(_Part):
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")
     version: int = Field(ge=1, le=2**31 - 1)
-    rule: RuleName
+    rule: RuleName | None = Field(default=None, description="The rule that decides; or")
+    rules: tuple[RuleName, ...] | None = Field(
+        default=None, min_length=2, description="rules of which any decides, each with an equal share of the rates."
+    )
     neighbours: int = Field(ge=1, le=100_000)
     false_positive_rate: Rate | None = Field(default=None, description="The line is the control's score at this rate; or")
     threshold: Score | None = Field(default=None, description="the line is this score.")
@@ -81,11 +85,20 @@ class PolicyContent(_Part):
 
     @model_validator(mode="after")
     def _in_the_same_terms(self) -> Self:
+        self._names_rules()
         _one_of(self, "the policy")
         if self.borderline is not None:
             _one_of(self.borderline, "the borderline band")
             self._borders_on_clear(self.borderline)
         return self
+
+    def _names_rules(self) -> None:
+        if (self.rule is None) == (self.rules is None):
+            raise ValueError("expected a rule or rules in the policy, one of the two")
+        if self.rules is not None and len(set(self.rules)) < len(self.rules):
+            raise ValueError(f"expected each rule once, got {', '.join(self.rules)}")
+        if self.rules is not None and self.threshold is not None:
+            raise ValueError("expected a false_positive_rate with several rules: a threshold is the score of one")
 
     def _borders_on_clear(self, band: Borderline) -> None:
         if (band.threshold is None) != (self.threshold is None):
@@ -96,13 +109,18 @@ class PolicyContent(_Part):
             raise ValueError(f"expected a borderline threshold below {self.threshold}, got {band.threshold}")
 
     @property
+    def deciding_rules(self) -> tuple[RuleName, ...]:
+        """The rules of which any decides, in the policy's order."""
+        return self.rules or ((self.rule,) if self.rule else ())
+
+    @property
     def flag_bound(self) -> Bound:
-        """What a score has to exceed to fire."""
+        """What a score has to exceed to fire, for all rules together."""
         return Bound(self.false_positive_rate, self.threshold)
 
     @property
     def borderline_bound(self) -> Bound | None:
-        """What a score has to exceed to be looked at; none without a band."""
+        """What a score has to exceed to be looked at, for all rules together; none without a band."""
         band = self.borderline
         return None if band is None else Bound(band.false_positive_rate, band.threshold)
 
