@@ -8,13 +8,10 @@ Source: Alaa et al. 2022, "How Faithful is your Synthetic Data?", as computed in
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
+from services.audit.statistics.nearest import find_nearest, find_nearest_other
 from shared.errors import InputError
 from shared.matching.intervals import Rate, build_rate
-
-# Distances held at once: 256 × 50,000 float64 are 100 MB.
-BLOCK_ROWS = 256
 
 Features = NDArray[np.floating]
 
@@ -36,19 +33,6 @@ def authentic_share(training: Features, generations: Features) -> Rate:
         raise InputError(
             f"expected two training pictures and one generation of one width, got {training.shape} and {generations.shape}"
         )
-    own = _nearest(training, training, skip_same_row=True)[1]
-    row, distance = _nearest(generations, training, skip_same_row=False)
+    own = find_nearest_other(training)
+    row, distance = find_nearest(generations, training)
     return build_rate(int((own[row] < distance).sum()), len(generations))
-
-
-def _nearest(pictures: Features, training: Features, *, skip_same_row: bool) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    rows = np.empty(len(pictures), dtype=np.int64)
-    nearest = np.empty(len(pictures))
-    for start in range(0, len(pictures), BLOCK_ROWS):
-        distances = cdist(pictures[start : start + BLOCK_ROWS], training)
-        if skip_same_row:
-            at = np.arange(len(distances))
-            distances[at, at + start] = np.inf
-        rows[start : start + BLOCK_ROWS] = distances.argmin(axis=1)
-        nearest[start : start + BLOCK_ROWS] = distances.min(axis=1)
-    return rows, nearest

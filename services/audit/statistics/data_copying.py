@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2, vq
-from scipy.spatial.distance import cdist
 from scipy.stats import mannwhitneyu
 
+from services.audit.statistics.nearest import find_nearest
 from shared.errors import InputError
 
 # dgm-eval, metrics/ct.py: components, cells, and generations a cell needs to count.
@@ -130,4 +130,4 @@ def _centres(training: NDArray[np.float64], count: int, seed: int) -> NDArray[np
 def _z_in_cell(training: NDArray[np.float64], held_out: NDArray[np.float64], generations: NDArray[np.float64]) -> float | None:
     if len(generations) == 0:
         return None
-    return standardised_u(cdist(generations, training).min(axis=1), cdist(held_out, training).min(axis=1))
+    return standardised_u(find_nearest(generations, training)[1], find_nearest(held_out, training)[1])

@@ -1,7 +1,10 @@
 """Fréchet distance of two samples of features: the quality gate of a study.
 
 A model that was trained too little makes no copies and no pictures either; the distance of its generations to held-out
-pictures, beside the distance of one half of the held-out pictures to the other, tells it from one that generalises.
+pictures, beside the distance that as many held-out pictures have to the same others, tells it from one that generalises.
+
+The distance of two samples of one population is not 0: it grows as samples shrink, the more the more dimensions there are. So
+both distances are of equally many pictures, to the same ones; otherwise a floor of many would be out of reach for few.
 
 Source: Dowson and Landau 1982 for the distance of two normal distributions; Heusel et al. 2017 for its use on features.
 """
@@ -21,13 +24,17 @@ class Quality:
     """How far generations are from held-out pictures, and how far held-out pictures are from each other.
 
     Attributes:
-        distance: Fréchet distance of generations and held-out pictures.
-        floor: Fréchet distance of the two halves of the held-out pictures: what sampling alone gives.
+        distance: Fréchet distance of generations and one half of the held-out pictures.
+        floor: Fréchet distance of as many pictures of the other half and that half: what sampling alone gives.
+        pictures: how many generations, and how many held-out pictures, these are of: the first of each.
+        reference: how many held-out pictures both were compared with.
         features: dimensions of the features, on which the scale depends.
     """
 
     distance: float
     floor: float
+    pictures: int
+    reference: int
     features: int
 
 
@@ -43,8 +50,15 @@ def measure_quality(generations: Features, held_out: Features) -> Quality:
     """
     if len(held_out) < 4:
         raise InputError(f"expected at least four held-out pictures, got {len(held_out)}")
-    halves = frechet_distance(held_out[::2], held_out[1::2])
-    return Quality(frechet_distance(generations, held_out), halves, held_out.shape[1])
+    fresh, reference = held_out[::2], held_out[1::2]
+    count = min(len(generations), len(fresh))
+    return Quality(
+        distance=frechet_distance(generations[:count], reference),
+        floor=frechet_distance(fresh[:count], reference),
+        pictures=count,
+        reference=len(reference),
+        features=held_out.shape[1],
+    )
 
 
 def frechet_distance(first: Features, second: Features) -> float:
@@ -73,6 +87,9 @@ def frechet_distance(first: Features, second: Features) -> float:
 
 
 def _root_trace(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Trace of (C1 C2)^½: with C = AᵀA it is the sum of the singular values of A1 A2ᵀ, which needs no matrix root."""
-    factors = [(sample - sample.mean(axis=0)) / np.sqrt(len(sample) - 1) for sample in (one, other)]
+    """Trace of (C1 C2)^½: with C = AᵀA it is the sum of the singular values of A1 A2ᵀ, which needs no matrix root.
+
+    With A = QR, R does for A: at most as many rows as dimensions, however many pictures there are.
+    """
+    factors = [np.linalg.qr((sample - sample.mean(axis=0)) / np.sqrt(len(sample) - 1), mode="r") for sample in (one, other)]
     return float(np.linalg.norm(factors[0] @ factors[1].T, ord="nuc"))

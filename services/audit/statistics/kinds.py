@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
+from services.audit.statistics.nearest import find_nearest_other
 from shared.errors import InputError
 
 Kind = Literal["duplicated", "overfitting", "long-tailed", "eidetic"]
@@ -84,7 +84,5 @@ def outlier_quantiles(vectors: NDArray[np.floating]) -> NDArray[np.float64] | No
         raise InputError("expected at least one item, got none")
     if len(vectors) == 1:
         return None
-    distances = cdist(vectors, vectors)
-    np.fill_diagonal(distances, np.inf)
-    nearest = np.round(distances.min(axis=1), 9)
+    nearest = np.round(find_nearest_other(vectors), 9)
     return np.asarray(np.searchsorted(np.sort(nearest), nearest, side="left") / len(nearest), dtype=np.float64)

@@ -1,5 +1,7 @@
 """The statistics of an audit against naive transcriptions of their definitions, and on data whose answer is known."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
@@ -95,6 +97,34 @@ def test_frechet_distance_with_fewer_pictures_than_dimensions() -> None:
 def test_noise_is_of_worse_quality_than_held_out_pictures_are_among_themselves() -> None:
     quality = measure_quality(RANDOM.normal(0, 3, size=(50, 5)), HELD_OUT)
     assert quality.distance > 3 * quality.floor
+
+
+def test_a_perfect_model_is_as_far_as_the_floor_however_few_its_generations() -> None:
+    """Forty dimensions, where the distance of small samples is mostly bias: a floor of more pictures would call it poor."""
+    random = np.random.default_rng(11)
+    ratios = []
+    for _ in range(20):
+        quality = measure_quality(random.normal(size=(50, 40)), random.normal(size=(400, 40)))
+        assert (quality.pictures, quality.reference) == (50, 200)
+        ratios.append(quality.distance / quality.floor)
+    assert np.mean(ratios) == pytest.approx(1, abs=0.05)
+
+
+def test_frechet_distance_of_many_pictures_takes_no_matrix_of_all_pairs() -> None:
+    many = RANDOM.normal(size=(6000, 3))
+    tracemalloc.start()
+    assert frechet_distance(many, many) == pytest.approx(0, abs=1e-9)
+    assert tracemalloc.get_traced_memory()[1] < 10e6  # all pairs: 288 MB
+    tracemalloc.stop()
+
+
+def test_statistics_of_large_slices_take_no_matrix_of_all_pairs() -> None:
+    training, few = RANDOM.normal(size=(6000, 2)), RANDOM.normal(size=(3000, 2))
+    tracemalloc.start()
+    outlier_quantiles(training)
+    three_sample_test(training, few, few)
+    assert tracemalloc.get_traced_memory()[1] < 60e6  # all pairs: 288 MB and 144 MB
+    tracemalloc.stop()
 
 
 def test_counterfactual_separates_what_training_did() -> None:
