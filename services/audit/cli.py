@@ -258,12 +258,15 @@ def study(
     for one in finished.content["sizes"]:
         console.print(
             f"{one['size']:,} pictures, {one['models']} models: {one['mean_rate']:.1%} of generations are copies "
-            f"({one['lowest_rate']:.1%} to {one['highest_rate']:.1%}); held-out images {one['control_rate']:.2%}",
+            f"({one['lowest_rate']:.1%} to {one['highest_rate']:.1%}); held-out images {one['control']['value']:.2%}",
             soft_wrap=True,
         )
-    path = report or workspace.home / finished.record.folder / "report.html"
-    save_atomically(path, build_study_report(workspace, finished.record, finished.content).encode())
-    console.print(str(path), soft_wrap=True)
+    if finished.content["sizes"]:
+        path = report or workspace.home / finished.record.folder / "report.html"
+        save_atomically(path, build_study_report(workspace, finished.record, finished.content).encode())
+        console.print(str(path), soft_wrap=True)
+    else:
+        console.print("every audit is void: there is no curve to report", soft_wrap=True)
     if finished.content["void"]:
         console.print(f"void, a control came out wrong: {', '.join(finished.content['void'])}", soft_wrap=True)
         raise typer.Exit(EXIT_VOID)

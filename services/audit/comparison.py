@@ -19,6 +19,7 @@ from PIL import Image
 from shared.errors import InputError
 from shared.index.exact import exact_neighbours
 from shared.matching.best_match import BestMatches, find_best_matches
+from shared.matching.best_ssim import best_ssim
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
 from shared.matching.intervals import Rate, build_rate
@@ -91,6 +92,25 @@ def match_against(corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbou
         copies=CopyScores(copies.scores, copies.items),
     )
     return Matched(pictures, vectors, matches, evidence)
+
+
+def best_in_shortlists(
+    pictures: Pixels, views: Pixels, vectors: NDArray[np.float32], embedder: Embedder, neighbours: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Find the best SSIM of pictures as `match_against` does, where nothing else is asked.
+
+    Args:
+        pictures: uint8 (G, C, H, W).
+        views: uint8 (N, C, H, W), what they are compared with.
+        vectors: float32 (N, D), embeddings of the originals of these.
+        embedder: makes the shortlists.
+        neighbours: length of a shortlist.
+
+    Returns:
+        The view of each, int64 (G,), and the SSIM with it, float64 (G,).
+    """
+    shortlists, _ = exact_neighbours(embed_views(pictures, embedder), vectors, neighbours)
+    return best_ssim(pictures, views, shortlists)
 
 
 def embed_views(views: Pixels, embedder: Embedder) -> NDArray[np.float32]:

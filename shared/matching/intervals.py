@@ -4,7 +4,7 @@ Wilson's score interval is used for display, Clopper and Pearson's where coverag
 by scipy. For zero hits the one-sided upper bound is stated as well.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from shared.errors import InputError
 
@@ -44,6 +44,15 @@ def build_rate(hits: int, trials: int, confidence: float = 0.95) -> Rate:
 
     interval = binomtest(hits, trials).proportion_ci(confidence_level=confidence, method="wilson")
     return Rate(hits, trials, float(interval.low), float(interval.high))
+
+
+def rate_json(rate: Rate) -> dict[str, float]:
+    """Spell a rate: hits, trials, value and 95 % interval.
+
+    >>> rate_json(build_rate(1, 4))["value"]
+    0.25
+    """
+    return asdict(rate) | {"value": rate.value}
 
 
 def upper_bound(hits: int, trials: int, confidence: float = 0.95) -> float:

@@ -5,7 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from services.audit import cli
 from services.audit.reports.study_report import build_study_report
 from services.audit.studies.study import FinishedStudy, run_study
 from services.audit.studies.study_config import StudyConfig, load_study_config
@@ -98,10 +100,34 @@ def test_damaged_intermediate_results_are_found(finished: tuple, smoke: StudyCon
     workspace, _, _ = finished
     path = workspace.home / "studies" / "smoke" / smoke.sha256[:16] / "size-2.json"
     kept = path.read_bytes()
-    path.write_bytes(kept[:-9])
-    with pytest.raises(CorruptStateError, match=r"size-2\.json"):
-        run_study(workspace, smoke, lambda *_: None)
+    for damaged in (kept[:-9], kept.replace(b'"copies":', b'"copies" :').replace(b'"distinct_items":', b'"distinct_items":1')):
+        path.write_bytes(damaged)
+        with pytest.raises(CorruptStateError, match=r"size-2\.json"):
+            run_study(workspace, smoke, lambda *_: None)
     path.write_bytes(kept)
+
+
+def test_what_another_embedder_found_is_not_taken_up(finished: tuple, smoke: StudyConfig) -> None:  # type: ignore[type-arg]
+    workspace, study, _ = finished
+    other = open_workspace(workspace.settings.model_copy(update={"embedder": "pixels:8"}))
+    again = run_study(other, smoke, lambda *_: None)
+    assert again.content["embedder"]["name"].startswith("pixels:8")
+    audits = [{point["audit"] for point in one.content["points"]} for one in (study, again)]
+    assert not audits[0] & audits[1]
+    assert run_study(workspace, smoke, lambda *_: None).content == study.content
+
+
+def test_a_study_of_which_every_audit_is_void_ends_with_status_5(
+    finished: tuple,  # type: ignore[type-arg]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workspace, study, _ = finished
+    void = study.content | {"sizes": [], "void": [point["model"] for point in study.content["points"]]}
+    monkeypatch.setattr(cli, "open_home", lambda: workspace)
+    monkeypatch.setattr("services.audit.studies.study.run_study", lambda *_: FinishedStudy(study.record, void))
+    result = CliRunner().invoke(cli.app, ["study", "smoke"])
+    assert (result.exit_code, result.exception.__class__) == (cli.EXIT_VOID, SystemExit)
+    assert "every audit is void" in result.stdout
 
 
 def test_models_that_were_trained_otherwise_are_not_taken_for_those_of_the_study(finished: tuple, smoke: StudyConfig) -> None:  # type: ignore[type-arg]

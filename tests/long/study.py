@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.audit.reports.audit_report import format_percent
+from services.audit.reports.audit_report import format_percent, format_rate
 from services.audit.reports.study_plots import plot_curve, plot_sweep, plot_training
 from services.audit.reports.study_report import build_study_report
 from services.audit.studies.dashboard import dashboard
@@ -27,6 +27,7 @@ from services.console import console
 from services.ingest.sources.bulk import register_rows
 from services.ingest.sources.imagefolder import read_imagefolder
 from shared.files import save_atomically
+from shared.matching.intervals import upper_bound
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 from tests.long.results import RESULTS
@@ -57,9 +58,10 @@ def build_page(content: dict[str, Any]) -> str:
     """Write the page that a reader of the repository sees."""
     some, data = content["points"][0], content["dataset"]
     void = f"Void audits, in no mean: {', '.join(content['void'])}." if content["void"] else "No audit was void."
-    head = ("training pictures", "each seen", "copies, mean (lowest to highest)", "held-out taken for copies")
-    head += ("training pictures copied", "quality: distance (floor)", "copies by `fused`")
-    head += ("copies of own pictures", "of the twin's", "likeness from the same noise")
+    head = ("training pictures", "each seen", "copies, mean (lowest to highest)", "copies of generations, 95 % interval")
+    head += ("held-out taken for copies", "left out as alike, taken for copies", "training pictures copied")
+    head += ("quality: distance (floor)", "C_T", "copies by `fused`")
+    head += ("copies of own pictures", "of the twin's", "likeness from the same noise (from other noise)")
     paragraphs = (
         "# The study `cpu`",
         (
@@ -72,10 +74,22 @@ def build_page(content: dict[str, Any]) -> str:
         ),
         f"![Share of generations that are copies, by number of training pictures]({NAME}-curve.svg)",
         "\n".join([_line(head), _line(["---"] * len(head)), *(_line(_cells(one)) for one in content["sizes"])]),
+        _limits(data["left_out_alike"]),
         f"![Share above every level of SSIM]({NAME}-sweep.svg)",
         f"![Share of copies in the course of training]({NAME}-training.svg)",
     )
     return "\n\n".join(paragraphs) + "\n"
+
+
+def _limits(left_out: int) -> str:
+    return (
+        "What the figures do not say. The held-out pictures, like the slices, are without pictures alike to another (SSIM of 0.9 "
+        f"or more; {left_out:,} were left out), so their rate is of such pictures only; the column after it has the rate of those "
+        "left out. Where C_T is far above 0, generations are farther from the training pictures than held-out pictures are: these "
+        "models are underfitted at this number of updates, and their few copies are no virtue. The floor is the distance of as "
+        "many held-out pictures, and all that a perfect model could reach. Two slices of a size are one draw; intervals are of "
+        "these models."
+    )
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -83,18 +97,23 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cells(one: dict[str, Any]) -> list[str]:
-    twins = one["twins"]
+    twins, copies = one["twins"], one["copies"]
+    of_the_twins = twins["counterfactual"]["copies_of_the_twins"]
+    bound = upper_bound(of_the_twins["hits"], of_the_twins["trials"])
     return [
         f"{one['size']:,}",
         f"{one['updates_per_image']:,.0f} ×",
         f"{format_percent(one['mean_rate'])} ({format_percent(one['lowest_rate'])} to {format_percent(one['highest_rate'])})",
-        format_percent(one["control_rate"]),
+        f"{copies['hits']:,} of {copies['trials']:,}, {format_percent(copies['low'])} to {format_percent(copies['high'])}",
+        format_rate(one["control"]),
+        format_rate(one["left_out"]),
         format_percent(one["distinct_share"]),
         f"{one['quality']:.3f} ({one['quality_floor']:.3f})",
+        f"{one['data_copying']:.1f}",
         format_percent(one["rules"]["fused"]["generations"]) if one["rules"]["fused"]["sound"] else "void",
-        format_percent(twins["counterfactual"]["copies_of_own"]),
-        format_percent(twins["counterfactual"]["copies_of_the_twins"]),
-        f"{twins['same_noise_ssim']:.3f}",
+        format_rate(twins["counterfactual"]["copies_of_own"]),
+        f"{of_the_twins['hits']} of {of_the_twins['trials']:,}, at most {format_percent(bound)}",
+        f"{twins['same_noise_ssim']:.3f} ({twins['other_noise_ssim']:.3f})",
     ]
 
 

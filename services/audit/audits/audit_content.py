@@ -13,7 +13,7 @@ from services.audit.audits.attacks import Attack
 from services.audit.comparison import Comparison, Corpus, copied_items
 from services.audit.controls import CalibratedModel, ControlOutcome, failed_checks
 from shared.code_version import package_versions
-from shared.matching.intervals import Rate
+from shared.matching.intervals import Rate, rate_json
 from shared.matching.null import cross_fit
 from shared.matching.rules.panel import RuleOutcome
 from shared.records.models import Model
@@ -80,11 +80,6 @@ def updates_per_image(model: Model, manifest_size: int) -> float | None:
     if model.updates is None:
         return None
     return float(model.updates * model.config["train_batch_size"] / manifest_size)
-
-
-def rate_json(rate: Rate) -> dict[str, Any]:
-    """Spell a rate: hits, trials, value and 95 % interval."""
-    return asdict(rate) | {"value": rate.value}
 
 
 def _generations(calibrated: CalibratedModel, attack: Attack, comparison: Comparison) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ Rules, in order (standards of evidence):
 Source: Carlini 2025 (note to lawyers) and Cooper and Grimmelmann 2024 for what a figure may be taken to show.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,6 +72,8 @@ def build_report(
             plot=Markup(plot_distributions(contents)),  # noqa: S704 - our own SVG, its texts escaped in plots.py
             checks=checks,
             sweep_levels=SWEEP_LEVELS,
+            above_all_held_out=all(content["threshold"] == max(content["control_scores"]) for content in contents),
+            everything_compared=all(content["manifest"]["size"] <= content["pipeline"]["neighbours"] for content in contents),
             equal_updates=len(contents) > 1 and len({content["model"]["updates"] for content in contents}) == 1,
             metric_names=METRIC_NAMES,
             checkpoint=checkpoint,
@@ -89,7 +92,6 @@ def _section(workspace: Workspace, audit: Audit, content: dict[str, Any], folder
         "receipt": workspace.log.receipt(audit.entry_id),
         "report_sha256": audit.report_sha256,
         "median_ssim": median_ssim(content),
-        "control_max": max(content["control_scores"]),
         "upper_bound": upper_bound(content["copies"]["hits"], content["copies"]["trials"]),
         "by_chance": content["attained_rate"] * content["copies"]["trials"],
         "sweep": _sweep(content),
@@ -116,6 +118,7 @@ def build_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = format_percent
+    environment.filters["p_value"] = format_p_value
     environment.filters["metric"] = format_metric
     environment.filters["rate"] = format_rate
     environment.filters["receipt_uri"] = lambda text: text_uri(text.encode(), "text/plain")
@@ -125,12 +128,23 @@ def build_environment() -> Environment:
 def format_percent(share: float) -> str:
     """Format a share 0..1 as per cent, with more decimals near 0 and 100, so that neither is claimed where it is not meant.
 
-    >>> [format_percent(share).replace(chr(160), " ") for share in (0.873, 0.021, 0.001, 0.9986, 1.0)]
-    ['87 %', '2.1 %', '0.10 %', '99.9 %', '100 %']
+    >>> [format_percent(share).replace(chr(160), " ") for share in (0.873, 0.021, 0.001, 0.00003, 0.9986, 0.99999, 1.0)]
+    ['87 %', '2.1 %', '0.10 %', '0.003 %', '99.9 %', '99.999 %', '100 %']
     """
     distance = min(share, 1 - share)
     decimals = 0 if distance >= 0.1 or distance == 0 else 2 if share < 0.01 or share > 0.9994 else 1
+    if distance > 0:
+        decimals = max(decimals, math.ceil(-math.log10(100 * distance)))
     return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
+
+
+def format_p_value(value: float) -> str:
+    """Format a p-value to two digits; it is never 0, however large the control.
+
+    >>> format_p_value(0.00025), format_p_value(1 / 47)
+    ('0.00025', '0.021')
+    """
+    return f"{value:.2g}"
 
 
 def format_metric(value: float | None) -> str:

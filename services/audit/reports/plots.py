@@ -39,7 +39,9 @@ def _draw(axes: Any, content: dict[str, Any]) -> None:
     ):
         weights = np.full(len(scores), 100 / len(scores))
         axes.hist(scores, bins=bins, weights=weights, color=ink, alpha=0.75, hatch=hatch, edgecolor="white", label=label)
-    axes.axvline(content["threshold"], color=RULE_INK, linewidth=1.5, linestyle="--", label="threshold (highest held-out)")
+    axes.axvline(
+        content["threshold"], color=RULE_INK, linewidth=1.5, linestyle="--", label=f"threshold ({rank_of_threshold(content)})"
+    )
     axes.set_title(f"{content['model']['name']}: trained on {content['manifest']['size']} images", loc="left")
     axes.set_ylabel("% of each")
     axes.set_xlim(bins[0], 1)
@@ -58,3 +60,13 @@ def _describe(contents: Sequence[dict[str, Any]]) -> str:
 def median_ssim(content: dict[str, Any]) -> float:
     """Return the median of the generations' best SSIM."""
     return float(np.median([one["metrics"]["ssim"] for one in content["generations"]]))
+
+
+def rank_of_threshold(content: dict[str, Any]) -> str:
+    """Say which of the held-out pictures' scores the threshold is.
+
+    >>> rank_of_threshold({"threshold": 0.7, "control_scores": [0.8, 0.7, 0.1]})
+    'held-out picture 2 from the top'
+    """
+    rank = sum(score >= content["threshold"] for score in content["control_scores"])
+    return "highest held-out picture" if rank == 1 else f"held-out picture {rank} from the top"

@@ -35,7 +35,7 @@ def plot_curve(content: dict[str, Any]) -> str:
         axes.plot(
             at, [100 * one["mean_rate"] for one in sizes], color=GENERATION_INK, linewidth=1.6, label="mean of the models"
         )
-        control = [100 * one["control_rate"] for one in sizes]
+        control = [100 * one["control"]["value"] for one in sizes]
         axes.plot(at, control, color=RULE_INK, linestyle="--", linewidth=1.2, label="held-out pictures")
         _style_sizes(axes, at)
         axes.set_ylabel("% taken for copies")
@@ -43,7 +43,7 @@ def plot_curve(content: dict[str, Any]) -> str:
         axes.legend(frameon=False, fontsize=8)
         description = "; ".join(
             f"{one['size']} pictures: mean {100 * one['mean_rate']:.1f} % of generations, {100 * one['lowest_rate']:.1f} to "
-            f"{100 * one['highest_rate']:.1f} % over {one['models']} models, held-out {100 * one['control_rate']:.2f} %"
+            f"{100 * one['highest_rate']:.1f} % over {one['models']} models, held-out {100 * one['control']['value']:.2f} %"
             for one in sizes
         )
         return to_svg(figure, "curve", "Share of generations that are copies, by number of training pictures", description)

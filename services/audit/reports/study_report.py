@@ -21,6 +21,9 @@ from shared.workspace import Workspace
 # Copies shown of each slice size: from its first model, the most similar ones.
 ROWS_A_SIZE = 3
 
+# C_T is standard normal where generations are as near as held-out pictures: beyond this by chance once in 700 times.
+FAR_ABOVE_ZERO = 3.0
+
 
 def build_study_report(workspace: Workspace, study: Study, content: dict[str, Any]) -> str:
     """Build the report of a study, HTML that loads nothing from elsewhere.
@@ -49,6 +52,7 @@ def build_study_report(workspace: Workspace, study: Study, content: dict[str, An
             sweep=Markup(plot_sweep(content)),  # noqa: S704 - as above
             training=Markup(training),  # noqa: S704 - as above
             bound=upper_bound,
+            underfitted=[one["size"] for one in content["sizes"] if (one["data_copying"] or 0) > FAR_ABOVE_ZERO],
             galleries=[_gallery(workspace, content, size["size"]) for size in content["sizes"]],
             rule_names=list(content["sizes"][0]["rules"]),
             checkpoint=workspace.log.checkpoint(),

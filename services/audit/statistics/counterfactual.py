@@ -1,9 +1,9 @@
 """Counterfactual copying: how often an item is copied by models trained with it, and by models trained without it.
 
 An item that is copied as often by models that never saw it is not copied *because* it was trained on: it is a common
-picture, or the rule is too lax. The difference is what training on it did. Slices are drawn at random, so the two groups of
-models differ by the item alone on average; with few models the figure of one item is coarse, and the mean over items is
-what to read.
+picture, or the rule is too lax. The difference is what training on it did. Where slices are drawn at random, the two groups of
+models differ by the item alone on average over the draws. Two disjoint slices are one draw: the groups differ by whole slices,
+however many models are trained on each; the figure of one item is then coarse, and the sum over items is what to read.
 
 Source: Feldman and Zhang 2020, "What Neural Networks Memorize and Why", equation 1, with "is copied" in place of "is
 classified".

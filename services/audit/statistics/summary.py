@@ -18,7 +18,7 @@ from services.audit.statistics.kinds import classify, outlier_quantiles
 from services.audit.statistics.sweep import sweep
 from shared.errors import InputError
 from shared.matching.exhaustive import shortlist_recall
-from shared.matching.intervals import Rate
+from shared.matching.intervals import rate_json
 
 Features = NDArray[np.float32]
 
@@ -37,15 +37,17 @@ def build_statistics(
         updates: how often training showed each picture; None for a model trained elsewhere.
     """
     return {
-        "shortlist_recall": _rate(shortlist_recall(generations.pictures, corpus.side.views, generations.evidence.shortlists)),
+        "shortlist_recall": rate_json(
+            shortlist_recall(generations.pictures, corpus.side.views, generations.evidence.shortlists)
+        ),
         "data_copying": _tried(lambda: asdict(three_sample_test(training, control.vectors, generations.vectors))),
-        "authentic": _tried(lambda: _rate(authentic_share(training, generations.vectors))),
+        "authentic": _tried(lambda: rate_json(authentic_share(training, generations.vectors))),
         "quality": _tried(lambda: asdict(measure_quality(generations.vectors, control.vectors))),
         "sweep": [
             {
                 "level": one.level,
-                "generations": _rate(one.generations),
-                "control": _rate(one.control),
+                "generations": rate_json(one.generations),
+                "control": rate_json(one.control),
                 "distinct_items": one.distinct_items,
             }
             for one in sweep(generations.matches.ssim, generations.matches.index, control.matches.ssim)
@@ -72,10 +74,6 @@ def _kinds(corpus: Corpus, training: Features, comparison: Comparison, updates: 
         )
         for item_id in comparison.copied_items
     }
-
-
-def _rate(rate: Rate) -> dict[str, Any]:
-    return asdict(rate) | {"value": rate.value}
 
 
 def _tried(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,10 @@
 A control picture that is all but equal to a training picture would set a threshold that no copy exceeds, and make every
 model look innocent. Perceptual hashes do not see all of these: they say nothing of flat and of very small pictures.
 
+What this leaves out bounds the control's scores: no held-out picture is as similar to a training picture as `ALIKE_SSIM`.
+So the false-positive rate holds for pictures like those that stay; how often those left out exceed a threshold is measured
+beside it.
+
 Rules, in order:
 
 1. Of pictures of the same bytes or the same view the first stays.
@@ -40,11 +44,13 @@ class DistinctPictures:
 
     Attributes:
         rows: int64, rows of the pictures that stay, ascending.
+        alike: int64, rows of those that were left out because their SSIM with one that stays is too high, ascending.
         clusters: how many clusters of duplicates there were.
         cluster_sizes: how many clusters have how many members.
     """
 
     rows: NDArray[np.int64]
+    alike: NDArray[np.int64]
     clusters: int
     cluster_sizes: dict[int, int]
 
@@ -65,7 +71,7 @@ def find_distinct(blob_sha256s: Sequence[str], views: Pixels, embedder: Embedder
     # Each exact pair links a picture to the first like it.
     rows = np.setdiff1d(np.arange(len(views)), clusters.exact[:, 1])
     stays = leave_out_alike(views[rows], embed_views(views[rows], embedder), neighbours)
-    return DistinctPictures(rows[stays], clusters.count, clusters.sizes())
+    return DistinctPictures(rows[stays], rows[~stays], clusters.count, clusters.sizes())
 
 
 def leave_out_alike(views: Pixels, vectors: NDArray[np.float32], neighbours: int) -> NDArray[np.bool_]:

@@ -69,11 +69,11 @@ def run_study(workspace: Workspace, config: StudyConfig, on_progress: OnProgress
     folder = workspace.home / "studies" / config.name / config.sha256[:16]
     compared: list[SizeComparison] = []
     for size in config.sizes:
-        compared.append(compare_size(workspace, config, size, slices.control, samples, embedder, folder))
+        compared.append(compare_size(workspace, config, size, slices, samples, embedder, folder))
         for model in config.models():
             if model.size == size:
                 on_progress(model.name, "audit", 1, 1)
-    content = build_study(workspace, config, slices, compared)
+    content = build_study(workspace, config, embedder, slices, compared)
     return FinishedStudy(_keep(workspace, config, slices, content), content)
 
 

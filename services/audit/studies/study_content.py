@@ -5,6 +5,7 @@ Rules, in order:
 1. It holds no time and no path, so that the same workspace, configuration and code give the same bytes.
 2. A model whose audit is void, because a control came out wrong, is a point and says so; it is in no mean. A size of which
    no model is sound has no line.
+3. Models of one slice share its control, whatever their seeds: its pictures are counted once a slice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,18 +19,25 @@ from services.audit.studies.size_comparison import SizeComparison
 from services.audit.studies.study_config import StudyConfig, StudyModel
 from services.audit.studies.study_slices import StudySlices
 from shared.code_version import package_versions
+from shared.matching.intervals import build_rate, rate_json
 from shared.records.manifests import load_manifest
+from shared.vision.embedding import Embedder
 from shared.workspace import Workspace
 
 
 def build_study(
-    workspace: Workspace, config: StudyConfig, slices: StudySlices, compared: Sequence[SizeComparison]
+    workspace: Workspace,
+    config: StudyConfig,
+    embedder: Embedder,
+    slices: StudySlices,
+    compared: Sequence[SizeComparison],
 ) -> dict[str, Any]:
     """Build the content of `study.json`.
 
     Args:
         workspace: where the audits are.
         config: the study.
+        embedder: what made the shortlists.
         slices: what was drawn.
         compared: one a slice size.
 
@@ -53,12 +61,14 @@ def build_study(
             "clusters": slices.clusters,
             "cluster_sizes": {str(size): count for size, count in sorted(slices.cluster_sizes.items())},
             "distinct": slices.distinct,
+            "left_out_alike": len(slices.alike),
         },
+        "embedder": {"name": embedder.name, "sha256": embedder.sha256},
         "control": {"name": control.name, "size": control.size, "root": control.root},
         "points": points,
         "void": [point["model"] for point in points if point["state"] != "completed"],
         "sizes": [
-            build_size(list(of_one_size), of_size[size].twins)
+            build_size(list(of_one_size), of_size[size])
             for size, of_one_size in groupby(sound, lambda point: int(point["size"]))
         ],
         "packages": package_versions(),
@@ -109,14 +119,15 @@ def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     return shares | {"sound": rule["sound"]}
 
 
-def build_size(points: Sequence[Mapping[str, Any]], twins: Mapping[str, Any] | None) -> dict[str, Any]:
+def build_size(points: Sequence[Mapping[str, Any]], compared: SizeComparison) -> dict[str, Any]:
     """Sum up the models of one slice size.
 
     Args:
         points: of its sound models, at least one.
-        twins: what the twins came to; None where there is one slice.
+        compared: what they came to together.
     """
     rates = [point["rate"] for point in points]
+    slices = {point["manifest_root"]: point for point in points}.values()
     return {
         "size": points[0]["size"],
         "models": len(points),
@@ -124,19 +135,29 @@ def build_size(points: Sequence[Mapping[str, Any]], twins: Mapping[str, Any] | N
         "mean_rate": float(np.mean(rates)),
         "lowest_rate": min(rates),
         "highest_rate": max(rates),
-        "control_rate": float(np.mean([point["control_rate"] for point in points])),
+        "copies": _sum_rates([(point["copies"], point["generations"]) for point in points]),
+        "control": _sum_rates([(one["control_hits"], one["control_size"]) for one in slices]),
+        "left_out": _sum_rates([(one["hits"], one["trials"]) for one in compared.left_out.values()])
+        if compared.left_out
+        else None,
         "distinct_share": float(np.mean([point["distinct_items"] / point["size"] for point in points])),
         "quality": _mean([point["quality"] for point in points]),
         "quality_floor": _mean([point["quality_floor"] for point in points]),
+        "data_copying": _mean([point["data_copying"] for point in points]),
         "worst": worst_of(points),
-        "sweep": np.mean([point["sweep"] for point in points], axis=0).tolist(),
+        "sweep": [[row[0][0], *np.mean(row, axis=0)[1:].tolist()] for row in zip(*(p["sweep"] for p in points), strict=True)],
         "rules": {
             name: {side: _mean([point["rules"][name][side] for point in points]) for side in ("generations", "control")}
             | {"sound": all(point["rules"][name]["sound"] for point in points)}
             for name in points[0]["rules"]
         },
-        "twins": twins,
+        "twins": compared.twins,
     }
+
+
+def _sum_rates(counts: Sequence[tuple[int, int]]) -> dict[str, float]:
+    """Sum hits and trials. The interval is that of these models and slices, not of others that could have been drawn."""
+    return rate_json(build_rate(sum(hits for hits, _ in counts), sum(trials for _, trials in counts)))
 
 
 def worst_of(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.audit.models.trained_models import model_recipe
-from services.audit.studies.distinct import DistinctPictures, find_distinct
+from services.audit.studies.distinct import find_distinct
 from services.audit.studies.study_config import StudyConfig
 from shared.errors import InputError
 from shared.records.items import Item, load_dataset_items
 from shared.records.manifests import seal_manifest
 from shared.vision.embedding import Embedder
 from shared.vision.view_store import ViewStore
+from shared.vision.views import Pixels
 from shared.workspace import Workspace
 
 
@@ -35,6 +36,7 @@ class StudySlices:
         clusters: clusters of duplicates among them.
         cluster_sizes: how many clusters have how many members.
         distinct: pictures that were left to draw from.
+        alike: uint8 (A, C, H, W), the pictures that were left out because they are alike to one that stays.
     """
 
     control: str
@@ -42,6 +44,7 @@ class StudySlices:
     clusters: int
     cluster_sizes: dict[int, int]
     distinct: int
+    alike: Pixels
 
 
 def seal_study_slices(workspace: Workspace, config: StudyConfig, embedder: Embedder) -> StudySlices:
@@ -53,7 +56,8 @@ def seal_study_slices(workspace: Workspace, config: StudyConfig, embedder: Embed
     """
     with workspace.reading() as session:
         items = load_dataset_items(session, config.dataset)
-    found = _find_distinct(workspace, items, config, embedder)
+    views = _build_views(workspace, items, config)
+    found = find_distinct([item.blob_sha256 for item in items], views, embedder, config.neighbours)
     drawn = draw_study_slices([items[at].id for at in found.rows], config)
     control = f"{config.name}-control"
     with workspace.writing() as session:
@@ -61,16 +65,15 @@ def seal_study_slices(workspace: Workspace, config: StudyConfig, embedder: Embed
         for name, ids in drawn.items():
             seal_manifest(session, name, "train", ids)
     workspace.log.integrate()
-    return StudySlices(control, len(items), found.clusters, found.cluster_sizes, len(found.rows))
+    return StudySlices(control, len(items), found.clusters, found.cluster_sizes, len(found.rows), views[found.alike])
 
 
-def _find_distinct(workspace: Workspace, items: Sequence[Item], config: StudyConfig, embedder: Embedder) -> DistinctPictures:
+def _build_views(workspace: Workspace, items: Sequence[Item], config: StudyConfig) -> Pixels:
     if not items:
         raise InputError(f"expected items in data set {config.dataset!r}, got none", code="dataset_empty")
     recipe = model_recipe(config.training.resolution, config.training.channels)
     store = ViewStore(workspace.home / "views", workspace.blobs, workspace.limits)
-    views = np.stack([store.build_one(item.blob_sha256, recipe) for item in items])
-    return find_distinct([item.blob_sha256 for item in items], views, embedder, config.neighbours)
+    return np.stack([store.build_one(item.blob_sha256, recipe) for item in items])
 
 
 def draw_study_slices(distinct: Sequence[str], config: StudyConfig) -> dict[str, list[str]]:

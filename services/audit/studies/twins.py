@@ -8,7 +8,10 @@ absence as one of memorisation.
 Rules, in order:
 
 1. Pictures are compared with the union of the slices; the threshold is the control's over the same union.
-2. Pictures of one seed are compared: picture i of the first twin and picture i of the second began from the same noise.
+2. Pictures of one seed are compared: picture i of the first twin and picture i of the second began from the same noise. Beside
+   it stands how alike pictures of different noise are: picture i and picture i + 1.
+3. The two slices were drawn at random, but they are two: seeds repeat the training, not the draw. The difference is that of
+   training on one slice or the other; what a single picture did is only coarsely told from the rest of its slice.
 """
 
 from collections import Counter
@@ -17,14 +20,14 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from services.audit.comparison import embed_views
+from services.audit.comparison import best_in_shortlists
 from services.audit.controls import MeasuredSlice
-from services.audit.statistics.counterfactual import Counterfactual, TrainedModel, build_counterfactuals
+from services.audit.statistics.counterfactual import TrainedModel, build_counterfactuals
 from services.audit.studies.study_config import StudyConfig
 from shared.errors import InputError
-from shared.index.exact import exact_neighbours
-from shared.matching.best_match import BestMatches, find_best_matches
+from shared.matching.intervals import build_rate, rate_json
 from shared.matching.null import NullDistribution
 from shared.vision.embedding import Embedder
 from shared.vision.similarity.suite import measure
@@ -46,7 +49,8 @@ def compare_twins(
         config: neighbours and rate.
 
     Returns:
-        Means and leading items of the counterfactual, and how alike pictures of the same noise are, as JSON values.
+        Rates and leading items of the counterfactual, and how alike pictures of the same noise, and of another, are, as JSON
+        values.
 
     Raises:
         InputError: not two slices, or pictures missing.
@@ -54,9 +58,8 @@ def compare_twins(
     if len(slices) != 2 or len(drawn) != 2 or not all(drawn):
         raise InputError(f"expected two slices with pictures, got {len(slices)} and {len(drawn)}", code="study_twins")
     union = _Union(slices, embedder, config.neighbours)
-    threshold = NullDistribution(tuple(union.match(slices[0].control_matched.pictures).ssim.tolist())).threshold(
-        config.false_positive_rate
-    )
+    _, control = union.match(slices[0].control_matched.pictures)
+    threshold = NullDistribution(tuple(control.tolist())).threshold(config.false_positive_rate)
     models = [
         _what_it_copied(union, measured, pictures, threshold)
         for measured, of_slice in zip(slices, drawn, strict=True)
@@ -64,8 +67,9 @@ def compare_twins(
     ]
     return {
         "threshold": threshold,
-        "counterfactual": _counterfactual(build_counterfactuals(models)),
-        "same_noise_ssim": _same_noise(drawn[0], drawn[1]),
+        "counterfactual": _counterfactual(models),
+        "same_noise_ssim": _likeness(drawn, 0),
+        "other_noise_ssim": _likeness(drawn, 1),
     }
 
 
@@ -78,28 +82,31 @@ class _Union:
         self._vectors = np.concatenate([measured.corpus.vectors for measured in slices])
         self._embedder, self._neighbours = embedder, neighbours
 
-    def match(self, pictures: Pixels) -> BestMatches:
-        shortlists, _ = exact_neighbours(embed_views(pictures, self._embedder), self._vectors, self._neighbours)
-        return find_best_matches(pictures, self._views, shortlists)
+    def match(self, pictures: Pixels) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        return best_in_shortlists(pictures, self._views, self._vectors, self._embedder, self._neighbours)
 
 
 def _what_it_copied(union: _Union, measured: MeasuredSlice, pictures: Pixels, threshold: float) -> TrainedModel:
-    matches = union.match(pictures)
-    copied = Counter(union.item_ids[at] for at in matches.index[matches.ssim > threshold])
+    rows, scores = union.match(pictures)
+    copied = Counter(union.item_ids[at] for at in rows[scores > threshold])
     return TrainedModel(frozenset(measured.corpus.item_ids), copied, len(pictures))
 
 
-def _counterfactual(found: Sequence[Counterfactual]) -> dict[str, Any]:
-    """Spell the means over all items, of shares of generations that copy them, and the items with the largest effect."""
+def _counterfactual(models: Sequence[TrainedModel]) -> dict[str, Any]:
+    """Spell how many generations copy what their model was trained on and what only its twin was, and the leading items."""
+    found = build_counterfactuals(models)
+    trials = sum(model.generations for model in models)
+    every = sum(sum(model.copies.values()) for model in models)
+    own = sum(count for model in models for item, count in model.copies.items() if item in model.items)
     return {
         "items": len(found),
-        # Summed, not averaged: the share of generations that copy any item that the model was, or was not, trained on.
-        "copies_of_own": sum(one.with_item for one in found) / 2,
-        "copies_of_the_twins": sum(one.without_item for one in found) / 2,
+        "copies_of_own": rate_json(build_rate(own, trials)),
+        "copies_of_the_twins": rate_json(build_rate(every - own, trials)),
         "leading": [asdict(one) | {"effect": one.effect} for one in found[:ITEMS_NAMED] if one.effect > 0],
     }
 
 
-def _same_noise(first: Sequence[Pixels], second: Sequence[Pixels]) -> float:
-    """Return the mean SSIM of pictures that two models, of one seed but disjoint slices, drew from the same noise."""
-    return float(np.mean([measure(one, other).ssim.mean() for one, other in zip(first, second, strict=True)]))
+def _likeness(drawn: Sequence[Sequence[Pixels]], apart: int) -> float:
+    """Return the mean SSIM of pictures i of one twin's models and i + `apart` of the other's, models of one seed."""
+    pairs = zip(*drawn, strict=True)
+    return float(np.mean([measure(one, np.roll(other, -apart, axis=0)).ssim.mean() for one, other in pairs]))
