@@ -11,7 +11,7 @@ from services.audit.reports.audit_report import write_report
 from services.audit.sampling.samples import sample_model
 from services.audit.training_set import load_sealed_set
 from shared.canonical import sha256_hex
-from shared.errors import ConflictError, InputError, NotFoundError
+from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError
 from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.items import load_item
 from shared.records.manifests import seal_manifest
@@ -149,3 +149,23 @@ def test_samples_of_another_model_are_refused(audited_workspace: Workspace, tmp_
     with pytest.raises(ConflictError) as caught:
         audit_model(audited_workspace, "model-c", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
     assert caught.value.code == "samples_of_other_model"
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("scheduler/scheduler_config.json", "prediction_type", "sample"),
+        ("scheduler/scheduler_config.json", "clip_sample_range", 0.5),
+        ("unet/config.json", "center_input_sample", True),
+    ],
+)
+def test_a_model_that_was_configured_otherwise_since_is_not_sampled(
+    audited_workspace: Workspace, part: str, key: str, value: object
+) -> None:
+    """The weights are those on record, and draw noise: a model that would be found to copy nothing."""
+    path = audited_workspace.home / "models" / "model-a" / part
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {key: value}), encoding="utf-8")
+    with pytest.raises(CorruptStateError, match=key) as caught:
+        sample_model(audited_workspace, "model-a", GENERATIONS, 900, STEPS)
+    assert caught.value.code == "model_configuration_changed"
+    assert not list((audited_workspace.home / "samples" / "model-a").glob("*-seed-900-*"))

@@ -17,7 +17,7 @@ from services.audit.reports.audit_report import write_report
 from services.audit.sampling.samples import sample_model
 from services.audit.training.diffusion_model import load_model
 from services.output_gate.gate import open_gate
-from shared.errors import ConflictError, InputError, NotFoundError, SleeveError
+from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, SleeveError
 from shared.ledger.verify import verify_receipt
 from shared.records.models import load_model_record
 from shared.vision.embedding.pixels import PixelEmbedder
@@ -94,6 +94,16 @@ def test_weights_of_half_precision_are_computed_with_in_full(
     assert isinstance(scheduler, DDIMScheduler)
     expected = build_network().to(dtype).float().state_dict()
     assert all(torch.equal(weight, expected[name]) for name, weight in unet.state_dict().items())
+
+
+def test_an_imported_model_that_was_configured_otherwise_since_is_not_sampled(
+    audited_workspace: Workspace, foreign: Path
+) -> None:
+    model = import_model(audited_workspace, foreign, "theirs", "small")
+    path = audited_workspace.home / model.folder / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"timestep_spacing": "linspace"}), encoding="utf-8")
+    with pytest.raises(CorruptStateError, match="timestep_spacing"):
+        sample_model(audited_workspace, "theirs", 2, 0, 2)
 
 
 def test_weights_in_several_files(audited_workspace: Workspace, tmp_path: Path) -> None:

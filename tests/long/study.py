@@ -83,12 +83,12 @@ def build_page(content: dict[str, Any]) -> str:
 
 def _limits(left_out: int) -> str:
     return (
-        "What the figures do not say. The held-out pictures, like the slices, are without pictures alike to another (SSIM of 0.9 "
-        f"or more; {left_out:,} were left out), so their rate is of such pictures only; the column after it has the rate of those "
-        "left out. Where C_T is far above 0, generations are farther from the training pictures than held-out pictures are: these "
-        "models are underfitted at this number of updates, and their few copies are no virtue. The floor is the distance of as "
-        "many held-out pictures, and all that a perfect model could reach. Two slices of a size are one draw; intervals are of "
-        "these models."
+        "What the figures do not say. The held-out pictures, like the slices, are without pictures alike to another (SSIM of "
+        f"0.9 or more; {left_out:,} were left out), so their rate is of such pictures only; beside it stands the rate of "
+        "those left out. Where C_T is far above 0, generations are farther from the training pictures than held-out pictures "
+        "are: these models are underfitted at this number of updates, and their few copies are no virtue. The floor is the "
+        "distance of as many held-out pictures, and all that a perfect model could reach. Two slices of a size are one draw; "
+        "intervals are of these models."
     )
 
 

@@ -6,6 +6,7 @@ from services.audit.controls.copycat import NOISE_LEVELS, draw_copycats
 from services.audit.controls.held_out import check_held_out
 from services.audit.controls.optimum import draw_replays
 from services.audit.controls.outcome import ControlCheck, ControlOutcome, check_copies_are_found
+from services.audit.models.model_configuration import verify_configuration
 from services.audit.models.trained_models import model_recipe
 from services.audit.sampling.sample import SAMPLERS, Samples, build_sampling_scheduler
 from services.audit.training.diffusion_model import load_model
@@ -62,6 +63,7 @@ def _run_optimum(calibrated: CalibratedModel, samples: Samples, embedder: Embedd
     sampler, steps = samples.settings["sampler"], samples.settings["steps"]
     if sampler not in SAMPLERS:
         return _undefined(title, f"the generations were not drawn by a sampler that is known here, but by {sampler!r}")
+    verify_configuration(calibrated.model, calibrated.folder)
     _, trained_with = load_model(calibrated.folder)
     corpus = calibrated.corpus
     replays = draw_replays(corpus.side.views, build_sampling_scheduler(trained_with, sampler, steps))

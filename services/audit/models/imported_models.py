@@ -12,19 +12,18 @@ Rules, in order:
 Source: huggingface/diffusers, `DDPMPipeline.save_pretrained`, for the layout.
 """
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import UNet2DModel
 from sqlmodel import Session
 
 from services.audit.atomic_folders import locked_folder, new_folder, remove_unfinished
+from services.audit.models.model_configuration import read_configuration
 from services.audit.models.recorded_models import record_model
 from services.audit.training.checkpoints import checkpoint_folders
-from services.audit.training.diffusion_model import load_model, weight_files, weights_sha256
+from services.audit.training.diffusion_model import CONFIG_FILES, load_model, weight_files, weights_sha256
 from services.audit.training.model_card import build_imported_card
 from services.audit.training.train import RECORD_FILE
 from services.audit.training_set import SealedSet, load_sealed_set
@@ -38,7 +37,6 @@ from shared.workspace import Workspace
 MAX_TEXT_BYTES = 1 << 20
 # The largest unconditional networks in use have below a billion weights of four bytes.
 MAX_WEIGHTS_BYTES = 16 << 30
-CONFIG_FILES = ("unet/config.json", "scheduler/scheduler_config.json")
 CARD_FILE = "README.md"
 # As `ViewRecipe` and `TrainingConfig` have it.
 SIDES_PX = range(8, 1025)
@@ -149,13 +147,9 @@ def _check_makes_pictures(unet: UNet2DModel) -> tuple[int, int]:
     return side_px, channels
 
 
-def _configuration(folder: Path) -> dict[str, Any]:
-    return {name.partition("/")[0]: json.loads((folder / name).read_bytes()) for name in CONFIG_FILES}
-
-
 def _verify_same(known: Model, sealed: SealedSet, source: Path) -> Model:
     expected = known.origin, known.manifest_id, known.weights_sha256, known.config_sha256
-    got = "imported", sealed.manifest.id, weights_sha256(source), sha256_hex(canonical_json(_configuration(source)))
+    got = "imported", sealed.manifest.id, weights_sha256(source), sha256_hex(canonical_json(read_configuration(source)))
     if expected != got:
         raise ConflictError(
             f"model {known.name!r} is another one: expected origin, manifest, weights and configuration {expected}, got {got}",
@@ -170,7 +164,7 @@ def _check_free(folder: Path) -> None:
 
 
 def _record(session: Session, sealed: SealedSet, folder: Path, resolution_px: int, channels: int) -> Model:
-    configuration = _configuration(folder)
+    configuration = read_configuration(folder)
     return record_model(
         session,
         sealed.manifest,

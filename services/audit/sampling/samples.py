@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from services.audit.models.model_configuration import verify_configuration
 from services.audit.sampling.sample import Sampler, sample
 from services.audit.sampling.sample_shards import Samples, samples_folder
 from services.audit.training.kept_models import load_kept_folder
@@ -50,12 +51,14 @@ def sample_model(
 
     Raises:
         NotFoundError: no such model, it was not kept then, or its folder is gone.
+        CorruptStateError: its network or scheduler is configured otherwise than recorded.
     """
     with workspace.reading() as session:
         model = load_model_record(session, name)
     weights = workspace.home / model.folder
     if kept_at is not None:
         weights = load_kept_folder(weights, kept_at)
+    verify_configuration(model, weights)
     folder = samples_folder(workspace, model.name, count, seed, steps, kept_at=kept_at, sampler=sampler)
     sample(
         weights,

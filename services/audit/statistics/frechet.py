@@ -91,5 +91,6 @@ def _root_trace(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
     With A = QR, R does for A: at most as many rows as dimensions, however many pictures there are.
     """
-    factors = [np.linalg.qr((sample - sample.mean(axis=0)) / np.sqrt(len(sample) - 1), mode="r") for sample in (one, other)]
+    centred = [(sample - sample.mean(axis=0)) / np.sqrt(len(sample) - 1) for sample in (one, other)]
+    factors = [np.asarray(np.linalg.qr(sample, mode="r")) for sample in centred]
     return float(np.linalg.norm(factors[0] @ factors[1].T, ord="nuc"))

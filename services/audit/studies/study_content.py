@@ -155,9 +155,9 @@ def build_size(points: Sequence[Mapping[str, Any]], compared: SizeComparison) ->
     }
 
 
-def _sum_rates(counts: Sequence[tuple[int, int]]) -> dict[str, float]:
+def _sum_rates(counts: Sequence[tuple[float, float]]) -> dict[str, float]:
     """Sum hits and trials. The interval is that of these models and slices, not of others that could have been drawn."""
-    return rate_json(build_rate(sum(hits for hits, _ in counts), sum(trials for _, trials in counts)))
+    return rate_json(build_rate(int(sum(hits for hits, _ in counts)), int(sum(trials for _, trials in counts))))
 
 
 def worst_of(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ from shared.errors import CorruptStateError, InputError, NotFoundError
 
 Scheduler: TypeAlias = DDPMScheduler | DDIMScheduler
 
+# Beside the weights, what a model is: its network's and its scheduler's settings.
+CONFIG_FILES = ("unet/config.json", "scheduler/scheduler_config.json")
 PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
 # One file, or several with an index; a variant's name stands before the suffix.
 _WEIGHTS_NAME = re.compile(r"diffusion_pytorch_model(?:\.(?P<variant>[a-z0-9_]+))?(?:-\d{5}-of-\d{5})?\.safetensors", re.ASCII)
