@@ -4,6 +4,7 @@ An expected failure is one line on standard error and exit status 1. What a comm
 needs it imports itself, here and beside each service, so that help and verifying a receipt start at once.
 """
 
+import errno
 from pathlib import Path
 from typing import Annotated
 
@@ -96,4 +97,11 @@ def main() -> None:
         app()
     except SleeveError as error:
         typer.echo(f"error: {error.message} [{error.code}]", err=True)
+        raise SystemExit(1) from None
+    except OSError as error:
+        # A disk that is full, a folder that may not be written to: nobody is helped by where in the code it was met.
+        if error.strerror is None or (error.filename is None and error.errno != errno.ENOSPC):
+            raise
+        code = "disk_full" if error.errno == errno.ENOSPC else "file_unusable"
+        typer.echo(f"error: {error.filename or 'a file'}: {error.strerror} [{code}]", err=True)
         raise SystemExit(1) from None

@@ -40,7 +40,10 @@ def build_request(model: type[Request], fields: Mapping[str, Any]) -> Request:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'options'}: {one['msg']}" for one in error.errors())
+        found = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'options'}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors()
+        )
         raise InputError(f"options do not fit: {found}", code="invalid_request") from error
 
 

@@ -37,6 +37,9 @@ def pair_up(a: Path, b: Path) -> list[tuple[str, Path, Path]]:
     Raises:
         InputError: a file and a folder, a path that does not exist, or folders without a common name.
     """
+    for path in (a, b):
+        if not path.exists():
+            raise InputError(f"expected an image or a folder, got nothing at {path}", code="file_missing")
     if a.is_file() and b.is_file():
         return [(f"{a.name} | {b.name}", a, b)]
     if not (a.is_dir() and b.is_dir()):

@@ -23,7 +23,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 import deploy.migrations
-from shared.errors import InputError, UnavailableError
+from shared.errors import CorruptStateError, InputError, UnavailableError
 
 # How long a writer waits for another one before it gives up.
 BUSY_TIMEOUT_SECONDS = 30
@@ -104,18 +104,31 @@ def migrate(engine: Engine, lock_folder: Path) -> None:
 
     Raises:
         UnavailableError: the database does not answer.
+        CorruptStateError: a newer version made the database.
     """
     config = alembic_config(engine.url.render_as_string(hide_password=False))
-    newest = ScriptDirectory.from_config(config).get_current_head()
+    scripts = ScriptDirectory.from_config(config)
+    newest = scripts.get_current_head()
     try:
-        if _current_revision(engine) == newest:
+        current = _current_revision(engine)
+        if current == newest:
             return
+        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+            raise CorruptStateError(
+                f"expected a database of version {newest} or older, got {current}: a newer Sleeve made it; use that one",
+                code="database_newer",
+            )
         with _migration_lock(engine, lock_folder), engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
     except OperationalError as error:
-        raise UnavailableError(f"database does not answer: {error.orig}") from error
+        raise UnavailableError(describe_failure(error)) from error
+
+
+def describe_failure(error: OperationalError) -> str:
+    """Say in one line why the database does not answer; drivers take several."""
+    return f"database does not answer: {' '.join(str(error.orig).split())}"
 
 
 def _current_revision(engine: Engine) -> str | None:

@@ -135,7 +135,7 @@ def load_settings(**given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        found = "; ".join(f"{_variable(one['loc'])}{one['msg']}" for one in error.errors())
+        found = "; ".join(f"{_variable(one['loc'])}{one['msg'].removeprefix('Value error, ')}" for one in error.errors())
         raise InputError(f"settings cannot be accepted: {found}", code="settings_invalid") from error
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from shared.blobs import BlobStore
-from shared.db import migrate, open_engine, reading
+from shared.db import describe_failure, migrate, open_engine, reading
 from shared.errors import UnavailableError
 from shared.ledger.keyfile import load_or_create_signer
 from shared.ledger.log import Log
@@ -55,7 +55,7 @@ class Workspace:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except OperationalError as error:
-            raise UnavailableError(f"database does not answer: {error.orig}") from error
+            raise UnavailableError(describe_failure(error)) from error
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -64,7 +64,7 @@ class Workspace:
             with Session(reading(self.engine), expire_on_commit=False) as session:
                 yield session
         except OperationalError as error:
-            raise UnavailableError(f"database does not answer: {error.orig}") from error
+            raise UnavailableError(describe_failure(error)) from error
 
 
 def open_workspace(settings: Settings) -> Workspace:
@@ -72,13 +72,20 @@ def open_workspace(settings: Settings) -> Workspace:
 
     Raises:
         InputError: the database URL or the file of trust anchors is unusable, or the key file is open to others.
-        UnavailableError: the database does not answer.
+        UnavailableError: the database does not answer, or the home folder cannot be read or written.
+        CorruptStateError: the database was made by a newer version.
     """
     anchors = load_trust_anchors(settings.c2pa_trust_anchors) if settings.c2pa_trust_anchors else None
-    settings.home.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.resolved_database_url)
-    migrate(engine, settings.home)
-    signer = load_or_create_signer(settings.home / "keys" / "log.pem", settings.log_origin)
-    log = Log(engine, settings.home / "log", signer)
-    (settings.home / "log.vkey").write_text(log.vkey + "\n", encoding="utf-8")
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        engine = open_engine(settings.resolved_database_url)
+        migrate(engine, settings.home)
+        signer = load_or_create_signer(settings.home / "keys" / "log.pem", settings.log_origin)
+        log = Log(engine, settings.home / "log", signer)
+        (settings.home / "log.vkey").write_text(log.vkey + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UnavailableError(
+            f"expected to read and write the home folder {settings.home}, got: {error.strerror} ({error.filename})",
+            code="home_unusable",
+        ) from error
     return Workspace(settings, engine, BlobStore(settings.home / "blobs"), log, anchors)

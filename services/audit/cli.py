@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.command_input import EXIT_STATUS
+from services.command_input import EXIT_STATUS, build_request
 from services.command_workspace import open_home
 from services.console import console, step_progress
 
@@ -35,7 +35,7 @@ EXIT_VOID = 5
 def seal(
     name: Annotated[str, typer.Argument(help="Name of the training manifest.")],
     dataset: Annotated[str, typer.Option(help="Data set to draw from.")],
-    size: Annotated[int, typer.Option(help="Images in the slice.")],
+    size: Annotated[int, typer.Option(min=1, help="Images in the slice.")],
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
     control: Annotated[str | None, typer.Option(help="Seal the images left over under this name, as control.")] = None,
 ) -> None:
@@ -82,7 +82,7 @@ def train(
         "use_ema": use_ema,
         "mixed_precision": mixed_precision,
     }
-    config = TrainingConfig.model_validate(DEMO_CONFIG.model_dump() | changed)
+    config = build_request(TrainingConfig, DEMO_CONFIG.model_dump() | changed)
     with step_progress(f"training {name}", max_train_steps) as move:
         model = train_model(open_home(), name, manifest, config, move)
     console.print(f"{model.name}: weights {model.weights_sha256}", soft_wrap=True)
@@ -104,9 +104,9 @@ def import_(
 @app.command()
 def sample(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
-    count: Annotated[int, typer.Option(help="Images to generate.")] = 128,
+    count: Annotated[int, typer.Option(min=1, help="Images to generate.")] = 128,
     seed: Annotated[int, typer.Option(help="Seed of the first image; image i has seed + i.")] = 0,
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 25,
     sampler: Annotated[str, typer.Option(help="ddim or ddpm.")] = "ddim",
     png: Annotated[Path | None, typer.Option(help="Write each image to this folder too, as PNG named by its seed.")] = None,
 ) -> None:
@@ -127,12 +127,12 @@ def sample(
 def run(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
     control: Annotated[str, typer.Option(help="Sealed manifest of held-out images.")],
-    count: Annotated[int, typer.Option(help="Images to generate, where there are none yet.")] = 128,
+    count: Annotated[int, typer.Option(min=1, help="Images to generate, where there are none yet.")] = 128,
     seed: Annotated[int, typer.Option(help="Seed of the first image.")] = 0,
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 25,
     sampler: Annotated[str, typer.Option(help="ddim or ddpm.")] = "ddim",
-    neighbours: Annotated[int, typer.Option(help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
-    rate: Annotated[float, typer.Option(help="Chosen false-positive rate.")] = DEFAULT_RATE,
+    neighbours: Annotated[int, typer.Option(min=1, help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
+    rate: Annotated[float, typer.Option(min=0, max=0.5, help="Chosen false-positive rate, above 0.")] = DEFAULT_RATE,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Write the SSIM of every pair to pairs.parquet.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
 ) -> None:
@@ -141,12 +141,10 @@ def run(
     Exit status 5 where a control came out wrong and the audit is void.
     """
     from services.audit.audits.audit import audit_model
-    from services.audit.sampling.samples import sample_model
     from shared.vision.embedding import open_embedder
 
     workspace = open_home()
-    with step_progress(f"sampling {model}", count) as move:
-        samples = sample_model(workspace, model, count, seed, steps, move, sampler=known_sampler(sampler))
+    samples = _draw(workspace, model, control, count, seed, steps, known_sampler(sampler))
     embedder = open_embedder(workspace.settings.embedder)
     audit, content = audit_model(workspace, model, control, samples, embedder, neighbours, rate, all_pairs=all_pairs)
     _show_audit(workspace, audit, content, samples, report)
@@ -156,25 +154,23 @@ def run(
 def extract(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
     control: Annotated[str, typer.Option(help="Sealed manifest of held-out images.")],
-    count: Annotated[int, typer.Option(help="Images to generate, where there are none yet.")] = 10_000,
+    count: Annotated[int, typer.Option(min=1, help="Images to generate, where there are none yet.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Seed of the first image.")] = 0,
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 25,
+    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 25,
     sampler: Annotated[str, typer.Option(help="ddim or ddpm.")] = "ddim",
     clique_size: Annotated[int, typer.Option(help="Generations that must share a picture.")] = 10,
     distance: Annotated[float, typer.Option(help="Tiled distance within which two generations are the same, 0 to 1.")] = 0.15,
-    neighbours: Annotated[int, typer.Option(help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
-    rate: Annotated[float, typer.Option(help="Chosen false-positive rate.")] = DEFAULT_RATE,
+    neighbours: Annotated[int, typer.Option(min=1, help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
+    rate: Annotated[float, typer.Option(min=0, max=0.5, help="Chosen false-positive rate, above 0.")] = DEFAULT_RATE,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Write the SSIM of every pair to pairs.parquet.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
 ) -> None:
     """Extract on purpose: draw many images, take what many seeds share, and audit one of each. Exit status 5 as for run."""
     from services.audit.audits.audit import audit_extraction
-    from services.audit.sampling.samples import sample_model
     from shared.vision.embedding import open_embedder
 
     workspace = open_home()
-    with step_progress(f"sampling {model}", count) as move:
-        samples = sample_model(workspace, model, count, seed, steps, move, sampler=known_sampler(sampler))
+    samples = _draw(workspace, model, control, count, seed, steps, known_sampler(sampler))
     embedder = open_embedder(workspace.settings.embedder)
     found = audit_extraction(
         workspace,
@@ -193,6 +189,19 @@ def extract(
         return
     audit, content = found
     _show_audit(workspace, audit, content, samples, report)
+
+
+def _draw(workspace: "Workspace", model: str, control: str, count: int, seed: int, steps: int, sampler: "Sampler") -> Path:
+    """Sample a model for an audit; a name that is not there is told before hours are spent."""
+    from services.audit.sampling.samples import sample_model
+    from shared.records.manifests import load_manifest
+    from shared.records.models import load_model_record
+
+    with workspace.reading() as session:
+        load_model_record(session, model)
+        load_manifest(session, control)
+    with step_progress(f"sampling {model}", count) as move:
+        return sample_model(workspace, model, count, seed, steps, move, sampler=sampler)
 
 
 def known_sampler(name: str) -> "Sampler":
@@ -237,7 +246,9 @@ def _show_audit(workspace: "Workspace", audit: "Audit", content: dict[str, Any],
 def study(
     config: Annotated[str, typer.Argument(help="A study's TOML file, or one that comes along: cpu, paper, smoke.")],
     report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
-    at_once: Annotated[int | None, typer.Option(help="Models trained side by side, instead of what the file says.")] = None,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="Models trained side by side, instead of what the file says.")
+    ] = None,
 ) -> None:
     """Train and audit models of many slice sizes and draw the curve. Run it again after an interruption: it goes on.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlmodel import Session
 
-from shared.errors import InputError
+from shared.errors import InputError, NotFoundError
 from shared.records.items import Item, load_dataset_items
 
 
@@ -33,9 +33,12 @@ def draw_slice(session: Session, dataset: str, size: int, seed: int) -> Slice:
         seed: of the permutation.
 
     Raises:
+        NotFoundError: there is no such data set.
         InputError: the data set has fewer distinct images than asked for.
     """
     items = _distinct(load_dataset_items(session, dataset))
+    if not items:
+        raise NotFoundError(f"no data set {dataset!r} with active items", code="dataset_not_found")
     if not 1 <= size <= len(items):
         raise InputError(
             f"expected a slice of 1..{len(items)} of the distinct images in {dataset!r}, got {size}", code="slice_size"

@@ -1,13 +1,16 @@
 """The command line as its users use it, in processes of its own: answers, exit statuses, one-line errors."""
 
+import errno
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from services import cli
 from services.audit.training_set import load_sealed_set
 from shared.workspace import Workspace
 from tests.factories import encode, imagefolder, picture, png
@@ -113,8 +116,40 @@ def test_serving_is_refused_on_anything_but_loopback(tmp_path: Path) -> None:
 
 def test_sealing_and_unknown_data_sets(audited_workspace: Workspace) -> None:
     home = audited_workspace.home
-    one_line_error(sleeve(home, "audit", "seal", "x", "--dataset", "none", "--size", "3"), "slice_size")
+    one_line_error(sleeve(home, "audit", "seal", "x", "--dataset", "none", "--size", "3"), "dataset_not_found")
     one_line_error(sleeve(home, "audit", "seal", "../x", "--dataset", "works", "--size", "3"), "name_invalid")
     sealed = sleeve(home, "audit", "seal", "twelve", "--dataset", "works", "--size", "12", "--control", "twelve-control")
     assert sealed.returncode == 0
     assert "12 items for train" in sealed.stdout
+
+
+def test_common_mistakes_are_one_line_each(tmp_path: Path) -> None:
+    home, a_file, plain = tmp_path / "home", tmp_path / "file", tmp_path / "plain"
+    a_file.write_text("no folder", encoding="utf-8")
+    plain.mkdir()
+    (plain / "1.png").write_bytes(png(1))
+    one_line_error(sleeve(a_file, "ingest", "status"), "home_unusable")
+    missing = sleeve(home, "ingest", "add", plain, "--acquirer", "Ada")
+    one_line_error(missing, "source_unclear")
+    assert "metadata.jsonl or metadata.csv" in missing.stderr
+    one_line_error(sleeve(home, "audit", "train", "a", "--manifest", "none", "--channels", "2"), "invalid_request")
+    one_line_error(sleeve(home, "compare", a_file, tmp_path / "none.png"), "file_missing")
+    (home / "here").mkdir()
+    one_line_error(sleeve(home, "gate", "policy", "dry-run", home / "here"), "policy_unreadable")
+
+
+def test_a_home_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    assert sleeve(tmp_path, "ingest", "status").returncode == 0
+    with sqlite3.connect(tmp_path / "sleeve.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    one_line_error(sleeve(tmp_path, "ingest", "status"), "database_newer")
+
+
+def test_a_full_disk_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fill() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "blobs/ab")
+
+    monkeypatch.setattr(cli, "app", fill)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err == "error: blobs/ab: No space left on device [disk_full]\n"

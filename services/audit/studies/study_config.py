@@ -148,7 +148,9 @@ def load_study_config(path: Path | str) -> StudyConfig:
         return StudyConfig.model_validate(content)
     except FileNotFoundError as error:
         names = sorted(one.stem for one in CONFIGS.glob("*.toml"))
-        raise InputError(f"expected a study's file or one of {names}, got {path}", code="study_not_found") from error
+        raise InputError(
+            f"expected a study's file or one of {', '.join(names)}, got {path}", code="study_not_found"
+        ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{file}: expected a TOML file, got {error}", code="study_unreadable") from error
     except ValidationError as error:

@@ -120,7 +120,10 @@ def build_registration(columns: Mapping[str, Any], key: str, dataset: str, acqui
     """
     known, extra = _split_columns(columns)
     if not known.get("licence"):
-        raise InputError("row has no licence; expected a column licence or license", code="licence_missing")
+        raise InputError(
+            "row has no licence; expected a column licence or license, or one for all of them (--licence)",
+            code="licence_missing",
+        )
     record = {
         "dataset": dataset,
         "source_key": key,

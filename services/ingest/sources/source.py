@@ -89,9 +89,16 @@ def recognise(path: Path) -> str:
     """
     found = _kinds_of_folder(path) if path.is_dir() else _kinds_of_file(path)
     if len(found) != 1:
-        fits = f"{' and '.join(found)} both fit; say which with --kind" if found else "nothing in it is known"
-        raise InputError(f"expected a source of kind {', '.join(KINDS)} at {path}: {fits}", code="source_unclear")
+        fits = f"{' and '.join(found)} both fit; say which with --kind" if found else _say_missing(path)
+        raise InputError(f"expected one of {', '.join(KINDS)} at {path}: {fits}", code="source_unclear")
     return found[0]
+
+
+def _say_missing(path: Path) -> str:
+    if not path.is_dir():
+        return f"no kind has files that end in {path.suffix!r}"
+    wanted = " or ".join(METADATA_NAMES)
+    return f"a folder of images needs {wanted}, one row an image with its file_name and what is known of it"
 
 
 def _kinds_of_file(path: Path) -> list[str]:

@@ -172,8 +172,10 @@ def load_policy_file(path: Path) -> PolicyContent:
     """
     try:
         return parse_policy_toml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"policy file cannot be read: {error}", code="policy_unreadable") from error
+    except OSError as error:
+        raise InputError(f"policy file {path} cannot be read: {error.strerror}", code="policy_unreadable") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"policy file {path} cannot be read: it is no UTF-8 text", code="policy_unreadable") from error
 
 
 def content_of(policy: Policy) -> PolicyContent:
