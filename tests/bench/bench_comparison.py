@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from shared.index.exact import exact_neighbours
 from shared.matching.best_ssim import best_ssim
-from shared.vision.embedding.embedder import open_embedder
+from shared.vision.embedding import open_embedder
 from shared.vision.similarity.suite import measure
 from shared.vision.views import view_to_image
 from tests.bench.bench_ssim import cut_pictures
