@@ -4,7 +4,7 @@ HOME is a workspace with audited models and their samples, as `sleeve demo` (its
 
 Rules, in order:
 
-1. Nothing is written to HOME: database, log, keys and index are copied, blobs are linked.
+1. Nothing is written to HOME: database, log, keys and index are copied, blobs are linked. The policy is adopted in the copy.
 2. The control that a model was audited with is halved by position. The gate is calibrated on the even half; the odd half,
    which no threshold has seen, is sent through it as its files are.
 3. Copies are the generations that the audit calls copies (best SSIM above its whole control), sent as PNG. What the audit
@@ -31,6 +31,7 @@ from services.audit.sampling.sample_shards import load_samples
 from services.audit.training_set import load_sealed_set
 from services.output_gate.checks.service import check_generations
 from services.output_gate.gate import Gate, open_gate
+from services.output_gate.policy.policy import DEFAULT_POLICY, load_policy_file
 from shared.errors import InputError, SleeveError
 from shared.matching.intervals import build_rate
 from shared.records.checks import Check
@@ -160,14 +161,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("home", type=Path)
     parser.add_argument("--name", default="demo", help="what the table is kept under")
+    parser.add_argument("--policy", type=Path, default=DEFAULT_POLICY, help="what decides; the shipped one by default")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace = copy_workspace(given.home, Path(folder) / "home")
-        gate = open_gate(workspace, patience_seconds=None)
+        policy = load_policy_file(given.policy)
+        gate = open_gate(workspace, policy, patience_seconds=None)
         models = [judge(gate, given.home, content) for content in newest_audits(given.home)]
         gate.close()
         workspace.engine.dispose()
-    save_figures("gate-confusion", given.name, {"all": sum_up(models), "models": models, "embedder": Settings().embedder})
+    said = {"policy": f"{policy.name} v{policy.version}", "rules": policy.deciding_rules, "embedder": Settings().embedder}
+    save_figures("gate-confusion", given.name, {"all": sum_up(models), "models": models} | said)
 
 
 if __name__ == "__main__":
