@@ -15,6 +15,7 @@ from services.audit import cli as audit_cli
 from services.command_order import in_order
 from services.compare import compare
 from services.ingest import cli as ingest_cli
+from services.keys import cli as keys_cli
 from services.output_gate import cli as gate_cli
 from shared.code_version import code_version
 from shared.errors import SleeveError
@@ -38,6 +39,7 @@ app.add_typer(ingest_cli.app, name="ingest")
 app.add_typer(audit_cli.app, name="audit")
 app.add_typer(gate_cli.app, name="gate")
 app.add_typer(jobs_cli.app, name="jobs")
+app.add_typer(keys_cli.app, name="keys")
 app.add_typer(verify_cli.app, name="verify")
 app.command()(compare)
 
@@ -64,11 +66,11 @@ def sleeve(
 @app.command()
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="Loopback address to listen on; SLEEVE_HOST or 127.0.0.1 by default.")
+        str | None, typer.Option(help="Address to listen on, loopback without keys; SLEEVE_HOST or 127.0.0.1 by default.")
     ] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; SLEEVE_PORT or 8460 by default.")] = None,
 ) -> None:
-    """Run the three services in one process on loopback; the API is described at /docs."""
+    """Run the three services in one process; the API is described at /docs."""
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     from shared.settings import load_settings
 

@@ -7,6 +7,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from shared.auth.sight import PublicItem
+
 # No markup: file names and titles of other people's images are printed as they are, brackets included.
 console = Console(highlight=False, markup=False)
 
@@ -39,8 +41,10 @@ class ShownItem(Protocol):
     def state(self) -> str: ...
 
 
-def build_item_cells(item: ShownItem) -> tuple[str, ...]:
+def build_item_cells(item: ShownItem | PublicItem) -> tuple[str, ...]:
     """Say of an item what fits into a row: the cells below ITEM_COLUMNS."""
+    if isinstance(item, PublicItem):
+        return item.id, "", "", item.licence, item.state
     owners = "; ".join(f"{owner.name} ({owner.role})" for owner in item.owners) or "none known"
     return f"{item.dataset} / {item.source_key}", item.title or "", owners, item.licence, item.state
 

@@ -1,4 +1,4 @@
-"""The three services in one process, on loopback: what `sleeve serve` runs."""
+"""The three services in one process: what `sleeve serve` runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,17 +18,21 @@ from services.ingest.app import add_ingest
 from services.ingest.archive.long_work import ARCHIVE_JOBS
 from services.ingest.search.catch_up import background_catch_up
 from services.ingest.search.service import ImageSearch
+from services.keys.endpoints import router as keys_router
 from services.output_gate.app import add_output_gate, open_output_gate
 from services.output_gate.checks.batches import build_check_jobs
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.tailing import background_indexing
 from services.output_gate.webhooks.delivery import WEBHOOK_JOBS
+from shared.auth.access import PUBLIC
+from shared.auth.authentication import Authentication
+from shared.auth.loopback import LoopbackOnly
 from shared.code_version import code_version
 from shared.errors import SleeveError
 from shared.jobs import running_worker
 from shared.problems import add_problem_handlers
 from shared.request_bounds import RequestBounds
-from shared.settings import Settings
+from shared.settings import Settings, is_loopback
 from shared.workspace import Workspace, open_workspace
 
 # A checkpoint follows a commit within a second, whichever process committed.
@@ -65,8 +69,9 @@ def build_api() -> FastAPI:
     add_ingest(app)
     add_audit(app)
     add_output_gate(app)
+    app.include_router(keys_router)
 
-    @app.get("/healthz", tags=["service"], summary="Is the process up?")
+    @app.get("/healthz", tags=["service"], dependencies=PUBLIC, summary="Is the process up?")
     def get_health() -> dict[str, str]:
         """Answer as long as the process runs."""
         return {"status": "ok"}
@@ -116,6 +121,11 @@ def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
     app.add_middleware(
         RequestBounds, max_body_bytes=max(workspace.limits.max_bytes + FORM_BYTES, MAX_JSON_BYTES), streams=STREAMS
     )
+    # The last one added is asked first.
+    if workspace.settings.authentication == "keys":
+        app.add_middleware(Authentication, workspace=workspace)
+    else:
+        app.add_middleware(LoopbackOnly)
     return app
 
 
@@ -128,4 +138,14 @@ def build_server(settings: Settings) -> uvicorn.Server:
     """
     workspace = open_workspace(settings)
     app = create_app(workspace, open_gate(workspace))
-    return uvicorn.Server(uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning"))
+    if not is_loopback(settings.host):
+        log.warning("listening_beyond_loopback", host=settings.host, expected="a proxy in front that speaks TLS")
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        proxy_headers=settings.trusted_proxies is not None,
+        forwarded_allow_ips=settings.trusted_proxies or "",
+    )
+    return uvicorn.Server(config)

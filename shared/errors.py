@@ -65,3 +65,9 @@ class CorruptStateError(SleeveError):
     """Stored data contradicts itself: a defect or damage, never the caller's fault."""
 
     code = "corrupt_state"
+
+
+class ForbiddenError(SleeveError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"

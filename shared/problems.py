@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from shared.errors import (
     ConflictError,
     CorruptStateError,
+    ForbiddenError,
     InputError,
     NotFoundError,
     PreconditionError,
@@ -24,6 +25,7 @@ from shared.errors import (
 # RFC 9110 §15 status codes; a class stands before those that it is one of.
 STATUS = {
     InputError: 422,
+    ForbiddenError: 403,
     NotFoundError: 404,
     PreconditionError: 412,
     ConflictError: 409,

@@ -7,7 +7,7 @@ compares the two.
 import ipaddress
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -54,7 +54,16 @@ class Settings(BaseSettings):
     min_image_side_px: int = Field(
         default=8, ge=7, description="Smallest side accepted, in pixels; the suite's windows need 8."
     )
-    host: str = Field(default="127.0.0.1", description="Address that `sleeve serve` listens on; loopback only.")
+    authentication: Literal["none", "keys"] = Field(
+        default="none",
+        description="`keys`: requests show an API key; `none`: whoever reaches the loopback port may do all.",
+    )
+    trusted_proxies: str | None = Field(
+        default=None,
+        pattern=r"^[0-9A-Fa-f.:/, ]+$",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address that `sleeve serve` listens on; loopback only without keys.")
     port: int = Field(default=8460, ge=0, le=65535, description="Port that `sleeve serve` listens on; 0 takes any.")
     fetch_user_agent: str | None = Field(
         default=None,
@@ -86,14 +95,6 @@ class Settings(BaseSettings):
             return value
         return [one.strip() for one in value.split(",") if one.strip()]
 
-    @field_validator("host")
-    @classmethod
-    def _is_loopback(cls, host: str) -> str:
-        # There is no authentication yet: nobody but this machine may reach the port.
-        if not is_loopback(host):
-            raise ValueError(f"expected a loopback address to listen on, got {host!r}")
-        return host
-
     @field_validator("wayback_url")
     @classmethod
     def _keeps_keys_secret(cls, url: str | None) -> str | None:
@@ -101,6 +102,13 @@ class Settings(BaseSettings):
         if url is not None and url.startswith("http://") and not is_loopback(urlsplit(url).hostname or ""):
             raise ValueError(f"expected https, or a loopback address, got {url!r}")
         return url
+
+    @model_validator(mode="after")
+    def _reached_with_keys_only(self) -> Self:
+        # Where nobody is asked who they are, nobody but this machine may reach the port.
+        if self.authentication == "none" and not is_loopback(self.host):
+            raise ValueError(f"SLEEVE_HOST: expected a loopback address without SLEEVE_AUTHENTICATION=keys, got {self.host!r}")
+        return self
 
     @model_validator(mode="after")
     def _both_keys_or_none(self) -> Self:

@@ -251,6 +251,25 @@ class DiligenceSearched(EntryBody):
     expires_at: Timestamp | None
 
 
+class KeyCreated(EntryBody):
+    """An API key: what it may do, for which party it speaks, until when; `by` is the key that made it, null for a command."""
+
+    entry_type: ClassVar[str] = "key.created"
+
+    scopes: Annotated[list[Name], Field(min_length=1)]
+    party: Name | None
+    expires_at: Timestamp | None
+    by: Name | None
+
+
+class KeyRevoked(EntryBody):
+    """An API key that counts no more; `by` is the key that revoked it, null for a command."""
+
+    entry_type: ClassVar[str] = "key.revoked"
+
+    by: Name | None
+
+
 _INPUT_AND_AUDIT_BODIES: tuple[type[EntryBody], ...] = (
     ItemRegistered,
     SignalObserved,
@@ -266,6 +285,8 @@ _INPUT_AND_AUDIT_BODIES: tuple[type[EntryBody], ...] = (
     AuditFailed,
     StudyCompleted,
     DiligenceSearched,
+    KeyCreated,
+    KeyRevoked,
 )
 
 BODY_BY_TYPE: dict[str, type[EntryBody]] = {body.entry_type: body for body in (*_INPUT_AND_AUDIT_BODIES, *OUTPUT_BODIES)}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime
+from sqlalchemy import JSON, BigInteger, Column, DateTime, String, cast
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
@@ -88,16 +88,20 @@ def lock_flag(session: Session, flag_id: str) -> Flag:
     return flag
 
 
-def list_flags(session: Session, after: str, limit: int, **equal: str | None) -> list[Flag]:
+def list_flags(session: Session, after: str, limit: int, *, owner_id: str | None = None, **equal: str | None) -> list[Flag]:
     """Return a page of flags, oldest first.
 
     Args:
         session: an open transaction.
         after: id of the last flag of the page before; empty for the first page.
         limit: how many at most.
+        owner_id: a party that the flags' shares name; None is any.
         equal: columns and the values that they must have; None is any.
     """
-    conditions = [col(getattr(Flag, column)) == value for column, value in equal.items() if value is not None]
+    conditions: list[Any] = [col(getattr(Flag, column)) == value for column, value in equal.items() if value is not None]
+    if owner_id is not None:
+        # Shares hold no other text than party ids, of a fixed length; the two databases have no other way in common.
+        conditions.append(cast(Flag.shares, String).contains(f'"{owner_id}"', autoescape=True))
     query = select(Flag).where(col(Flag.id) > after, *conditions).order_by(col(Flag.id)).limit(limit)
     return list(session.exec(query))
 

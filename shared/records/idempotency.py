@@ -6,6 +6,7 @@ Rules, in order:
 2. While one request works on a key, another with the same key waits: SQLite's writers queue anyway, PostgreSQL's on a lock
    that ends with the transaction.
 3. The same key with the same request gives what was made the first time; with another request it is a conflict.
+4. A key belongs to who sent it: another caller's same key is another one, and tells nothing of what the first one made.
 """
 
 from datetime import datetime
@@ -13,6 +14,7 @@ from datetime import datetime
 from sqlalchemy import DateTime, func, select
 from sqlmodel import Field, Session, SQLModel
 
+from shared.auth.caller import current_caller
 from shared.clock import utc_now
 from shared.errors import ConflictError
 
@@ -24,6 +26,8 @@ class IdempotencyKey(SQLModel, table=True):
 
     operation: str = Field(primary_key=True)
     key: str = Field(primary_key=True, max_length=255)
+    # Id of the API key that the request showed; empty where none is asked for.
+    caller: str = Field(default="", primary_key=True, max_length=32)
     request_sha256: str = Field(max_length=64)
     resource_id: str = Field(max_length=36)
     created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
@@ -37,9 +41,10 @@ def find_effect(session: Session, operation: str, key: str | None, request_sha25
     """
     if key is None:
         return None
+    caller = current_caller().key_id
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{operation}\n{key}", 0))))
-    found = session.get(IdempotencyKey, (operation, key))
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{operation}\n{caller}\n{key}", 0))))
+    found = session.get(IdempotencyKey, (operation, key, caller))
     if found is None:
         return None
     if found.request_sha256 != request_sha256:
@@ -50,5 +55,8 @@ def find_effect(session: Session, operation: str, key: str | None, request_sha25
 def bind_effect(session: Session, operation: str, key: str | None, request_sha256: str, resource_id: str) -> None:
     """Bind a key to what it made, in the caller's transaction; a second binder fails on the primary key."""
     if key is not None:
-        session.add(IdempotencyKey(operation=operation, key=key, request_sha256=request_sha256, resource_id=resource_id))
+        caller = current_caller().key_id
+        session.add(
+            IdempotencyKey(operation=operation, key=key, caller=caller, request_sha256=request_sha256, resource_id=resource_id)
+        )
         session.flush()

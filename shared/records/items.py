@@ -303,15 +303,18 @@ def load_entry_ids(session: Session, item: Item) -> list[int]:
     return [item.entry_id, *session.exec(query)]
 
 
-def list_items(session: Session, after: str, limit: int, **equal: str | None) -> list[Item]:
+def list_items(session: Session, after: str, limit: int, *, owner_id: str | None = None, **equal: str | None) -> list[Item]:
     """Return a page of items in the order of their ids.
 
     Args:
         session: an open transaction.
         after: id of the last item of the page before; empty for the first page.
         limit: how many at most.
+        owner_id: a party that the items name as a presumed owner; None is any.
         equal: columns and the values that they must have; None is any.
     """
-    conditions = [col(getattr(Item, column)) == value for column, value in equal.items() if value is not None]
+    conditions: list[Any] = [col(getattr(Item, column)) == value for column, value in equal.items() if value is not None]
+    if owner_id is not None:
+        conditions.append(col(Item.id).in_(select(ItemOwner.item_id).where(ItemOwner.party_id == owner_id)))
     query = select(Item).where(col(Item.id) > after, *conditions).order_by(col(Item.id)).limit(limit)
     return list(session.exec(query))

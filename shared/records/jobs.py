@@ -76,7 +76,13 @@ def count_jobs(session: Session) -> dict[tuple[str, str], int]:
 
 
 def list_jobs(
-    session: Session, before: str | None, limit: int, *, state: JobState | None = None, kind: str | None = None
+    session: Session,
+    before: str | None,
+    limit: int,
+    *,
+    state: JobState | None = None,
+    kind: str | None = None,
+    kinds: Collection[str] | None = None,
 ) -> list[Job]:
     """Return jobs, newest first.
 
@@ -86,9 +92,12 @@ def list_jobs(
         limit: how many at most.
         state: in this state only.
         kind: of this kind only.
+        kinds: of these kinds only; None is any.
     """
     asked = {Job.state: state, Job.kind: kind}
     where = [col(column) == value for column, value in asked.items() if value is not None]
+    if kinds is not None:
+        where.append(col(Job.kind).in_(kinds))
     if before is not None:
         where.append(col(Job.id) < before)
     return list(session.exec(select(Job).where(*where).order_by(col(Job.id).desc()).limit(limit)))

@@ -1,6 +1,7 @@
 """Every table of the database in one list, for migrations and for tests that compare the two."""
 
 from shared.ledger.tables import LogCheckpoint, LogEntry
+from shared.records.api_keys import ApiKey
 from shared.records.batches import BatchedCheck
 from shared.records.checks import Check
 from shared.records.fingerprints import Fingerprint
@@ -22,6 +23,7 @@ ALL_TABLES = (
     LogEntry,
     LogCheckpoint,
     Party,
+    ApiKey,
     Blob,
     Item,
     ItemOwner,

@@ -208,7 +208,7 @@ def test_a_damaged_blob_makes_the_gate_undecided_never_clear(audited_workspace: 
     # The index of this copy is not built yet; building it reads every blob.
     other, victim = (item.blob_sha256 for item in load_sealed_set(audited_workspace, "small").items[:2])
     audited_workspace.blobs.path(victim).write_bytes(b"damaged")
-    with TestClient(create_app(audited_workspace, open_gate(audited_workspace))) as client:
+    with TestClient(create_app(audited_workspace, open_gate(audited_workspace)), base_url="http://127.0.0.1") as client:
         body = post_check(client, audited_workspace.blobs.load(other)).json()
     assert (body["decision"], body["reason"]) == ("undecided", "blob_damaged")
 

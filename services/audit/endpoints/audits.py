@@ -14,6 +14,7 @@ from services.audit.audits.recorded_audits import (
 )
 from services.audit.long_work.requests import AUDIT, AuditRequest, verify_audit
 from services.audit.reports.recorded_reports import build_recorded_report
+from shared.auth.access import needs
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
@@ -40,7 +41,7 @@ HTML_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {
 JSON_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
-@router.get("", summary="List audits")
+@router.get("", dependencies=needs("audits:read"), summary="List audits")
 def get_audits(
     request: Request,
     model: Annotated[str | None, Query(max_length=100, description="Name or id: audits of this model only.")] = None,
@@ -52,7 +53,7 @@ def get_audits(
     return page_of_audits(workspace, cursor, limit, model)
 
 
-@router.post("", status_code=202, summary="Have a model audited")
+@router.post("", status_code=202, dependencies=needs("audits:run"), summary="Have a model audited")
 def create_audit(request: Request, response: Response, body: AuditRequest, idempotency_key: Key = None) -> JobAnswer:
     """Queue a job that samples a model, compares its generations and a control with its training set, and logs what it found.
 
@@ -67,14 +68,20 @@ def create_audit(request: Request, response: Response, body: AuditRequest, idemp
     return build_job_answer(job)
 
 
-@router.get("/{audit_id}", summary="Show one audit")
+@router.get("/{audit_id}", dependencies=needs("audits:read"), summary="Show one audit")
 def get_audit(request: Request, audit_id: str) -> dict[str, Any]:
     """Answer with what stands in an audit's `audit.json`, checked against the digest in the log."""
     workspace: Workspace = request.app.state.workspace
     return load_audit_content(workspace, load_audit(workspace, audit_id))
 
 
-@router.get("/{audit_id}/audit.json", response_class=Response, responses=JSON_ANSWER, summary="Fetch an audit's file")
+@router.get(
+    "/{audit_id}/audit.json",
+    response_class=Response,
+    responses=JSON_ANSWER,
+    dependencies=needs("audits:read"),
+    summary="Fetch an audit's file",
+)
 def get_audit_json(request: Request, audit_id: str) -> Response:
     """Answer with the bytes of `audit.json`, whose SHA-256 stands in the log."""
     workspace: Workspace = request.app.state.workspace
@@ -82,7 +89,13 @@ def get_audit_json(request: Request, audit_id: str) -> Response:
     return Response(data, media_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
 
 
-@router.get("/{audit_id}/report", response_class=HTMLResponse, responses=HTML_ANSWER, summary="Read an audit's report")
+@router.get(
+    "/{audit_id}/report",
+    response_class=HTMLResponse,
+    responses=HTML_ANSWER,
+    dependencies=needs("audits:read"),
+    summary="Read an audit's report",
+)
 def get_audit_report(request: Request, audit_id: str) -> HTMLResponse:
     """Answer with the report as one page that loads nothing from elsewhere, with the log's receipts as they are now."""
     workspace: Workspace = request.app.state.workspace

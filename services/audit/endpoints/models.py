@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from services.audit.long_work.requests import TRAINING, TrainingRequest, verify_training
+from shared.auth.access import needs
 from shared.clock import format_moment
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.paging import Page, decode_cursor, encode_cursor
@@ -53,7 +54,7 @@ class ModelAnswer(BaseModel):
     audits: list[str]
 
 
-@router.get("", summary="List models")
+@router.get("", dependencies=needs("audits:read"), summary="List models")
 def get_models(
     request: Request,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
@@ -68,7 +69,7 @@ def get_models(
     return Page(items=shown, next_cursor=encode_cursor(shown[-1].id) if len(found) > limit else None)
 
 
-@router.post("", status_code=202, summary="Have a model trained")
+@router.post("", status_code=202, dependencies=needs("audits:run"), summary="Have a model trained")
 def create_model(request: Request, response: Response, body: TrainingRequest, idempotency_key: Key = None) -> JobAnswer:
     """Queue a job that trains an unconditional diffusion model on a sealed manifest and logs its weights' digest.
 
@@ -83,7 +84,7 @@ def create_model(request: Request, response: Response, body: TrainingRequest, id
     return build_job_answer(job)
 
 
-@router.get("/{name}", summary="Show one model")
+@router.get("/{name}", dependencies=needs("audits:read"), summary="Show one model")
 def get_model(request: Request, name: str) -> ModelAnswer:
     """Answer with a model's record: its weights' digest, the manifest that it was trained on, its audits."""
     workspace: Workspace = request.app.state.workspace

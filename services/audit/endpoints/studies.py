@@ -10,6 +10,7 @@ from services.audit.long_work.requests import STUDY, verify_study
 from services.audit.reports.recorded_reports import build_recorded_study_report
 from services.audit.studies.recorded_studies import StudySummary, load_study_content, load_study_json, page_of_studies
 from services.audit.studies.study_config import StudyConfig
+from shared.auth.access import needs
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/v1/studies", tags=["studies"], responses=PROBLEM_RES
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 
-@router.get("", summary="List studies")
+@router.get("", dependencies=needs("audits:read"), summary="List studies")
 def get_studies(
     request: Request,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
@@ -32,7 +33,7 @@ def get_studies(
     return page_of_studies(workspace, cursor, limit)
 
 
-@router.post("", status_code=202, summary="Have a study run")
+@router.post("", status_code=202, dependencies=needs("audits:run"), summary="Have a study run")
 def create_study(request: Request, response: Response, body: StudyConfig, idempotency_key: Key = None) -> JobAnswer:
     """Queue a job that trains and audits a model for every slice size, twin and seed, and draws one curve of all.
 
@@ -47,7 +48,7 @@ def create_study(request: Request, response: Response, body: StudyConfig, idempo
     return build_job_answer(job)
 
 
-@router.get("/{study_id}", summary="Show one study")
+@router.get("/{study_id}", dependencies=needs("audits:read"), summary="Show one study")
 def get_study(request: Request, study_id: str) -> dict[str, Any]:
     """Answer with what stands in a study's `study.json`, checked against the digest in the log."""
     workspace: Workspace = request.app.state.workspace
@@ -56,7 +57,13 @@ def get_study(request: Request, study_id: str) -> dict[str, Any]:
     return load_study_content(workspace, study)
 
 
-@router.get("/{study_id}/study.json", response_class=Response, responses=JSON_ANSWER, summary="Fetch a study's file")
+@router.get(
+    "/{study_id}/study.json",
+    response_class=Response,
+    responses=JSON_ANSWER,
+    dependencies=needs("audits:read"),
+    summary="Fetch a study's file",
+)
 def get_study_json(request: Request, study_id: str) -> Response:
     """Answer with the bytes of `study.json`, whose SHA-256 stands in the log."""
     workspace: Workspace = request.app.state.workspace
@@ -67,7 +74,13 @@ def get_study_json(request: Request, study_id: str) -> Response:
     )
 
 
-@router.get("/{study_id}/report", response_class=HTMLResponse, responses=HTML_ANSWER, summary="Read a study's report")
+@router.get(
+    "/{study_id}/report",
+    response_class=HTMLResponse,
+    responses=HTML_ANSWER,
+    dependencies=needs("audits:read"),
+    summary="Read a study's report",
+)
 def get_study_report(request: Request, study_id: str) -> HTMLResponse:
     """Answer with the report as one page that loads nothing from elsewhere, with the log's receipts as they are now."""
     workspace: Workspace = request.app.state.workspace

@@ -7,6 +7,8 @@ from fastapi.responses import HTMLResponse
 
 from services.ingest.archive.long_work import CAPTURE, VERIFICATION, ArchiveRequest
 from services.ingest.archive.states import ArchivalLinkAnswer, ArchiveStates, build_link_answer, count_states
+from services.ingest.registration.seen import NEEDS_SIGHT
+from shared.auth.access import needs
 from shared.conditional import ConditionalRoute
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.problems import PROBLEM_RESPONSES
@@ -21,7 +23,11 @@ _HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schem
 
 
 @router.get(
-    "/items/{item_id}/archival-link", response_model=ArchivalLinkAnswer, responses=_HTML, summary="Show an item's Robust Link"
+    "/items/{item_id}/archival-link",
+    response_model=ArchivalLinkAnswer,
+    responses=_HTML,
+    dependencies=NEEDS_SIGHT,
+    summary="Show an item's Robust Link",
 )
 def get_archival_link(
     request: Request, item_id: str, accept: Annotated[str, Header(max_length=500)] = "application/json"
@@ -38,7 +44,7 @@ def get_archival_link(
     return answer
 
 
-@router.get("/archive/states", summary="Count archival links by state")
+@router.get("/archive/states", dependencies=needs("items:read"), summary="Count archival links by state")
 def get_archive_states(request: Request, dataset: Annotated[str | None, Query(max_length=2000)] = None) -> ArchiveStates:
     """Answer with how many active items have a link in each state, and how many have none."""
     workspace: Workspace = request.app.state.workspace
@@ -46,13 +52,15 @@ def get_archive_states(request: Request, dataset: Annotated[str | None, Query(ma
         return count_states(session, dataset)
 
 
-@router.post("/archive/verifications", status_code=202, summary="Have archival links checked")
+@router.post(
+    "/archive/verifications", status_code=202, dependencies=needs("items:write"), summary="Have archival links checked"
+)
 def create_verification(request: Request, response: Response, body: ArchiveRequest, idempotency_key: Key = None) -> JobAnswer:
     """Queue a job that fetches originals and snapshots and compares their bytes with those acquired; `Location` names it."""
     return _queue(request, response, VERIFICATION, body, idempotency_key)
 
 
-@router.post("/archive/captures", status_code=202, summary="Have originals captured")
+@router.post("/archive/captures", status_code=202, dependencies=needs("items:write"), summary="Have originals captured")
 def create_capture(request: Request, response: Response, body: ArchiveRequest, idempotency_key: Key = None) -> JobAnswer:
     """Queue a job that keeps what originals answer in web archives (WARC), and checks the links by it; `Location` names it."""
     return _queue(request, response, CAPTURE, body, idempotency_key)

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Header, Request, Response
 from services.ingest.diligence.answers import build_item_diligence, build_search_answer
 from services.ingest.diligence.schemas import ItemDiligence, OwnerSearch, OwnerSearchAnswer, OwnerSearchOfMany
 from services.ingest.diligence.service import record_search
+from services.ingest.registration.seen import NEEDS_SIGHT
+from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute
 from shared.problems import PROBLEM_RESPONSES
@@ -20,7 +22,12 @@ OPERATION = "diligence.search"
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 
-@router.post("/items/{item_id}/diligence", status_code=201, summary="Record a search for an item's owner")
+@router.post(
+    "/items/{item_id}/diligence",
+    status_code=201,
+    dependencies=needs("items:write"),
+    summary="Record a search for an item's owner",
+)
 def create_item_search(
     request: Request, response: Response, item_id: str, body: OwnerSearch, idempotency_key: Key = None
 ) -> OwnerSearchAnswer:
@@ -28,7 +35,9 @@ def create_item_search(
     return _record_once(request, response, [item_id], body, idempotency_key)
 
 
-@router.post("/diligence", status_code=201, summary="Record one search for the owner of many items")
+@router.post(
+    "/diligence", status_code=201, dependencies=needs("items:write"), summary="Record one search for the owner of many items"
+)
 def create_search(
     request: Request, response: Response, body: OwnerSearchOfMany, idempotency_key: Key = None
 ) -> OwnerSearchAnswer:
@@ -50,14 +59,18 @@ def _record_once(
     return build_search_answer(workspace, search_id)
 
 
-@router.get("/diligence/{search_id}", summary="Show one search")
+@router.get("/diligence/{search_id}", dependencies=needs("items:read"), summary="Show one search")
 def get_search(request: Request, search_id: str) -> OwnerSearchAnswer:
     """Answer with a search that was made after registration, and the items that it was about."""
     workspace: Workspace = request.app.state.workspace
     return build_search_answer(workspace, search_id)
 
 
-@router.get("/items/{item_id}/diligence", summary="List the searches for an item's owner")
+@router.get(
+    "/items/{item_id}/diligence",
+    dependencies=NEEDS_SIGHT,
+    summary="List the searches for an item's owner",
+)
 def get_item_diligence(request: Request, item_id: str) -> ItemDiligence:
     """Answer with every search for the owner of an item, those stated at its registration first."""
     workspace: Workspace = request.app.state.workspace

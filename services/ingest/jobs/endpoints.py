@@ -4,6 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from shared.auth.access import needs
+from shared.auth.caller import current_caller
+from shared.auth.sight import JOB_SCOPES, kinds_seen, verify_sees_job
 from shared.job_requests import JobAnswer, build_job_answer
 from shared.paging import Page, decode_cursor, encode_cursor
 from shared.problems import PROBLEM_RESPONSES
@@ -17,7 +20,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=PROBLEM_RESPONSES
 ASK_AGAIN_SECONDS = 1
 
 
-@router.get("", summary="List jobs")
+@router.get("", dependencies=needs(*JOB_SCOPES), summary="List jobs")
 def get_jobs(
     request: Request,
     state: Annotated[JobState | None, Query(description="In this state only.")] = None,
@@ -25,27 +28,29 @@ def get_jobs(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page[JobAnswer]:
-    """Answer with a page of jobs, newest first."""
+    """Answer with a page of the jobs that the caller could start, newest first."""
     workspace: Workspace = request.app.state.workspace
     before = decode_cursor(cursor) if cursor else None
     with workspace.reading() as session:
-        found = list_jobs(session, before, limit + 1, state=state, kind=kind)
+        found = list_jobs(session, before, limit + 1, state=state, kind=kind, kinds=kinds_seen(current_caller()))
     shown = [build_job_answer(job) for job in found[:limit]]
     return Page(items=shown, next_cursor=encode_cursor(shown[-1].id) if len(found) > limit else None)
 
 
-@router.get("/{job_id}", summary="Show how far a job is")
+@router.get("/{job_id}", dependencies=needs(*JOB_SCOPES), summary="Show how far a job is")
 def get_job(request: Request, response: Response, job_id: str) -> JobAnswer:
     """Answer with a job's state and progress. While it is not finished, `Retry-After` says when to ask again."""
     workspace: Workspace = request.app.state.workspace
     with workspace.reading() as session:
-        answer = build_job_answer(load_job(session, job_id))
+        job = load_job(session, job_id)
+    verify_sees_job(current_caller(), job.kind)
+    answer = build_job_answer(job)
     if answer.finished_at is None:
         response.headers["Retry-After"] = str(ASK_AGAIN_SECONDS)
     return answer
 
 
-@router.post("/{job_id}/cancel", summary="Cancel a job")
+@router.post("/{job_id}/cancel", dependencies=needs(*JOB_SCOPES), summary="Cancel a job")
 def post_job_cancel(request: Request, job_id: str) -> JobAnswer:
     """Cancel a job that waits or runs; a running one stops at its next step.
 
@@ -53,4 +58,5 @@ def post_job_cancel(request: Request, job_id: str) -> JobAnswer:
     """
     workspace: Workspace = request.app.state.workspace
     with workspace.writing() as session:
+        verify_sees_job(current_caller(), load_job(session, job_id).kind)
         return build_job_answer(cancel_job(session, job_id))

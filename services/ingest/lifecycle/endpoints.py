@@ -13,6 +13,8 @@ from services.ingest.lifecycle.schemas import Amendment, History, Withdrawal
 from services.ingest.lifecycle.service import amend_item, withdraw_item
 from services.ingest.registration.answers import build_item_answer
 from services.ingest.registration.schemas import ItemAnswer
+from services.ingest.registration.seen import NEEDS_SIGHT
+from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition
 from shared.paging import Page
@@ -27,7 +29,7 @@ Change = TypeVar("Change", bound=BaseModel)
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 
-@router.get("", summary="List items")
+@router.get("", dependencies=needs("items:read", "items:own"), summary="List items")
 def get_items(
     request: Request,
     dataset: Annotated[str | None, Query(max_length=2000)] = None,
@@ -42,7 +44,13 @@ def get_items(
     return page_of_items(workspace, cursor, limit, dataset=dataset, licence=licence, blob_sha256=sha256, state=state)
 
 
-@router.post("/{item_id}/amendments", status_code=201, responses=CONDITION_FAILED, summary="Amend an item's record")
+@router.post(
+    "/{item_id}/amendments",
+    status_code=201,
+    responses=CONDITION_FAILED,
+    dependencies=needs("items:write"),
+    summary="Amend an item's record",
+)
 def post_amendment(
     request: Request,
     response: Response,
@@ -56,7 +64,13 @@ def post_amendment(
     return _tagged(response, answer)
 
 
-@router.post("/{item_id}/withdrawal", status_code=201, responses=CONDITION_FAILED, summary="Withdraw an item")
+@router.post(
+    "/{item_id}/withdrawal",
+    status_code=201,
+    responses=CONDITION_FAILED,
+    dependencies=needs("items:write"),
+    summary="Withdraw an item",
+)
 def post_withdrawal(
     request: Request,
     response: Response,
@@ -100,7 +114,7 @@ def _tagged(response: Response, answer: ItemAnswer) -> ItemAnswer:
     return answer
 
 
-@router.get("/{item_id}/history", summary="Show everything that the log says of an item")
+@router.get("/{item_id}/history", dependencies=NEEDS_SIGHT, summary="Show everything that the log says of an item")
 def get_history(request: Request, item_id: str) -> History:
     """Answer with the entries about an item, oldest first, each with its receipt."""
     workspace: Workspace = request.app.state.workspace

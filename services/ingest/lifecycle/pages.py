@@ -2,13 +2,15 @@
 
 from services.ingest.registration.answers import build_item_answer
 from services.ingest.registration.schemas import ItemAnswer
+from shared.auth.caller import current_caller
+from shared.auth.sight import own_items_only
 from shared.paging import Page, decode_cursor, encode_cursor
 from shared.records.items import list_items
 from shared.workspace import Workspace
 
 
 def page_of_items(workspace: Workspace, cursor: str | None, limit: int, **equal: str | None) -> Page[ItemAnswer]:
-    """Return a page of items, oldest first.
+    """Return a page of the items that the caller sees in full, oldest first.
 
     Args:
         workspace: whose items.
@@ -21,6 +23,6 @@ def page_of_items(workspace: Workspace, cursor: str | None, limit: int, **equal:
     """
     after = decode_cursor(cursor) if cursor else ""
     with workspace.reading() as session:
-        found = list_items(session, after, limit + 1, **equal)
+        found = list_items(session, after, limit + 1, owner_id=own_items_only(current_caller()), **equal)
         shown = [build_item_answer(session, item) for item in found[:limit]]
     return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)

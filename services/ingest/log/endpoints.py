@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
+from shared.auth.access import PUBLIC
 from shared.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
 
@@ -31,21 +32,27 @@ _TILE_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/checkpoint", response_class=PlainTextResponse, summary="The newest signed checkpoint")
+@router.get("/checkpoint", response_class=PlainTextResponse, dependencies=PUBLIC, summary="The newest signed checkpoint")
 def get_checkpoint(request: Request) -> PlainTextResponse:
     """Answer with the log's newest checkpoint, a signed note (C2SP tlog-checkpoint)."""
     workspace: Workspace = request.app.state.workspace
     return PlainTextResponse(workspace.log.checkpoint().note, headers={"Cache-Control": NEVER_KEPT})
 
 
-@router.get("/log.vkey", response_class=PlainTextResponse, summary="The log's public key")
+@router.get("/log.vkey", response_class=PlainTextResponse, dependencies=PUBLIC, summary="The log's public key")
 def get_key(request: Request) -> PlainTextResponse:
     """Answer with the log's verifier key (C2SP signed-note)."""
     workspace: Workspace = request.app.state.workspace
     return PlainTextResponse(workspace.log.vkey + "\n")
 
 
-@router.get("/tile/{path:path}", response_class=Response, responses=_TILE_RESPONSES, summary="A tile or an entry bundle")
+@router.get(
+    "/tile/{path:path}",
+    response_class=Response,
+    responses=_TILE_RESPONSES,
+    dependencies=PUBLIC,
+    summary="A tile or an entry bundle",
+)
 def get_tile(request: Request, path: str) -> Response:
     """Answer with the 32-byte hashes of a tile, or with the length-prefixed entries of a bundle."""
     workspace: Workspace = request.app.state.workspace

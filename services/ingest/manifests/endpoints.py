@@ -13,6 +13,7 @@ from services.ingest.manifests.service import (
     prove_membership,
     seal_once,
 )
+from shared.auth.access import PUBLIC, needs
 from shared.conditional import ConditionalRoute
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
@@ -27,7 +28,7 @@ Cursor = Annotated[str | None, Query(max_length=200)]
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256 of an image's bytes.")]
 
 
-@router.post("", status_code=201, summary="Seal a manifest")
+@router.post("", status_code=201, dependencies=needs("manifests:write"), summary="Seal a manifest")
 def create_manifest(
     request: Request,
     response: Response,
@@ -41,7 +42,7 @@ def create_manifest(
     return build_manifest_answer(workspace, manifest)
 
 
-@router.get("", summary="List manifests")
+@router.get("", dependencies=needs("manifests:read"), summary="List manifests")
 def list_manifests(
     request: Request, cursor: Cursor = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
 ) -> Page[ManifestSummary]:
@@ -50,7 +51,7 @@ def list_manifests(
     return page_of_manifests(workspace, cursor, limit)
 
 
-@router.get("/{name}", summary="Show one manifest")
+@router.get("/{name}", dependencies=needs("manifests:read"), summary="Show one manifest")
 def get_manifest(request: Request, name: str) -> ManifestAnswer:
     """Answer with a manifest's root and size, and the receipt of its sealing."""
     workspace: Workspace = request.app.state.workspace
@@ -59,7 +60,7 @@ def get_manifest(request: Request, name: str) -> ManifestAnswer:
     return build_manifest_answer(workspace, manifest)
 
 
-@router.get("/{name}/items", summary="List the leaves of a manifest")
+@router.get("/{name}/items", dependencies=needs("manifests:read"), summary="List the leaves of a manifest")
 def list_manifest_items(
     request: Request, name: str, cursor: Cursor = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> Page[LeafAnswer]:
@@ -68,14 +69,14 @@ def list_manifest_items(
     return page_of_leaves(workspace, name, cursor, limit)
 
 
-@router.get("/{name}/proofs/{sha256}", summary="Prove that an image is in a manifest, or that it is not")
+@router.get("/{name}/proofs/{sha256}", dependencies=PUBLIC, summary="Prove that an image is in a manifest, or that it is not")
 def get_proof(request: Request, name: str, sha256: Digest) -> DigestProof:
     """Answer with a proof that anyone can check against the manifest's root in the log."""
     workspace: Workspace = request.app.state.workspace
     return prove_membership(workspace, name, sha256)
 
 
-@router.get("/{name}/membership/{sha256}", summary="Fetch a membership proof that verifies offline")
+@router.get("/{name}/membership/{sha256}", dependencies=PUBLIC, summary="Fetch a membership proof that verifies offline")
 def get_membership(request: Request, name: str, sha256: Digest) -> MembershipProof:
     """Answer with the proof and the receipt of the manifest's sealing in one file, for `sleeve verify membership`."""
     workspace: Workspace = request.app.state.workspace

@@ -1,10 +1,12 @@
-"""Records turned into answers: what the API and the CLI show of an item."""
+"""Records turned into answers: what the API and the CLI show of an item, and to whom (`shared.auth.sight`)."""
 
 from collections.abc import Sequence
 
 from sqlmodel import Session
 
 from services.ingest.registration.schemas import DiligenceAnswer, ItemAnswer, OwnerAnswer, SignalAnswer
+from shared.auth.caller import Caller
+from shared.auth.sight import PublicItem, sees_item
 from shared.clock import format_moment, timestamp, utc_now
 from shared.errors import CorruptStateError
 from shared.records.items import Blob, Diligence, Item, is_contested, load_diligence, load_owners, load_signals
@@ -65,6 +67,14 @@ def build_item_answer(session: Session, item: Item) -> ItemAnswer:
         diligence=build_diligence_answers(session, load_diligence(session, item.id)),
         extra=item.extra,
     )
+
+
+def build_seen_item(session: Session, item: Item, caller: Caller) -> ItemAnswer | PublicItem:
+    """Gather what a caller may see of an item."""
+    answer = build_item_answer(session, item)
+    if sees_item(caller, {owner.party_id for owner in answer.owners}):
+        return answer
+    return PublicItem(id=item.id, licence=item.licence, state=item.state)
 
 
 def build_diligence_answers(session: Session, searches: Sequence[Diligence]) -> list[DiligenceAnswer]:

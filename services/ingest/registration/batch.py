@@ -29,6 +29,7 @@ from services.ingest.registration.jsonl import HEAD_BYTES, Line, max_line_bytes,
 from services.ingest.registration.streaming import Chunks, DisconnectedError, StreamedAnswer, Write
 from services.ingest.sources.bulk import RowOutcome, register_rows
 from services.ingest.sources.rows import BadRow, HeldRow, Pause, Row
+from shared.auth.access import needs
 from shared.canonical import sha256_hex
 from shared.errors import InputError, SleeveError
 from shared.ids import new_id
@@ -52,7 +53,12 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 @router.post(
-    "/batch", summary="Register a stream of images", openapi_extra=_REQUEST, responses=_RESPONSES, response_class=Response
+    "/batch",
+    dependencies=needs("items:write"),
+    summary="Register a stream of images",
+    openapi_extra=_REQUEST,
+    responses=_RESPONSES,
+    response_class=Response,
 )
 async def register_batch(
     request: Request, idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)] = None

@@ -7,10 +7,13 @@ from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
-from services.ingest.registration.answers import build_item_answer
+from services.ingest.registration.answers import build_item_answer, build_seen_item
 from services.ingest.registration.prepared import PreparedItem
 from services.ingest.registration.schemas import ItemAnswer, Registration, RegistrationAnswer
 from services.ingest.registration.service import prepare_item, record_item
+from shared.auth.access import PUBLIC, needs
+from shared.auth.caller import current_caller
+from shared.auth.sight import PublicItem
 from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute
 from shared.errors import InputError
@@ -24,7 +27,7 @@ router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONS
 OPERATION = "items.register"
 
 
-@router.post("", status_code=201, summary="Register one training image")
+@router.post("", status_code=201, dependencies=needs("items:write"), summary="Register one training image")
 def register_item(
     request: Request,
     response: Response,
@@ -81,15 +84,15 @@ def _register(workspace: Workspace, prepared: PreparedItem, key: str | None) -> 
     return registered.item, registered.created
 
 
-@router.get("/{item_id}", summary="Show one item")
-def get_item(request: Request, item_id: str) -> ItemAnswer:
-    """Answer with an item's record."""
+@router.get("/{item_id}", dependencies=needs("items:read", "items:own"), summary="Show one item")
+def get_item(request: Request, item_id: str) -> ItemAnswer | PublicItem:
+    """Answer with an item's record; a key that speaks for one party sees of others' items what anyone may see."""
     workspace: Workspace = request.app.state.workspace
     with workspace.reading() as session:
-        return build_item_answer(session, load_item(session, item_id))
+        return build_seen_item(session, load_item(session, item_id), current_caller())
 
 
-@router.get("/{item_id}/receipt", response_class=PlainTextResponse, summary="Fetch an item's receipt")
+@router.get("/{item_id}/receipt", response_class=PlainTextResponse, dependencies=PUBLIC, summary="Fetch an item's receipt")
 def get_item_receipt(request: Request, item_id: str) -> PlainTextResponse:
     """Answer with the proof that the item's registration is in the log (C2SP tlog-proof)."""
     workspace: Workspace = request.app.state.workspace

@@ -16,6 +16,7 @@ Source: ASGI specification 2.5, HTTP "Request" and "Response Body".
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from pathlib import Path
 
 from fastapi.responses import Response
@@ -66,7 +67,7 @@ class StreamedAnswer(Response):
                 spool.write(data)
                 loop.call_soon_threadsafe(news.set)
 
-            run = loop.run_in_executor(thread, self._work, body.chunks(), write)
+            run = loop.run_in_executor(thread, copy_context().run, self._work, body.chunks(), write)
             run.add_done_callback(lambda _run: news.set())
             try:
                 await self._send(run, news, spool, send)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, File, Query, Request, UploadFile
 
 from services.ingest.search.schemas import SearchAnswer
 from services.ingest.search.service import ImageSearch
+from shared.auth.access import needs
 from shared.problems import PROBLEM_RESPONSES
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
 from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
@@ -13,7 +14,7 @@ from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
 router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONSES)
 
 
-@router.post("/search", summary="Search by image")
+@router.post("/search", dependencies=needs("items:read", "items:own"), summary="Search by image")
 def search_items(
     request: Request,
     image: Annotated[UploadFile, File(description="The picture to look for: PNG, JPEG or WebP.")],

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from services.ingest.registration.schemas import ItemAnswer
+from shared.auth.sight import PublicItem
 from shared.vision.image_query import MatchKind, PerceptualAnswer, QueryAnswer
 
 
@@ -11,7 +12,7 @@ class ItemMatch(BaseModel):
 
     kind: MatchKind
     distance: int | None = Field(description="Bits of 256 in which the hashes differ; null where the hash is undefined.")
-    item: ItemAnswer
+    item: ItemAnswer | PublicItem = Field(description="Without `items:read`: in full only where it names the key's party.")
 
 
 class SearchedBlobs(BaseModel):

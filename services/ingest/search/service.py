@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session
 
-from services.ingest.registration.answers import build_item_answer
+from services.ingest.registration.answers import build_seen_item
 from services.ingest.search.catch_up import catch_up
 from services.ingest.search.schemas import ItemMatch, SearchAnswer, SearchedBlobs
+from shared.auth.caller import current_caller
 from shared.records.alike import find_alike
 from shared.records.fingerprints import FINGERPRINTS, count_blobs, load_items_of
 from shared.records.hash_index import HashIndex, KnownHashes
@@ -92,7 +93,7 @@ def find_items(session: Session, query: ImageQuery, known: KnownHashes, max_dist
 
 
 def _build_match(session: Session, found: FoundItem) -> ItemMatch:
-    item = build_item_answer(session, load_item(session, found.item_id))
+    item = build_seen_item(session, load_item(session, found.item_id), current_caller())
     return ItemMatch(kind=found.kind, distance=found.distance, item=item)
 
 

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 
+from services.ingest.registration.seen import NEEDS_SIGHT
 from services.ingest.signals.later import build_recorded, record_once
 from services.ingest.signals.schemas import ItemSignals, SignalObservation, SignalRecorded, build_item_signals
+from shared.auth.access import needs
 from shared.conditional import ConditionalRoute
 from shared.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
@@ -13,7 +15,7 @@ from shared.workspace import Workspace
 router = APIRouter(prefix="/v1/items", tags=["signals"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
 
 
-@router.get("/{item_id}/signals", summary="List an item's rights signals")
+@router.get("/{item_id}/signals", dependencies=NEEDS_SIGHT, summary="List an item's rights signals")
 def get_signals(request: Request, item_id: str) -> ItemSignals:
     """Answer with every signal seen of an item, what they say together, and which manifests and models hold it already."""
     workspace: Workspace = request.app.state.workspace
@@ -21,7 +23,12 @@ def get_signals(request: Request, item_id: str) -> ItemSignals:
         return build_item_signals(session, item_id)
 
 
-@router.post("/{item_id}/signals", status_code=201, summary="Record a rights signal that was seen later")
+@router.post(
+    "/{item_id}/signals",
+    status_code=201,
+    dependencies=needs("items:write"),
+    summary="Record a rights signal that was seen later",
+)
 def create_signal(
     request: Request,
     item_id: str,

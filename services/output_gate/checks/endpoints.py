@@ -13,6 +13,7 @@ from services.output_gate.checks.schemas import BatchAnswer, CheckAnswer, CheckJ
 from services.output_gate.checks.service import check_generation
 from services.output_gate.checks.submission import REQUEST_BODY, Submission, prefers_async, read_submission
 from services.output_gate.gate import Gate
+from shared.auth.access import needs
 from shared.clock import format_moment
 from shared.errors import InputError, NotFoundError
 from shared.paging import Page, decode_cursor, encode_cursor
@@ -40,6 +41,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     response_model=None,
     responses=_CREATED | UNSUPPORTED_MEDIA_TYPE,
     openapi_extra={"requestBody": REQUEST_BODY},
+    dependencies=needs("checks:write"),
     summary="Check generations before they are released",
 )
 def create_check(
@@ -86,7 +88,7 @@ def _respond(status: int, answer: BaseModel, **headers: str) -> Response:
     return JSONResponse(answer.model_dump(mode="json"), status_code=status, headers=headers)
 
 
-@router.get("", summary="List checks")
+@router.get("", dependencies=needs("outputs:read"), summary="List checks")
 def list_checks_made(
     request: Request,
     decision: Literal["clear", "flag", "undecided"] | None = None,
@@ -107,7 +109,7 @@ def list_checks_made(
     return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
 
-@router.get("/jobs/{job_id}", summary="Show a job of checks")
+@router.get("/jobs/{job_id}", dependencies=needs("checks:write"), summary="Show a job of checks")
 def get_check_job(request: Request, response: Response, job_id: str) -> CheckJobAnswer:
     """Answer with how far a job is and, once it is finished, with what became of each image, in the order of the request.
 
@@ -145,7 +147,7 @@ def _model_name(session: Session, job: Job) -> str:
     return session.get_one(Model, job.request["model"]).name
 
 
-@router.get("/{check_id}", summary="Show one check")
+@router.get("/{check_id}", dependencies=needs("outputs:read"), summary="Show one check")
 def get_check(request: Request, check_id: str) -> CheckAnswer:
     """Answer with a check as it was decided, and its receipt."""
     gate: Gate = request.app.state.gate
@@ -158,6 +160,7 @@ def get_check(request: Request, check_id: str) -> CheckAnswer:
     "/{check_id}/evidence.png",
     response_class=Response,
     responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
+    dependencies=needs("outputs:read"),
     summary="Show what a check rests on as a picture",
 )
 def get_evidence_image(request: Request, check_id: str) -> Response:

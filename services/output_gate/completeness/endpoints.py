@@ -6,12 +6,17 @@ from fastapi import APIRouter, Query, Request
 
 from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.completeness.schemas import CompletenessAnswer, build_completeness_answer
+from shared.auth.access import needs
 from shared.problems import PROBLEM_RESPONSES
 
 router = APIRouter(prefix="/v1", tags=["completeness"], responses=PROBLEM_RESPONSES)
 
 
-@router.get("/completeness", summary="Count what the log says of checks and flags, and name every gap")
+@router.get(
+    "/completeness",
+    dependencies=needs("outputs:read"),
+    summary="Count what the log says of checks and flags, and name every gap",
+)
 def get_completeness(
     request: Request,
     fresh: Annotated[bool, Query(description="Count the whole log again, not only what is new since the last count.")] = False,

@@ -6,6 +6,8 @@ from sqlmodel import Session, col, select
 
 from services.output_gate.flags.raising import CONTESTED
 from services.output_gate.flags.schemas import FlagAnswer, FlagEntry, FlagHistory, FlagOwner, FlagStepAnswer
+from shared.auth.caller import current_caller
+from shared.auth.sight import own_flags_only, verify_sees_flag
 from shared.clock import format_moment
 from shared.ledger.entries import parse_entry
 from shared.paging import Page, decode_cursor, encode_cursor
@@ -85,14 +87,14 @@ def _answer(flag: Flag, held: str | None, steps: Sequence[FlagStep], parties: di
 
 
 def page_of_flags(workspace: Workspace, cursor: str | None, limit: int, **equal: str | None) -> Page[FlagAnswer]:
-    """Return a page of flags, oldest first; see `list_flags`.
+    """Return a page of the flags that the caller sees, oldest first; see `list_flags`.
 
     Raises:
         InputError: the cursor is none of ours.
     """
     after = decode_cursor(cursor) if cursor else ""
     with workspace.reading() as session:
-        found = list_flags(session, after, limit + 1, **equal)
+        found = list_flags(session, after, limit + 1, owner_id=own_flags_only(current_caller()), **equal)
         shown = build_flag_answers(session, found[:limit])
     return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
@@ -102,15 +104,19 @@ def build_flag_history(workspace: Workspace, flag_id: str) -> FlagHistory:
 
     Raises:
         NotFoundError: no flag has this id.
+        ForbiddenError: the caller sees flags of a party only, and this one does not name it.
     """
+    party = own_flags_only(current_caller())
     with workspace.reading() as session:
         flag = load_flag(session, flag_id)
+        verify_sees_flag(current_caller(), flag.shares)
         review = find_review(session, flag.check_id)
         reviewed = [review.entry_id] if review is not None and review.entry_id is not None else []
         steps = [step.entry_id for step in load_steps(session, [flag_id])[flag_id]]
         entry_ids = [load_check(session, flag.check_id).entry_id, *reviewed, flag.entry_id, *steps]
         opened: dict[int, dict[str, str]] = {entry_id: {} for entry_id in entry_ids}
-        for one in session.exec(select(Commitment).where(col(Commitment.entry_id).in_(entry_ids))):
+        # Who is kept to its own flags is not told who handled them, nor what they noted.
+        for one in () if party else session.exec(select(Commitment).where(col(Commitment.entry_id).in_(entry_ids))):
             opened[one.entry_id][one.field] = one.value
     entries = []
     for entry_id, receipt in zip(entry_ids, workspace.log.receipts(entry_ids), strict=True):

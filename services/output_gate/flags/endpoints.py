@@ -8,6 +8,9 @@ from services.output_gate.flags.answers import build_flag_answer, build_flag_his
 from services.output_gate.flags.schemas import FlagAnswer, FlagHistory, FlagStepRequest
 from services.output_gate.flags.steps import take_step
 from services.output_gate.schemas import Key
+from shared.auth.access import needs
+from shared.auth.caller import current_caller
+from shared.auth.sight import SCOPE_OF_ROLE, verify_role, verify_sees_flag
 from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition
 from shared.paging import Page
@@ -22,7 +25,7 @@ router = APIRouter(prefix="/v1/flags", tags=["flags"], responses=PROBLEM_RESPONS
 OPERATION = "flags.step"
 
 
-@router.get("", summary="List flags")
+@router.get("", dependencies=needs("flags:read", "flags:owner"), summary="List flags")
 def get_flags(
     request: Request,
     state: State | None = None,
@@ -35,22 +38,34 @@ def get_flags(
     return page_of_flags(workspace, cursor, limit, state=state, item_id=item)
 
 
-@router.get("/{flag_id}", summary="Show one flag")
+@router.get("/{flag_id}", dependencies=needs("flags:read", "flags:owner"), summary="Show one flag")
 def get_flag(request: Request, flag_id: str) -> FlagAnswer:
     """Answer with a flag as it stands: state, owners with shares and amounts, what holds it, and the steps so far."""
     workspace: Workspace = request.app.state.workspace
     with workspace.reading() as session:
-        return build_flag_answer(session, load_flag(session, flag_id))
+        flag = load_flag(session, flag_id)
+        verify_sees_flag(current_caller(), flag.shares)
+        return build_flag_answer(session, flag)
 
 
-@router.get("/{flag_id}/history", summary="Show everything that the log says of a flag")
+@router.get(
+    "/{flag_id}/history",
+    dependencies=needs("flags:read", "flags:owner"),
+    summary="Show everything that the log says of a flag",
+)
 def get_flag_history(request: Request, flag_id: str) -> FlagHistory:
     """Answer with the entries about a flag, the check that raised it first, each with its receipt."""
     workspace: Workspace = request.app.state.workspace
     return build_flag_history(workspace, flag_id)
 
 
-@router.post("/{flag_id}/steps", status_code=201, responses=CONDITION_FAILED, summary="Take a step with a flag")
+@router.post(
+    "/{flag_id}/steps",
+    status_code=201,
+    responses=CONDITION_FAILED,
+    dependencies=needs(*SCOPE_OF_ROLE.values()),
+    summary="Take a step with a flag",
+)
 def create_flag_step(
     request: Request,
     response: Response,
@@ -69,6 +84,7 @@ def create_flag_step(
     with workspace.writing() as session:
         if find_effect(session, OPERATION, idempotency_key, digest) is None:
             flag = lock_flag(session, flag_id)
+            verify_role(current_caller(), body.role, flag.shares)
             verify_precondition(if_match, lambda: build_flag_answer(session, flag))
             take_step(
                 session,

@@ -7,12 +7,15 @@ from fastapi import APIRouter, File, Query, Request, UploadFile
 from services.output_gate.gate import Gate
 from services.output_gate.nearest.schemas import NearestAnswer
 from services.output_gate.nearest.service import MAX_NEAREST, find_nearest
+from shared.auth.access import needs
 from shared.problems import PROBLEM_RESPONSES
 
 router = APIRouter(prefix="/v1", tags=["items"], responses=PROBLEM_RESPONSES)
 
 
-@router.post("/search", summary="Find the registered items nearest to a picture")
+@router.post(
+    "/search", dependencies=needs("items:read", "items:own"), summary="Find the registered items nearest to a picture"
+)
 def search_nearest(
     request: Request,
     image: Annotated[UploadFile, File(description="The picture: PNG, JPEG or WebP.")],

@@ -5,12 +5,13 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from services.output_gate.checks.schemas import MatchedItem, Metrics
+from shared.auth.sight import PublicItem
 
 
 class NearItem(BaseModel):
     """A registered item near a picture."""
 
-    item: MatchedItem
+    item: MatchedItem | PublicItem = Field(description="Without `items:read`: in full only where it names the key's party.")
     cosine: float = Field(description="Of the two embeddings, -1..1.")
     metrics: Metrics | None = Field(description="The suite on the two pictures; null where the item's bytes are unusable.")
     problem: str | None = Field(description="Code of why they are.")

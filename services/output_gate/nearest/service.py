@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from sqlmodel import func, select
 
 from services.output_gate.checks.matched_items import describe_items
-from services.output_gate.checks.schemas import Metrics
+from services.output_gate.checks.schemas import MatchedItem, Metrics
 from services.output_gate.gate import Gate
 from services.output_gate.nearest.schemas import NearestAnswer, NearItem, SearchedItems
+from shared.auth.caller import current_caller
+from shared.auth.sight import PublicItem, sees_item
 from shared.canonical import sha256_hex
 from shared.errors import CorruptStateError, InputError, NotFoundError, UnavailableError
 from shared.index.index import is_searched_exactly
@@ -63,7 +65,7 @@ def find_nearest(gate: Gate, data: bytes, limit: int) -> NearestAnswer:
         index=gate.index.describe(limit, exact=exact),
         compared_px=COMPARED.resolution_px,
         items=[
-            NearItem(item=item, cosine=one.cosine, metrics=metrics, problem=problem)
+            NearItem(item=_seen(item), cosine=one.cosine, metrics=metrics, problem=problem)
             for one, item, (metrics, problem) in zip(found, shown, measured, strict=True)
         ],
         searched=SearchedItems(
@@ -73,6 +75,12 @@ def find_nearest(gate: Gate, data: bytes, limit: int) -> NearestAnswer:
             complete=state.behind_entries == 0 and state.gaps == 0,
         ),
     )
+
+
+def _seen(item: MatchedItem) -> MatchedItem | PublicItem:
+    if sees_item(current_caller(), {owner.party_id for owner in item.owners}):
+        return item
+    return PublicItem(id=item.id, licence=item.licence, state=item.state)
 
 
 def _embed(gate: Gate, image: DecodedImage) -> NDArray[np.float32]:

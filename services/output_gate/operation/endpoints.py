@@ -6,32 +6,43 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.output_gate.operation.metrics import render_metrics
 from services.output_gate.operation.readiness import ReadinessAnswer, measure_readiness
+from shared.auth.access import PUBLIC, needs
+from shared.auth.caller import current_caller
 from shared.errors import UnavailableError
 from shared.problems import MEDIA_TYPE, PROBLEM_RESPONSES, describe_error
 
 router = APIRouter(tags=["service"])
 
 
-@router.get("/readyz", response_model=ReadinessAnswer, responses={503: PROBLEM_RESPONSES[503]}, summary="Can the gate decide?")
+@router.get(
+    "/readyz",
+    response_model=ReadinessAnswer,
+    responses={503: PROBLEM_RESPONSES[503]},
+    dependencies=PUBLIC,
+    summary="Can the gate decide?",
+)
 def get_readiness(request: Request) -> Response:
     """Answer 200 where database, log, index, embedder, blobs and policy are ready, else 503 with the reasons.
 
-    The problem then has the member `dependencies` as well, as it is answered with 200. A gate that is not ready answers checks
-    all the same: undecided, or 503 where nothing can be recorded; never clear.
+    The problem then has the member `dependencies` as well, as it is answered with 200. They are named to who may see metrics;
+    anyone else learns whether the gate is ready. A gate that is not ready answers checks all the same: undecided, or 503 where
+    nothing can be recorded; never clear.
     """
     answer = measure_readiness(request.app.state.gate)
+    shown = answer if current_caller().holds("metrics:read") else answer.model_copy(update={"dependencies": []})
     headers = {"Cache-Control": "no-store"}
     if answer.ready:
-        return JSONResponse(answer.model_dump(), headers=headers)
-    reasons = "; ".join(f"{one.name}: {one.reason}" for one in answer.dependencies if not one.ready)
-    problem = describe_error(UnavailableError(reasons, code="not_ready"))
-    return JSONResponse(problem | answer.model_dump(), status_code=503, media_type=MEDIA_TYPE, headers=headers)
+        return JSONResponse(shown.model_dump(), headers=headers)
+    reasons = "; ".join(f"{one.name}: {one.reason}" for one in shown.dependencies if not one.ready)
+    problem = describe_error(UnavailableError(reasons or "the gate is not ready", code="not_ready"))
+    return JSONResponse(problem | shown.model_dump(), status_code=503, media_type=MEDIA_TYPE, headers=headers)
 
 
 @router.get(
     "/metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    dependencies=needs("metrics:read"),
     summary="Metrics for Prometheus",
 )
 def get_metrics(request: Request) -> Response:

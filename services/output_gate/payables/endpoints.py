@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from services.output_gate.payables.payables import Payable, iterate_payables, page_of_payables, write_csv
+from shared.auth.access import needs
 from shared.conditional import ConditionalRoute
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
@@ -19,7 +20,13 @@ CSV = "text/csv"
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {CSV: {"schema": {"type": "string"}}}}}
 
 
-@router.get("", response_model=Page[Payable], responses=_CSV, summary="List what is owed to whom")
+@router.get(
+    "",
+    response_model=Page[Payable],
+    responses=_CSV,
+    dependencies=needs("flags:read", "flags:owner"),
+    summary="List what is owed to whom",
+)
 def get_payables(
     request: Request,
     accept: Annotated[str, Header(max_length=500)] = "application/json",

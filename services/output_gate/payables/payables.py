@@ -5,7 +5,8 @@ Rules, in order:
 1. The rows of a flag sum to exactly its amount and to a share of exactly 1. A flag whose owner nobody knows has one row
    without an owner, which is the whole of it, held.
 2. An overturned flag owes nothing and has no rows, unless its state is asked for.
-3. In CSV no cell that came from outside can be taken for a formula by a spreadsheet.
+3. Whose key is kept to its party's flags sees the rows of that party alone.
+4. In CSV no cell that came from outside can be taken for a formula by a spreadsheet.
 
 Source: RFC 4180 (CSV); OWASP, "CSV Injection": cells that begin with = + - @, a tab or a carriage return.
 """
@@ -18,6 +19,8 @@ from pydantic import BaseModel, Field
 from sqlmodel import Session
 
 from services.output_gate.flags.answers import find_holds
+from shared.auth.caller import current_caller
+from shared.auth.sight import own_flags_only
 from shared.clock import format_moment
 from shared.paging import Page, decode_cursor, encode_cursor
 from shared.records.flag_states import State
@@ -59,24 +62,28 @@ def page_of_payables(workspace: Workspace, cursor: str | None, limit: int, state
     Raises:
         InputError: the cursor is none of ours.
     """
-    after = decode_cursor(cursor) if cursor else ""
+    after, party = decode_cursor(cursor) if cursor else "", own_flags_only(current_caller())
     with workspace.reading() as session:
-        found = list_flags(session, after, limit + 1, state=state)
-        rows = build_payables(session, _owing(found[:limit], state))
+        found = list_flags(session, after, limit + 1, owner_id=party, state=state)
+        rows = _own(build_payables(session, _owing(found[:limit], state)), party)
     return Page(items=rows, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
 
 def iterate_payables(workspace: Workspace, state: str | None) -> Iterator[Payable]:
     """Yield the rows of all flags, oldest first, a block of flags in memory."""
-    after = ""
+    after, party = "", own_flags_only(current_caller())
     while True:
         with workspace.reading() as session:
-            found = list_flags(session, after, FLAGS_AT_ONCE, state=state)
-            rows = build_payables(session, _owing(found, state))
+            found = list_flags(session, after, FLAGS_AT_ONCE, owner_id=party, state=state)
+            rows = _own(build_payables(session, _owing(found, state)), party)
         yield from rows
         if len(found) < FLAGS_AT_ONCE:
             return
         after = found[-1].id
+
+
+def _own(rows: list[Payable], party: str | None) -> list[Payable]:
+    return rows if party is None else [row for row in rows if row.owner_id == party]
 
 
 def _owing(flags: list[Flag], state: str | None) -> list[Flag]:

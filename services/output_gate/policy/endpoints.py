@@ -11,6 +11,7 @@ from services.output_gate.policy.dry_run import run_dry
 from services.output_gate.policy.policy import PolicyContent, parse_policy, parse_policy_toml
 from services.output_gate.policy.schemas import AdoptedPolicy, DryRun, PolicyAnswer
 from services.output_gate.schemas import Key
+from shared.auth.access import needs
 from shared.conditional import ConditionalRoute
 from shared.errors import InputError
 from shared.paging import Page
@@ -75,7 +76,14 @@ _UNSUPPORTED: dict[int | str, dict[str, Any]] = {415: {**PROBLEM_RESPONSES[422],
 Content = Annotated[PolicyContent, Depends(read_policy)]
 
 
-@router.post("", status_code=201, responses=_UNSUPPORTED, summary="Adopt a policy", openapi_extra=_BODY)
+@router.post(
+    "",
+    status_code=201,
+    responses=_UNSUPPORTED,
+    dependencies=needs("policies:write"),
+    summary="Adopt a policy",
+    openapi_extra=_BODY,
+)
 def create_policy(request: Request, response: Response, content: Content, idempotency_key: Key = None) -> AdoptedPolicy:
     """Adopt a policy through the log. From the next check on it decides, without a restart.
 
@@ -91,7 +99,7 @@ def create_policy(request: Request, response: Response, content: Content, idempo
     return build_adopted(workspace, policy_id)
 
 
-@router.get("", summary="List adopted policies")
+@router.get("", dependencies=needs("policies:read"), summary="List adopted policies")
 def get_policies(
     request: Request,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
@@ -102,14 +110,20 @@ def get_policies(
     return page_of_policies(workspace, cursor, limit)
 
 
-@router.get("/{policy_id}", summary="Show one policy")
+@router.get("/{policy_id}", dependencies=needs("policies:read"), summary="Show one policy")
 def get_policy(request: Request, policy_id: str) -> AdoptedPolicy:
     """Answer with a policy, whether it is in force, and the receipt of its adoption."""
     workspace: Workspace = request.app.state.workspace
     return build_adopted(workspace, policy_id)
 
 
-@router.post("/dry-runs", responses=_UNSUPPORTED, summary="Try a policy on past checks", openapi_extra=_BODY)
+@router.post(
+    "/dry-runs",
+    responses=_UNSUPPORTED,
+    dependencies=needs("policies:write"),
+    summary="Try a policy on past checks",
+    openapi_extra=_BODY,
+)
 def try_policy(
     request: Request,
     content: Content,

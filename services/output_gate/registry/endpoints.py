@@ -6,6 +6,7 @@ from fastapi import APIRouter, File, Query, Request, UploadFile
 
 from services.output_gate.registry.schemas import SeenAnswer
 from services.output_gate.registry.service import OutputSearch
+from shared.auth.access import needs
 from shared.problems import PROBLEM_RESPONSES
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
 from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
@@ -13,7 +14,7 @@ from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"], responses=PROBLEM_RESPONSES)
 
 
-@router.post("/search", summary="Ask whether the gate saw a picture")
+@router.post("/search", dependencies=needs("outputs:read"), summary="Ask whether the gate saw a picture")
 def search_outputs(
     request: Request,
     image: Annotated[UploadFile, File(description="The picture to look for: PNG, JPEG or WebP.")],

@@ -10,6 +10,7 @@ from services.output_gate.flags.schemas import FlagAnswer
 from services.output_gate.reviews.schemas import CheckReviewAnswer, OpenReview, ReviewRequest
 from services.output_gate.reviews.service import build_check_review, page_of_reviews, review_check, review_flag
 from services.output_gate.schemas import Key
+from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute, IfMatch, verify_precondition
 from shared.paging import Page
@@ -23,7 +24,7 @@ router = APIRouter(prefix="/v1", tags=["reviews"], responses=PROBLEM_RESPONSES, 
 OF_FLAG, OF_CHECK = "flags.review", "checks.review"
 
 
-@router.get("/reviews", summary="List what waits for a verdict")
+@router.get("/reviews", dependencies=needs("flags:read"), summary="List what waits for a verdict")
 def get_reviews(
     request: Request,
     kind: Literal["flag", "check"] | None = None,
@@ -35,7 +36,13 @@ def get_reviews(
     return page_of_reviews(workspace, cursor, limit, kind)
 
 
-@router.post("/flags/{flag_id}/reviews", status_code=201, responses=CONDITION_FAILED, summary="Review a flag")
+@router.post(
+    "/flags/{flag_id}/reviews",
+    status_code=201,
+    responses=CONDITION_FAILED,
+    dependencies=needs("flags:review"),
+    summary="Review a flag",
+)
 def create_flag_review(
     request: Request,
     response: Response,
@@ -56,7 +63,9 @@ def create_flag_review(
     return tagged_answer(workspace, response, flag_id)
 
 
-@router.post("/checks/{check_id}/reviews", status_code=201, summary="Review a borderline check")
+@router.post(
+    "/checks/{check_id}/reviews", status_code=201, dependencies=needs("flags:review"), summary="Review a borderline check"
+)
 def create_check_review(
     request: Request, check_id: str, body: ReviewRequest, idempotency_key: Key = None
 ) -> CheckReviewAnswer:

@@ -14,6 +14,7 @@ from services.output_gate.webhooks.service import (
     page_of_webhooks,
     redeliver,
 )
+from shared.auth.access import needs
 from shared.conditional import ConditionalRoute
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
@@ -25,7 +26,7 @@ Cursor = Annotated[str | None, Query(max_length=200)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
-@router.post("", status_code=201, summary="Create a webhook")
+@router.post("", status_code=201, dependencies=needs("webhooks:write"), summary="Create a webhook")
 def post_webhook(request: Request, response: Response, body: WebhookRequest, idempotency_key: Key = None) -> CreatedWebhook:
     """Have events posted to a URL, signed as the Standard Webhooks specification says. The secret is shown this once.
 
@@ -39,28 +40,28 @@ def post_webhook(request: Request, response: Response, body: WebhookRequest, ide
     return answer
 
 
-@router.get("", summary="List webhooks")
+@router.get("", dependencies=needs("webhooks:write"), summary="List webhooks")
 def get_webhooks(request: Request, cursor: Cursor = None, limit: Limit = 50) -> Page[WebhookAnswer]:
     """Answer with a page of webhooks, oldest first; deleted ones are left out."""
     workspace: Workspace = request.app.state.workspace
     return page_of_webhooks(workspace, cursor, limit)
 
 
-@router.get("/{webhook_id}", summary="Show one webhook")
+@router.get("/{webhook_id}", dependencies=needs("webhooks:write"), summary="Show one webhook")
 def get_webhook(request: Request, webhook_id: str) -> WebhookAnswer:
     """Answer with a webhook and how many of its messages are in each state."""
     workspace: Workspace = request.app.state.workspace
     return build_webhook_answer(workspace, webhook_id)
 
 
-@router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook")
+@router.delete("/{webhook_id}", status_code=204, dependencies=needs("webhooks:write"), summary="Delete a webhook")
 def remove_webhook(request: Request, webhook_id: str) -> None:
     """Send it nothing more. Its secret is removed; messages that were not delivered are dropped."""
     workspace: Workspace = request.app.state.workspace
     delete_webhook(workspace, webhook_id)
 
 
-@router.get("/{webhook_id}/deliveries", summary="List the messages to a webhook")
+@router.get("/{webhook_id}/deliveries", dependencies=needs("webhooks:write"), summary="List the messages to a webhook")
 def get_deliveries(
     request: Request,
     webhook_id: str,
@@ -73,7 +74,12 @@ def get_deliveries(
     return page_of_deliveries(workspace, webhook_id, cursor, limit, state)
 
 
-@router.post("/{webhook_id}/deliveries/{delivery_id}/retries", status_code=202, summary="Send a dead message again")
+@router.post(
+    "/{webhook_id}/deliveries/{delivery_id}/retries",
+    status_code=202,
+    dependencies=needs("webhooks:write"),
+    summary="Send a dead message again",
+)
 def create_retry(request: Request, webhook_id: str, delivery_id: str) -> DeliveryAnswer:
     """Queue a message that is dead or overdue, with all its tries before it; any other is a conflict."""
     workspace: Workspace = request.app.state.workspace

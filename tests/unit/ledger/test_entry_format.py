@@ -17,6 +17,8 @@ TIME = "2026-01-31T12:00:00.000Z"
 DIGEST = "0123456789abcdef" * 4
 
 BODIES: dict[str, dict[str, Any]] = {
+    "key.created": {"scopes": ["checks:write"], "party": None, "expires_at": TIME, "by": None},
+    "key.revoked": {"by": "0198c0dea4c177d18ab2e9d1c40f0001"},
     "item.registered": {
         "dataset": "flowers",
         "title": "Eine schöne Blume",

@@ -1,0 +1,79 @@
+"""`sleeve keys`: make, list and revoke API keys, on the machine that holds the state; the first key is made here."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
+from services.command_workspace import open_home
+from services.console import console
+
+app = typer.Typer(help="Make, list and revoke API keys.", epilog=EXIT_STATUS, no_args_is_help=True)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What the key is for; it is not logged.")],
+    scope: Annotated[list[str], typer.Option(help="What its holder may do; several times for several. `scopes` lists them.")],
+    party: Annotated[
+        str | None, typer.Option(help="Id of the party that it speaks for; with items:own and flags:owner.")
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(help="When its time is over, such as 2027-01-31T00:00:00Z, or `never`; a year by default."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and print it. It is shown this once: kept is a digest of it."""
+    from services.keys.schemas import KeyRequest
+    from services.keys.service import create_key
+
+    given = {"name": name, "scopes": scope, "party_id": party, "expires_at": expires}
+    made = create_key(open_home(), build_request(KeyRequest, given))
+    if as_json:
+        show_json(made)
+        return
+    typer.echo(made.key)
+    typer.echo(f"key {made.id}, until {made.expires_at or 'it is revoked'}; shown this once", err=True)
+
+
+@app.command("list")
+def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
+    """List keys, oldest first, revoked and expired ones included."""
+    from services.keys.service import page_of_keys
+
+    page = page_of_keys(open_home(), cursor, limit)
+    if as_json:
+        show_json(page)
+        return
+    table = Table(Column("id", min_width=32), "name", "scopes", "party", "state", "until", "last used")
+    for one in page.items:
+        cells = (one.id, one.name, " ".join(one.scopes), one.party_id, one.state, one.expires_at, one.last_used_at)
+        table.add_row(*(cell or "" for cell in cells))
+    console.print(table)
+    if page.next_cursor:
+        console.print(f"more: --cursor {page.next_cursor}")
+
+
+@app.command()
+def revoke(key: Annotated[str, typer.Argument(help="Id of the key.")], as_json: AsJson = False) -> None:
+    """Let a key count no more, from the next request on, in every process."""
+    from services.keys.service import revoke_key
+
+    answer = revoke_key(open_home(), key)
+    if as_json:
+        show_json(answer)
+        return
+    console.print(f"{answer.id}: {answer.state}", soft_wrap=True)
+
+
+@app.command()
+def scopes() -> None:
+    """List what a key can be allowed to do."""
+    from shared.auth.scopes import MEANING
+
+    table = Table("scope", "its holder may")
+    for scope, meaning in MEANING.items():
+        table.add_row(scope, meaning)
+    console.print(table)

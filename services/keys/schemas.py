@@ -1,0 +1,55 @@
+"""What is asked of a new key, and what keys answer."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from shared.auth.scopes import OF_A_PARTY, Scope
+
+# PostgreSQL has no text with a zero character (manual, section 8.3).
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+
+
+class KeyRequest(BaseModel):
+    """A key to be made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name = Field(description="What the key is for. It is not logged.")
+    scopes: tuple[Scope, ...] = Field(min_length=1, max_length=50, description="What its holder may do.")
+    party_id: str | None = Field(
+        default=None,
+        max_length=36,
+        description="For which party it speaks: with `items:own` or `flags:owner`, and only then.",
+    )
+    expires_at: AwareDatetime | Literal["never"] | None = Field(
+        default=None, description="When its time is over; in a year where nothing is said."
+    )
+
+    @model_validator(mode="after")
+    def _speaks_for_one(self) -> Self:
+        if (self.party_id is None) != OF_A_PARTY.isdisjoint(self.scopes):
+            raise ValueError(f"expected a party with a scope of {sorted(OF_A_PARTY)}, and none without")
+        return self
+
+
+class KeyAnswer(BaseModel):
+    """A key as recorded; the key itself is not."""
+
+    id: str = Field(description="As it stands in the key, in logs and in entries.")
+    name: str
+    scopes: list[str]
+    party_id: str | None
+    state: Literal["active", "expired", "revoked"]
+    created_by: str | None = Field(description="The key that made it; null where the command line did.")
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None = Field(description="To the hour.")
+
+
+class CreatedKey(KeyAnswer):
+    """A key that was just made."""
+
+    key: str | None = Field(description="Shown this once; null where the request was sent before.")
+    receipt: str = Field(description="Proof that the log holds its creation (C2SP tlog-proof).")

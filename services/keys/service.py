@@ -1,0 +1,182 @@
+"""Making and revoking keys.
+
+Rules, in order:
+
+1. Nobody gives what they have not: a key made with a key has no scope beyond its maker's, speaks for no other party, and ends
+   no later. The operator, on the command line, may make any.
+2. A key is seen and revoked by who could have made it. A revoked key stays on record; to revoke it again changes nothing.
+3. The log says which scopes a key has, for which party, and when it ended; its name and its digest stay in the database.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlmodel import Session
+
+from services.keys.schemas import CreatedKey, KeyAnswer, KeyRequest
+from shared.auth.caller import OPERATOR, Caller, current_caller
+from shared.auth.key_text import KeyText, new_key_text
+from shared.auth.scopes import SCOPES, with_included
+from shared.canonical import canonical_json, sha256_hex
+from shared.clock import format_moment, utc_now
+from shared.errors import ForbiddenError, InputError, NotFoundError
+from shared.ledger.bodies import KeyCreated, KeyRevoked
+from shared.ledger.body_fields import EntryBody
+from shared.ledger.entries import build_entry
+from shared.ledger.log import Log
+from shared.paging import Page, decode_cursor, encode_cursor
+from shared.records.api_keys import ApiKey, is_expired, list_keys, load_key, lock_key
+from shared.records.idempotency import bind_effect, find_effect
+from shared.records.parties import load_parties
+from shared.workspace import Workspace
+
+OPERATION = "keys.create"
+# A key that nobody looks after ends by itself.
+LIFETIME = timedelta(days=365)
+
+
+def create_key(workspace: Workspace, request: KeyRequest, idempotency_key: str | None = None) -> CreatedKey:
+    """Make a key and log it.
+
+    Returns:
+        The key, to be shown once; without it where the same request was sent before.
+
+    Raises:
+        InputError: the party is not on record, or the time is over already.
+        ForbiddenError: the caller has less than what is asked for.
+        ConflictError: the Idempotency-Key was used for another request.
+    """
+    maker, digest = current_caller(), sha256_hex(canonical_json(request.model_dump(mode="json")))
+    text: KeyText | None = None
+    with workspace.writing() as session:
+        key_id = find_effect(session, OPERATION, idempotency_key, digest)
+        if key_id is None:
+            text = new_key_text()
+            key_id = _record(session, text, request, maker).id
+            bind_effect(session, OPERATION, idempotency_key, digest, key_id)
+    with workspace.reading() as session:
+        key = load_key(session, key_id)
+    receipt = workspace.log.receipt(key.entry_id)
+    return CreatedKey(**build_key_answer(key).model_dump(), key=text.text if text else None, receipt=receipt)
+
+
+def _record(session: Session, text: KeyText, request: KeyRequest, maker: Caller) -> ApiKey:
+    now = utc_now()
+    if request.party_id is not None and request.party_id not in load_parties(session, [request.party_id]):
+        raise InputError(f"expected the id of a party on record, got {request.party_id!r}", code="party_unknown")
+    expires_at = _end(session, request, maker, now)
+    key = ApiKey(
+        id=text.id,
+        sha256=text.sha256,
+        name=request.name,
+        scopes=[scope for scope in SCOPES if scope in request.scopes],
+        party_id=request.party_id,
+        created_by=maker.key_id or None,
+        created_at=now,
+        expires_at=expires_at,
+        entry_id=0,
+    )
+    _verify_within(maker, key)
+    said = KeyCreated(
+        scopes=list(key.scopes),
+        party=key.party_id,
+        expires_at=format_moment(expires_at) if expires_at else None,
+        by=maker.key_id or None,
+    )
+    key.entry_id = _log(session, key, said, now)
+    session.add(key)
+    session.flush()
+    return key
+
+
+def _end(session: Session, request: KeyRequest, maker: Caller, now: datetime) -> datetime | None:
+    """Return when a new key's time is over; None is never."""
+    made_by = load_key(session, maker.key_id) if maker.key_id else None
+    latest = _utc(made_by.expires_at) if made_by and made_by.expires_at else None
+    if request.expires_at is None:
+        return min(now + LIFETIME, latest) if latest else now + LIFETIME
+    ends_at = None if request.expires_at == "never" else _utc(request.expires_at)
+    if ends_at is not None and ends_at <= now:
+        raise InputError(f"expected a time to come, got {format_moment(ends_at)}", code="key_expired")
+    if latest is not None and (ends_at is None or ends_at > latest):
+        raise ForbiddenError(f"expected an end no later than the maker's, {format_moment(latest)}", code="key_beyond_maker")
+    return ends_at
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        aware = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:  # a few hours beyond the first or the last year
+        raise InputError("expected a time in the years 1 to 9999 of UTC", code="invalid_request") from error
+    return aware.replace(microsecond=aware.microsecond // 1000 * 1000)
+
+
+def revoke_key(workspace: Workspace, key_id: str) -> KeyAnswer:
+    """Let a key count no more, from now on and in every process, and log it.
+
+    Raises:
+        NotFoundError: no such key.
+        ForbiddenError: the caller could not have made it.
+    """
+    caller = current_caller()
+    with workspace.writing() as session:
+        key = lock_key(session, key_id)
+        _verify_within(caller, key)
+        if key.revoked_at is None:
+            now = utc_now()
+            _log(session, key, KeyRevoked(by=caller.key_id or None), now)
+            key.revoked_at = now
+            session.add(key)
+    workspace.log.integrate()
+    return build_key_answer(key)
+
+
+def show_key(workspace: Workspace, key_id: str) -> KeyAnswer:
+    """Return a key as recorded.
+
+    Raises:
+        NotFoundError: no such key, or none that the caller could have made.
+    """
+    with workspace.reading() as session:
+        key = load_key(session, key_id)
+    if not _is_within(current_caller(), key):
+        raise NotFoundError(f"no key {key_id!r}", code="key_not_found")
+    return build_key_answer(key)
+
+
+def page_of_keys(workspace: Workspace, cursor: str | None, limit: int) -> Page[KeyAnswer]:
+    """Return a page of keys, oldest first: of those on it, the ones that the caller could have made.
+
+    Raises:
+        InputError: the cursor is none of ours.
+    """
+    with workspace.reading() as session:
+        found = list_keys(session, decode_cursor(cursor) if cursor else "", limit + 1)
+    shown = [build_key_answer(key) for key in found[:limit] if _is_within(current_caller(), key)]
+    return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
+
+
+def build_key_answer(key: ApiKey) -> KeyAnswer:
+    """Build the answer about a key."""
+    ended = "revoked" if key.revoked_at else "expired" if is_expired(key, utc_now()) else "active"
+    moments = ("created_at", "expires_at", "revoked_at", "last_used_at")
+    said = {name: format_moment(value) if (value := getattr(key, name)) else None for name in moments}
+    shown = key.model_dump(include={"id", "name", "scopes", "party_id", "created_by"})
+    return KeyAnswer.model_validate(shown | said | {"state": ended})
+
+
+def _is_within(caller: Caller, key: ApiKey) -> bool:
+    """Say whether a caller has all that a key has."""
+    if caller is OPERATOR:
+        return True
+    return with_included(key.scopes) <= caller.scopes and key.party_id in {None, caller.party_id}
+
+
+def _verify_within(caller: Caller, key: ApiKey) -> None:
+    if not _is_within(caller, key):
+        raise ForbiddenError("expected a key with no scope or party beyond the caller's own", code="key_beyond_maker")
+
+
+def _log(session: Session, key: ApiKey, body: EntryBody, at: datetime) -> int:
+    entry = build_entry(body.entry_type, at=at, subject={"key": key.id}, body=body)
+    [entry_id] = Log.append(session, [entry])
+    return entry_id

@@ -1,0 +1,143 @@
+"""Authentication of every request, before anything of its body is read.
+
+Rules, in order:
+
+1. A request whose route asks for a scope shows a key: `Authorization: Bearer sleeve_…`. Without one, or with one that is
+   malformed, unknown, revoked or expired, it is answered 401; with one that has none of the scopes, 403. What is wrong with a
+   key is told only to who has all of it.
+2. A public route asks for none; where a key is shown it counts there as well.
+3. Every request looks the key up, so that a revocation holds with the next request, in every process.
+4. Failures are limited by address (`failures`): 429 then, with `Retry-After`.
+5. Logs name keys by id.
+
+Source: RFC 6750 sections 2.1 and 3 (Bearer, `WWW-Authenticate`); RFC 9110 section 11.6.1.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from anyio import CapacityLimiter, to_thread
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from shared.auth.access import Access, DeclaredRoute, declared_routes, find_access, verify_access
+from shared.auth.caller import ANYONE, Caller, asked_by
+from shared.auth.failures import FailureLimit
+from shared.auth.key_text import KeyText, parse_key_text
+from shared.auth.scopes import with_included
+from shared.clock import utc_now
+from shared.errors import ForbiddenError, SleeveError
+from shared.problems import build_problem, status_of
+from shared.records.api_keys import find_key, is_expired, is_use_noted, note_use
+from shared.workspace import Workspace
+
+# Threads of their own: no look-up waits behind long requests.
+LOOKUP_THREADS = 4
+# What stands in for the digest of a key that is not there, so that looking for it takes as long.
+_NO_DIGEST = "0" * 64
+
+log = structlog.get_logger()
+
+
+class RefusedKeyError(SleeveError):
+    """A key that does not let its holder in."""
+
+
+class Authentication:
+    """ASGI middleware that finds out who asks and holds routes against it.
+
+    Args:
+        app: what is behind it.
+        workspace: where keys are on record.
+    """
+
+    def __init__(self, app: ASGIApp, workspace: Workspace) -> None:
+        self._app = app
+        self._workspace = workspace
+        self._failures = FailureLimit()
+        self._lookups = CapacityLimiter(LOOKUP_THREADS)
+        self._routes: Sequence[DeclaredRoute] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer why not."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._routes is None:
+            self._routes = tuple(declared_routes(scope["app"]))
+        access = find_access(self._routes, scope["method"], scope["path"])
+        if access is None:
+            with asked_by(ANYONE):
+                await self._app(scope, receive, send)
+            return
+        found = await self._let_in(scope, access)
+        if isinstance(found, JSONResponse):
+            await found(scope, receive, send)
+            return
+        caller, is_noted = found
+        with asked_by(caller), bound_contextvars(**({"key": caller.key_id} if caller.key_id else {})):
+            await self._app(scope, receive, send)
+        if not is_noted:
+            await to_thread.run_sync(self._note_use, caller.key_id, limiter=self._lookups)
+
+    async def _let_in(self, scope: Scope, access: Access) -> tuple[Caller, bool] | JSONResponse:
+        """Return who asks and whether that use of the key is noted, or the answer to who may not come in."""
+        shown = _shown_key(scope)
+        if shown is None:
+            return (ANYONE, True) if access.public else _refusal("key_missing", "expected Authorization: Bearer with a key")
+        address, key = (scope.get("client") or ("",))[0], parse_key_text(shown)
+        if wait := self._failures.seconds_to_wait(address, key.sha256 if key else None):
+            detail = f"too many keys that do not count came from this address; expected the next one in {wait} s"
+            return build_problem(429, "too_many_failures", detail, {"Retry-After": str(wait)})
+        try:
+            found = await to_thread.run_sync(self._find_caller, key, utc_now(), limiter=self._lookups)
+            verify_access(found[0], access)
+        except RefusedKeyError as error:
+            self._failures.note_failure(address)
+            log.warning("authentication_failed", code=error.code, key=key.id if key else None)
+            return _refusal(error.code, error.message)
+        except ForbiddenError as error:
+            wanted = " ".join(access.any_of)
+            challenge = f'Bearer realm="sleeve", error="insufficient_scope", scope="{wanted}"'
+            return build_problem(403, error.code, error.message, {"WWW-Authenticate": challenge})
+        except SleeveError as error:
+            return build_problem(status_of(error), error.code, error.message)
+        return found
+
+    def _find_caller(self, key: KeyText | None, now: datetime) -> tuple[Caller, bool]:
+        if key is None:
+            raise RefusedKeyError("expected a key sleeve_<id>_<secret>, got another text", code="key_malformed")
+        with self._workspace.reading() as session:
+            record = find_key(session, key.id)
+        # Compared although there may be nothing to compare with: both take the same time.
+        is_it = key.is_of(record.sha256 if record else _NO_DIGEST)
+        if record is None or not is_it:
+            raise RefusedKeyError("expected a key of this server, got an unknown one", code="key_unknown")
+        if record.revoked_at is not None:
+            raise RefusedKeyError("the key was revoked", code="key_revoked")
+        if is_expired(record, now):
+            raise RefusedKeyError("the key's time is over", code="key_expired")
+        self._failures.note_success(key.sha256)
+        return Caller(record.id, with_included(record.scopes), record.party_id), is_use_noted(record, now)
+
+    def _note_use(self, key_id: str) -> None:
+        try:
+            with self._workspace.writing() as session:
+                note_use(session, key_id, utc_now())
+        except SleeveError as error:
+            log.warning("key_use_not_noted", key=key_id, code=error.code)
+
+
+def _shown_key(scope: Scope) -> str | None:
+    """Return what stands after `Bearer`; None where another scheme, or none, is used."""
+    given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, credentials = given.decode("latin-1").partition(" ")
+    return credentials.strip() if scheme.lower() == "bearer" else None
+
+
+def _refusal(code: str, detail: str) -> JSONResponse:
+    # RFC 6750 section 3.1: who shows nothing gets no error code in the challenge.
+    error = "" if code == "key_missing" else f', error="invalid_token", error_description="{detail}"'
+    return build_problem(401, code, detail, {"WWW-Authenticate": f'Bearer realm="sleeve"{error}'})

@@ -1,0 +1,61 @@
+"""Who asks: the caller of a request, known to everything that the request runs.
+
+Rules, in order:
+
+1. A request's caller is set before anything of it is read, and holds in the threads that the request is handed to.
+2. Where nobody set one, it is the operator: who runs a command on this machine, or asks a server that only this machine
+   reaches and that asks for no keys. The operator holds every scope and speaks for no party.
+3. Anyone is who shows no key: no scope, no party.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from shared.auth.scopes import SCOPES, Scope
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks.
+
+    Args:
+        key_id: of the key shown; empty without one.
+        scopes: what the caller may do, with everything included.
+        party_id: for whom the caller speaks.
+    """
+
+    key_id: str
+    scopes: frozenset[Scope]
+    party_id: str | None = None
+
+    def holds(self, scope: Scope) -> bool:
+        """Say whether the caller has a scope."""
+        return scope in self.scopes
+
+
+OPERATOR = Caller("", frozenset(SCOPES))
+ANYONE = Caller("", frozenset())
+
+_current: ContextVar[Caller] = ContextVar("caller", default=OPERATOR)
+
+
+def current_caller() -> Caller:
+    """Return who asks."""
+    return _current.get()
+
+
+@contextmanager
+def asked_by(caller: Caller) -> Iterator[None]:
+    """Let a caller be the one who asks, until the block ends.
+
+    >>> with asked_by(ANYONE):
+    ...     current_caller().holds("items:read")
+    False
+    """
+    before = _current.set(caller)
+    try:
+        yield
+    finally:
+        _current.reset(before)

@@ -1,0 +1,71 @@
+"""How often keys failed, by the address that they came from: what a flood of guesses costs is bounded, in time and in memory.
+
+Rules, in order:
+
+1. An address has so many failures a window; after them its requests with a key are put off until the window ends.
+2. A key that was good a while ago is asked about all the same: who guesses behind a shared address locks out nobody.
+3. The newest addresses and keys are remembered, so many of each; IPv6 addresses by their network of 64 bits, of which a host
+   has as many as it likes.
+
+Source: RFC 6585 section 4 (429); RFC 4291 section 2.5.4.
+"""
+
+import ipaddress
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from math import ceil
+
+MAX_FAILURES = 20
+WINDOW_SECONDS = 60.0
+REMEMBERED = 10_000
+
+
+class FailureLimit:
+    """Failures by address, in one process.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        # How many failures, and when the window ends, by address; the newest last.
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._good: OrderedDict[str, None] = OrderedDict()
+
+    def seconds_to_wait(self, address: str, key_sha256: str | None) -> int:
+        """Return how long an address has to wait with a key; 0 where it has not."""
+        with self._lock:
+            count, ends_at = self._failures.get(_network(address), (0, 0.0))
+            left = ends_at - self._clock()
+            if count < MAX_FAILURES or left <= 0 or key_sha256 in self._good:
+                return 0
+            return max(1, ceil(left))
+
+    def note_failure(self, address: str) -> None:
+        """Count a failure."""
+        network, now = _network(address), self._clock()
+        with self._lock:
+            count, ends_at = self._failures.pop(network, (0, 0.0))
+            self._failures[network] = (count + 1, ends_at) if ends_at > now else (1, now + WINDOW_SECONDS)
+            while len(self._failures) > REMEMBERED:
+                self._failures.popitem(last=False)
+
+    def note_success(self, key_sha256: str) -> None:
+        """Remember a good key, by its digest."""
+        with self._lock:
+            self._good[key_sha256] = None
+            self._good.move_to_end(key_sha256)
+            while len(self._good) > REMEMBERED:
+                self._good.popitem(last=False)
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address

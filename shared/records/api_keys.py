@@ -1,0 +1,94 @@
+"""API keys on record: what each may do, for whom it speaks, until when; never the key itself.
+
+Rules, in order:
+
+1. A key counts unless it is revoked or its time is over; each request asks anew, so a revocation holds at once everywhere.
+2. A key is never deleted, so that what was done with it stays told apart.
+3. When a key was last used is noted by the hour: not every request writes.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import JSON, BigInteger, Column, DateTime, or_, update
+from sqlmodel import Field, Session, SQLModel, col, select
+
+from shared.clock import utc_now
+from shared.errors import NotFoundError
+
+USE_NOTED_EVERY = timedelta(hours=1)
+
+
+class ApiKey(SQLModel, table=True):
+    """A key: a digest of its text, and what its holder may do."""
+
+    __tablename__ = "api_key"
+
+    id: str = Field(primary_key=True, max_length=32)
+    sha256: str = Field(max_length=64)
+    name: str
+    scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    party_id: str | None = Field(default=None, foreign_key="party.id", index=True, max_length=36)
+    # The key that made it; null where the command line did.
+    created_by: str | None = Field(default=None, max_length=32)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
+    expires_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    revoked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    last_used_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    entry_id: int = Field(foreign_key="log_entry.id", unique=True, sa_type=BigInteger)
+
+
+def find_key(session: Session, key_id: str) -> ApiKey | None:
+    """Return a key, counting or not, or None."""
+    return session.get(ApiKey, key_id)
+
+
+def load_key(session: Session, key_id: str) -> ApiKey:
+    """Return a key, counting or not.
+
+    Raises:
+        NotFoundError: no key has this id.
+    """
+    key = find_key(session, key_id)
+    if key is None:
+        raise NotFoundError(f"no key {key_id!r}", code="key_not_found")
+    return key
+
+
+def lock_key(session: Session, key_id: str) -> ApiKey:
+    """Return a key as it is now and keep others from changing it until the transaction ends.
+
+    Raises:
+        NotFoundError: no key has this id.
+    """
+    query = select(ApiKey).where(ApiKey.id == key_id).with_for_update().execution_options(populate_existing=True)
+    key = session.exec(query).first()
+    if key is None:
+        raise NotFoundError(f"no key {key_id!r}", code="key_not_found")
+    return key
+
+
+def list_keys(session: Session, after: str, limit: int) -> Sequence[ApiKey]:
+    """Return a page of keys, oldest first."""
+    return session.exec(select(ApiKey).where(col(ApiKey.id) > after).order_by(col(ApiKey.id)).limit(limit)).all()
+
+
+def is_expired(key: ApiKey, now: datetime) -> bool:
+    """Say whether a key's time is over."""
+    return key.expires_at is not None and _aware(key.expires_at) <= now
+
+
+def is_use_noted(key: ApiKey, now: datetime) -> bool:
+    """Say whether a use at this time is noted already; see rule 3."""
+    return key.last_used_at is not None and _aware(key.last_used_at) > now - USE_NOTED_EVERY
+
+
+def note_use(session: Session, key_id: str, now: datetime) -> None:
+    """Note that a key was used; of several at once one writes."""
+    not_noted = or_(col(ApiKey.last_used_at).is_(None), col(ApiKey.last_used_at) <= now - USE_NOTED_EVERY)
+    session.execute(update(ApiKey).where(col(ApiKey.id) == key_id, not_noted).values(last_used_at=now))
+
+
+def _aware(moment: datetime) -> datetime:
+    # SQLite gives naive values, which are UTC.
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
