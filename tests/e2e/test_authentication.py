@@ -104,9 +104,7 @@ def test_readiness_names_its_dependencies_to_who_may_see_metrics(client: TestCli
     assert len(detailed.json()["dependencies"]) > 4
 
 
-def test_a_revoked_key_is_refused_with_the_next_request_everywhere(
-    client: TestClient, any_workspace: Workspace
-) -> None:
+def test_a_revoked_key_is_refused_with_the_next_request_everywhere(client: TestClient, any_workspace: Workspace) -> None:
     key = make_key(any_workspace, "items:read")
     assert client.get("/v1/items", headers=bearer(key)).status_code == 200
     # Another connection, as another process would have: nothing is kept between requests.

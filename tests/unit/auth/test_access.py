@@ -1,5 +1,8 @@
 """Every route says what it asks of its caller, in words that exist, and finding it follows the application's own order."""
 
+import re
+from pathlib import Path
+
 from services.audit.long_work.jobs import AUDIT_JOBS
 from services.ingest.archive.long_work import ARCHIVE_JOBS
 from services.output_gate.checks.batches import CHECKS
@@ -65,3 +68,8 @@ def test_the_route_of_a_request_is_found_and_an_undeclared_one_is_closed() -> No
     app = build_api()
     app.get("/forgotten")(lambda: None)
     assert find_access(tuple(declared_routes(app)), "GET", "/forgotten") is CLOSED
+
+
+def test_the_documented_scopes_are_those_in_force() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "methods" / "auth.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `(\w+:\w+)` \| (.+) \|$", document, flags=re.MULTILINE)) == MEANING
