@@ -1,4 +1,4 @@
-"""What the terminal shows: one console, progress bars with rate and time left, an item's cells in a table."""
+"""What the terminal shows: one console, progress bars with rate and time left, pages of lists, an item's cells."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 from shared.auth.sight import PublicItem
 
@@ -47,6 +48,22 @@ def build_item_cells(item: ShownItem | PublicItem) -> tuple[str, ...]:
         return item.id, "", "", item.licence, item.state
     owners = "; ".join(f"{owner.name} ({owner.role})" for owner in item.owners) or "none known"
     return f"{item.dataset} / {item.source_key}", item.title or "", owners, item.licence, item.state
+
+
+def show_page(table: Table, next_cursor: str | None = None) -> None:
+    """Print a page of a list, or that it is empty, and where it goes on."""
+    console.print(table if table.rows else "none")
+    if next_cursor:
+        console.print(f"more: --cursor {next_cursor}")
+
+
+def say_count(count: int, one: str, many: str) -> str:
+    """Write a number with its noun.
+
+    >>> say_count(1, "match", "matches"), say_count(2000, "match", "matches")
+    ('1 match', '2,000 matches')
+    """
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def name_distance(distance: int | None) -> str:

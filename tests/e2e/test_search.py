@@ -80,7 +80,7 @@ def test_the_command_line_answers_as_the_service_does(workspace: Workspace, tmp_
     printed = json.loads(sleeve(workspace.home, "ingest", "search", copy, "--json").stdout)
     assert printed == ImageSearch(workspace).search(copy.read_bytes(), 31, 20).model_dump()
     table = sleeve(workspace.home, "ingest", "search", copy, "--limit", "5").stdout
-    for text in ("perceptual", "works / a.png", "Olga Owner (creator)", "active", "1 matches"):
+    for text in ("perceptual", "works / a.png", "Olga Owner (creator)", "active", "1 match;"):
         assert text in table
     assert "too flat" in sleeve(workspace.home, "ingest", "search", flat).stdout
     copy.write_bytes(b"words")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from services.command_workspace import open_home
-from services.console import console
+from services.console import console, show_page
 from shared.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,9 +49,7 @@ def list_items(
         owners = "; ".join(owner.name for owner in item.owners) or "none known"
         title = item.title or ""
         table.add_row(item.id, item.dataset, item.source_key, title, item.licence, owners, item.rights_verdict, item.state)
-    console.print(table)
-    if page.next_cursor:
-        console.print(f"more: --cursor {page.next_cursor}")
+    show_page(table, page.next_cursor)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, read_bytes, read_lines, show_json
 from services.command_workspace import open_home
-from services.console import console
+from services.console import console, show_page
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.files import save_atomically
@@ -53,9 +53,7 @@ def list_manifests(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = F
     table = Table("name", "purpose", "items", "sealed", "root")
     for one in page.items:
         table.add_row(one.name, one.purpose, f"{one.size:,}", one.sealed_at, one.root)
-    console.print(table)
-    if page.next_cursor:
-        console.print(f"more: --cursor {page.next_cursor}")
+    show_page(table, page.next_cursor)
 
 
 @app.command()
@@ -82,9 +80,7 @@ def items(name: Name, limit: Limit = 100, cursor: Cursor = None, as_json: AsJson
     table = Table("SHA-256", "item", "entry's leaf hash")
     for leaf in page.items:
         table.add_row(leaf.blob, leaf.item, leaf.entry)
-    console.print(table)
-    if page.next_cursor:
-        console.print(f"more: --cursor {page.next_cursor}")
+    show_page(table, page.next_cursor)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from services.command_input import AsJson, MaxDistance, Picture, read_bytes, show_json
 from services.command_workspace import open_home
-from services.console import ITEM_COLUMNS, build_item_cells, console, name_distance, progress
+from services.console import ITEM_COLUMNS, build_item_cells, console, name_distance, progress, say_count
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
 from shared.vision.search_bounds import MAX_LIMIT
 
@@ -45,8 +45,9 @@ def show_answer(answer: "SearchAnswer") -> None:
 def build_remarks(answer: "SearchAnswer") -> list[str]:
     """Say what was searched, and what was not."""
     searched, perceptual = answer.searched, answer.perceptual
-    found = f"{len(answer.matches)} matches" + (", and more beyond the limit" if answer.more else "")
-    lines = [f"{found}; {searched.registered:,} blobs registered, distance up to {perceptual.max_distance} of 256 bits"]
+    found = say_count(len(answer.matches), "match", "matches") + (", and more beyond the limit" if answer.more else "")
+    registered = say_count(searched.registered, "blob", "blobs")
+    lines = [f"{found}; {registered} registered, distance up to {perceptual.max_distance} of 256 bits"]
     if not perceptual.defined:
         lines.append(
             f"the picture is too flat for a perceptual hash (quality {perceptual.quality}, "

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from services.command_input import AsJson, Picture, read_bytes, show_json
 from services.command_workspace import open_home
-from services.console import ITEM_COLUMNS, build_item_cells, console
+from services.console import ITEM_COLUMNS, build_item_cells, console, say_count, show_page
 
 if TYPE_CHECKING:
     from services.output_gate.nearest.schemas import NearestAnswer
@@ -41,9 +41,9 @@ def show_nearest(answer: "NearestAnswer") -> None:
     for near in answer.items:
         ssim = near.problem or "" if near.metrics is None else f"{near.metrics.ssim:.3f}"
         table.add_row(f"{near.cosine:.3f}", ssim, *build_item_cells(near.item))
-    console.print(table)
+    show_page(table)
     searched = answer.searched
-    console.print(f"{searched.registered:,} items registered; embedder {answer.embedder}")
+    console.print(f"{say_count(searched.registered, 'item', 'items')} registered; embedder {answer.embedder}")
     if not searched.complete:
         console.print(
             f"not searched: {searched.gaps:,} items without a vector, {searched.behind_entries:,} entries of the log"

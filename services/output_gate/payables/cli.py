@@ -7,7 +7,7 @@ import typer
 from rich.table import Column, Table
 
 from services.command_workspace import open_home
-from services.console import console
+from services.console import console, show_page
 from shared.files import save_atomically
 
 
@@ -27,4 +27,4 @@ def payables(
     for row in rows:
         amount = "to be assessed" if row.amount_minor is None else f"{row.amount_minor} {row.currency}"
         table.add_row(row.flag_id, row.item_id, row.owner or "unknown", f"{row.share:.6f}", amount, row.state, row.held or "")
-    console.print(table)
+    show_page(table)

@@ -8,7 +8,7 @@ from rich.table import Column, Table
 
 from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, show_json
 from services.command_workspace import open_home
-from services.console import console
+from services.console import console, show_page
 
 if TYPE_CHECKING:
     from services.output_gate.policy.schemas import DryRun
@@ -48,9 +48,7 @@ def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) 
     table = Table(Column("id", min_width=36), "name", "version", "adopted", "in force", "SHA-256")
     for one in page.items:
         table.add_row(one.id, one.name, str(one.version), one.adopted_at, "yes" if one.in_force else "", one.sha256[:12])
-    console.print(table)
-    if page.next_cursor:
-        console.print(f"more: --cursor {page.next_cursor}")
+    show_page(table, page.next_cursor)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from services.command_input import AsJson, MaxDistance, Picture, read_bytes, show_json
 from services.command_workspace import open_home
-from services.console import console, name_distance
+from services.console import console, name_distance, say_count
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
 from shared.vision.search_bounds import MAX_LIMIT
 
@@ -44,7 +44,8 @@ def show_seen(answer: "SeenAnswer") -> None:
         console.print(table)
     more = ", and more beyond the limit" if answer.more else ""
     console.print(
-        f"{len(answer.matches)} matches{more}; {answer.searched.generations:,} generations seen, "
+        f"{say_count(len(answer.matches), 'match', 'matches')}{more}; "
+        f"{say_count(answer.searched.generations, 'generation', 'generations')} seen, "
         f"distance up to {answer.perceptual.max_distance} of 256 bits"
     )
     if not answer.perceptual.defined:

@@ -7,7 +7,7 @@ from rich.table import Column, Table
 
 from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from services.command_workspace import open_home
-from services.console import console
+from services.console import console, show_page
 
 if TYPE_CHECKING:
     from services.output_gate.reviews.schemas import Verdict
@@ -32,9 +32,7 @@ def list_reviews(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = Fal
     for one in page.items:
         figures = f"{one.score:.3f}", f"{one.threshold:.3f}", f"{one.p_value:.4f}"
         table.add_row(one.id, one.kind, one.opened_at, one.item_id, *figures, one.policy)
-    console.print(table)
-    if page.next_cursor:
-        console.print(f"more: --cursor {page.next_cursor}")
+    show_page(table, page.next_cursor)
 
 
 @app.command()
