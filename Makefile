@@ -50,7 +50,7 @@ commands: $(RUN)
 	$(BIN)/python -m services.commands_page docs/commands.md
 
 constraints: $(TEST)
-	{ head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
+	{ head -1 constraints.txt; { $(BIN)/pip freeze --exclude-editable; grep -E '^(msgpack|ray)==' constraints.txt; } | LC_ALL=C sort -fu -t= -k1,1; } > constraints.new && mv constraints.new constraints.txt
 
 clean:
 	rm -rf .venv build *.egg-info sleeve-demo

@@ -134,6 +134,7 @@ def run(
     neighbours: Annotated[int, typer.Option(min=1, help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
     rate: Annotated[float, typer.Option(min=0, max=0.5, help="Chosen false-positive rate, above 0.")] = DEFAULT_RATE,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Write the SSIM of every pair to pairs.parquet.")] = False,
+    ray: Annotated[bool, typer.Option("--ray", help="Compare on many processes with Ray.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
 ) -> None:
     """Sample a model, compare with its training set and a control, and write the audit and its report.
@@ -141,12 +142,17 @@ def run(
     Exit status 5 where a control came out wrong and the audit is void.
     """
     from services.audit.audits.audit import audit_model
+    from services.audit.fan_out import open_match
     from shared.vision.embedding import open_embedder
 
     workspace = open_home()
-    samples = _draw(workspace, model, control, count, seed, steps, known_sampler(sampler))
-    embedder = open_embedder(workspace.settings.embedder)
-    audit, content = audit_model(workspace, model, control, samples, embedder, neighbours, rate, all_pairs=all_pairs)
+    # Opened first: where Ray is asked for and missing, nothing is sampled.
+    with open_match(by_ray=ray) as match:
+        samples = _draw(workspace, model, control, count, seed, steps, known_sampler(sampler))
+        embedder = open_embedder(workspace.settings.embedder)
+        audit, content = audit_model(
+            workspace, model, control, samples, embedder, neighbours, rate, all_pairs=all_pairs, match=match
+        )
     _show_audit(workspace, audit, content, samples, report)
 
 
@@ -163,27 +169,31 @@ def extract(
     neighbours: Annotated[int, typer.Option(min=1, help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
     rate: Annotated[float, typer.Option(min=0, max=0.5, help="Chosen false-positive rate, above 0.")] = DEFAULT_RATE,
     all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Write the SSIM of every pair to pairs.parquet.")] = False,
+    ray: Annotated[bool, typer.Option("--ray", help="Compare on many processes with Ray.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
 ) -> None:
     """Extract on purpose: draw many images, take what many seeds share, and audit one of each. Exit status 5 as for run."""
     from services.audit.audits.audit import audit_extraction
+    from services.audit.fan_out import open_match
     from shared.vision.embedding import open_embedder
 
     workspace = open_home()
-    samples = _draw(workspace, model, control, count, seed, steps, known_sampler(sampler))
-    embedder = open_embedder(workspace.settings.embedder)
-    found = audit_extraction(
-        workspace,
-        model,
-        control,
-        samples,
-        embedder,
-        neighbours,
-        rate,
-        clique_size=clique_size,
-        distance=distance,
-        all_pairs=all_pairs,
-    )
+    with open_match(by_ray=ray) as match:
+        samples = _draw(workspace, model, control, count, seed, steps, known_sampler(sampler))
+        embedder = open_embedder(workspace.settings.embedder)
+        found = audit_extraction(
+            workspace,
+            model,
+            control,
+            samples,
+            embedder,
+            neighbours,
+            rate,
+            clique_size=clique_size,
+            distance=distance,
+            all_pairs=all_pairs,
+            match=match,
+        )
     if found is None:
         console.print(f"{model}: no picture is shared by {clique_size} of {count:,} generations; nothing was compared")
         return
@@ -249,11 +259,13 @@ def study(
     at_once: Annotated[
         int | None, typer.Option(min=1, help="Models trained side by side, instead of what the file says.")
     ] = None,
+    ray: Annotated[bool, typer.Option("--ray", help="Compare on many processes with Ray.")] = False,
 ) -> None:
     """Train and audit models of many slice sizes and draw the curve. Run it again after an interruption: it goes on.
 
     Exit status 5 where a control came out wrong and an audit is void.
     """
+    from services.audit.fan_out import open_match
     from services.audit.reports.study_report import build_study_report
     from services.audit.studies.dashboard import dashboard
     from services.audit.studies.study import run_study
@@ -264,8 +276,8 @@ def study(
     if at_once is not None:
         planned = type(planned).model_validate(planned.model_dump() | {"at_once": at_once})
     workspace = open_home()
-    with dashboard(console, planned) as on_progress:
-        finished = run_study(workspace, planned, on_progress)
+    with open_match(by_ray=ray) as match, dashboard(console, planned) as on_progress:
+        finished = run_study(workspace, planned, on_progress, match)
     for one in finished.content["sizes"]:
         console.print(
             f"{one['size']:,} pictures, {one['models']} models: {one['mean_rate']:.1%} of generations are copies "

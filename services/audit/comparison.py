@@ -9,6 +9,7 @@ Rules, in order:
 4. Every rule of the panel judges generations and control alike; what they find stands side by side.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,10 +76,18 @@ class Comparison:
     agreement: list[Agreement]
 
 
+# `match_against`, or another function that gives the same.
+Match = Callable[[Corpus, Pixels, Embedder, int], Matched]
+
+
 def match_against(corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbours: int) -> Matched:
     """Send pictures, uint8 (G, C, H, W), through embed → shortlist → best SSIM → suite, and through the copy detector."""
+    return match_embedded(corpus, pictures, embed_views(pictures, embedder), neighbours)
+
+
+def match_embedded(corpus: Corpus, pictures: Pixels, vectors: NDArray[np.float32], neighbours: int) -> Matched:
+    """Do what `match_against` does with pictures whose embeddings, float32 (G, D), are made already."""
     copies = corpus.detector.detect(np.stack([build_view(image, COPY_RECIPE) for image in _images(pictures)]))
-    vectors = embed_views(pictures, embedder)
     shortlists, cosines = exact_neighbours(vectors, corpus.vectors, neighbours)
     matches = find_best_matches(pictures, np.asarray(corpus.side.views), shortlists)
     evidence = Evidence(

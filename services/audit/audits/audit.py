@@ -18,7 +18,7 @@ from sqlmodel import Session
 from services.audit.audits.attacks import Attack, all_generations, extracted_generations
 from services.audit.audits.audit_content import build_audit
 from services.audit.audits.pair_files import PAIRS_FILE, RESULTS_FILE, build_results, describe_results, write_pairs
-from services.audit.comparison import Comparison, compare, embed_views, match_against
+from services.audit.comparison import Comparison, Match, compare, embed_views, match_against
 from services.audit.controls import (
     CalibratedModel,
     ControlOutcome,
@@ -53,6 +53,7 @@ def audit_model(
     rate: float,
     *,
     all_pairs: bool = False,
+    match: Match = match_against,
 ) -> tuple[Audit, dict[str, Any]]:
     """Audit a model.
 
@@ -65,6 +66,7 @@ def audit_model(
         neighbours: length of a shortlist.
         rate: chosen false-positive rate.
         all_pairs: write `pairs.parquet` as well.
+        match: matches generations and control.
 
     Returns:
         The audit's record, and the content of its `audit.json`; `state` in both is `failed` where a control came out wrong.
@@ -73,8 +75,10 @@ def audit_model(
         NotFoundError: no such model, manifest or samples.
         ConflictError: the samples are another model's.
     """
-    calibrated = calibrate_model(workspace, model, control, embedder, neighbours)
-    return audit_calibrated(workspace, calibrated, samples_folder, embedder, neighbours, rate, all_pairs=all_pairs)
+    calibrated = calibrate_model(workspace, model, control, embedder, neighbours, match=match)
+    return audit_calibrated(
+        workspace, calibrated, samples_folder, embedder, neighbours, rate, all_pairs=all_pairs, match=match
+    )
 
 
 def audit_calibrated(
@@ -87,6 +91,7 @@ def audit_calibrated(
     *,
     all_pairs: bool = False,
     relied_on: Collection[str] | None = None,
+    match: Match = match_against,
 ) -> tuple[Audit, dict[str, Any]]:
     """Audit a model whose control is measured already; other arguments, answer and errors as for `audit_model`.
 
@@ -99,7 +104,9 @@ def audit_calibrated(
     if relied_on is not None:
         verify_relied_on(relied_on, embedder.name)
     attack = all_generations(_load_samples_of(calibrated, samples_folder))
-    return _audit(workspace, calibrated, attack, embedder, neighbours, rate, all_pairs=all_pairs, relied_on=relied_on)
+    return _audit(
+        workspace, calibrated, attack, embedder, neighbours, rate, all_pairs=all_pairs, relied_on=relied_on, match=match
+    )
 
 
 def audit_extraction(
@@ -114,6 +121,7 @@ def audit_extraction(
     clique_size: int,
     distance: float,
     all_pairs: bool = False,
+    match: Match = match_against,
 ) -> tuple[Audit, dict[str, Any]] | None:
     """Audit what many generations of a model share (`extraction`); other arguments, answer and errors as for `audit_model`.
 
@@ -124,12 +132,12 @@ def audit_extraction(
     Returns:
         None where no picture is shared so often: there is nothing to compare, and nothing is recorded.
     """
-    calibrated = calibrate_model(workspace, model, control, embedder, neighbours)
+    calibrated = calibrate_model(workspace, model, control, embedder, neighbours, match=match)
     samples = _load_samples_of(calibrated, samples_folder)
     attack = extracted_generations(samples, clique_size, distance)
     if len(attack.positions) == 0:
         return None
-    return _audit(workspace, calibrated, attack, embedder, neighbours, rate, all_pairs=all_pairs)
+    return _audit(workspace, calibrated, attack, embedder, neighbours, rate, all_pairs=all_pairs, match=match)
 
 
 def _load_samples_of(calibrated: CalibratedModel, folder: Path) -> Samples:
@@ -152,8 +160,9 @@ def _audit(
     *,
     all_pairs: bool,
     relied_on: Collection[str] | None = None,
+    match: Match = match_against,
 ) -> tuple[Audit, dict[str, Any]]:
-    matched = match_against(calibrated.corpus, attack.images, embedder, neighbours)
+    matched = match(calibrated.corpus, attack.images, embedder, neighbours)
     comparison = compare(calibrated.corpus, matched, calibrated.control_matched, calibrated.scores, rate)
     controls = run_controls(workspace, calibrated, attack.samples, embedder, rate)
     content = build_audit(calibrated, attack, comparison, controls, rate, relied_on)

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from services.audit.comparison import Corpus, Matched, build_control_scores, match_against
+from services.audit.comparison import Corpus, Match, Matched, build_control_scores, match_against
 from services.audit.controls.outcome import ControlOutcome, failed_checks, passed_rules
 from services.audit.models.trained_models import model_recipe
 from services.audit.training_set import SealedSet, build_corpus, load_sealed_set, load_views
@@ -53,7 +53,12 @@ class CalibratedModel:
 
 
 def calibrate_model(
-    workspace: Workspace, model_name: str, control_name: str, embedder: Embedder, neighbours: int
+    workspace: Workspace,
+    model_name: str,
+    control_name: str,
+    embedder: Embedder,
+    neighbours: int,
+    match: Match = match_against,
 ) -> CalibratedModel:
     """Measure a model's control.
 
@@ -63,6 +68,7 @@ def calibrate_model(
         control_name: name or id of a manifest that shares no image with the model's.
         embedder: makes the shortlists.
         neighbours: length of a shortlist.
+        match: matches the control.
 
     Raises:
         NotFoundError: no such model or manifest.
@@ -72,12 +78,18 @@ def calibrate_model(
         model = load_model_record(session, model_name)
     recipe = model_recipe(model.resolution_px, model.channels)
     return calibrate_by(
-        workspace, model, measure_slice(workspace, model.manifest_id, control_name, recipe, embedder, neighbours)
+        workspace, model, measure_slice(workspace, model.manifest_id, control_name, recipe, embedder, neighbours, match)
     )
 
 
 def measure_slice(
-    workspace: Workspace, manifest: str, control_name: str, recipe: ViewRecipe, embedder: Embedder, neighbours: int
+    workspace: Workspace,
+    manifest: str,
+    control_name: str,
+    recipe: ViewRecipe,
+    embedder: Embedder,
+    neighbours: int,
+    match: Match = match_against,
 ) -> MeasuredSlice:
     """Send a control through the pipeline of a training set.
 
@@ -88,6 +100,7 @@ def measure_slice(
         recipe: of the views compared.
         embedder: makes the shortlists.
         neighbours: length of a shortlist.
+        match: matches the control.
 
     Raises:
         NotFoundError: no such manifest.
@@ -96,7 +109,7 @@ def measure_slice(
     training, control = load_sealed_set(workspace, manifest), load_sealed_set(workspace, control_name)
     _check_disjoint(training, control)
     corpus = build_corpus(workspace, training, recipe, embedder)
-    matched = match_against(corpus, load_views(workspace, control, recipe), embedder, neighbours)
+    matched = match(corpus, load_views(workspace, control, recipe), embedder, neighbours)
     pipeline = build_pipeline(training, control, recipe, embedder, neighbours) | {"copies": corpus.detector.digests}
     return MeasuredSlice(training, control, corpus, matched, build_control_scores(matched, pipeline))
 

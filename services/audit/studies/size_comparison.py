@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from services.audit.audits.audit import audit_calibrated
-from services.audit.comparison import HEADLINE_RULE, best_in_shortlists, copied_items
+from services.audit.comparison import HEADLINE_RULE, Match, best_in_shortlists, copied_items, match_against
 from services.audit.controls import MeasuredSlice, calibrate_by, measure_slice
 from services.audit.models.trained_models import model_recipe
 from services.audit.sampling.sample import load_samples
@@ -66,6 +66,7 @@ def compare_size(
     samples: Mapping[str, Path],
     embedder: Embedder,
     folder: Path,
+    match: Match = match_against,
 ) -> SizeComparison:
     """Compare all models of a slice size, or return what was compared already.
 
@@ -77,6 +78,7 @@ def compare_size(
         samples: folder of samples by the model's name.
         embedder: makes the shortlists.
         folder: of this configuration's intermediate results.
+        match: matches generations and control.
 
     Raises:
         CorruptStateError: what was compared already cannot be read.
@@ -88,13 +90,13 @@ def compare_size(
     recipe = model_recipe(config.training.resolution, config.training.channels)
     models = [model for model in config.models() if model.size == size]
     slices = {
-        manifest: measure_slice(workspace, manifest, drawn.control, recipe, embedder, config.neighbours)
+        manifest: measure_slice(workspace, manifest, drawn.control, recipe, embedder, config.neighbours, match)
         for manifest in dict.fromkeys(model.manifest for model in models)
     }
     audits, kept = {}, {}
     for model in models:
         measured = slices[model.manifest]
-        audits[model.name] = _audit(workspace, config, model, measured, samples[model.name], embedder)
+        audits[model.name] = _audit(workspace, config, model, measured, samples[model.name], embedder, match)
         kept[model.name] = _compare_kept(workspace, config, model, measured, embedder)
     sound = [model for model in models if audits[model.name].state == "completed"]
     compared = SizeComparison(
@@ -136,7 +138,13 @@ def _compare_twins(
 
 
 def _audit(
-    workspace: Workspace, config: StudyConfig, model: StudyModel, measured: MeasuredSlice, samples: Path, embedder: Embedder
+    workspace: Workspace,
+    config: StudyConfig,
+    model: StudyModel,
+    measured: MeasuredSlice,
+    samples: Path,
+    embedder: Embedder,
+    match: Match,
 ) -> Audit:
     with workspace.reading() as session:
         record = load_model_record(session, model.name)
@@ -149,6 +157,7 @@ def _audit(
         config.neighbours,
         config.false_positive_rate,
         relied_on=config.relied_on,
+        match=match,
     )
     return audit
 

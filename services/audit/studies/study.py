@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from services.audit.comparison import Match, match_against
 from services.audit.controls import verify_relied_on
 from services.audit.models.recorded_models import find_same_model
 from services.audit.sampling.sample_shards import is_finished
@@ -48,13 +49,16 @@ class FinishedStudy:
     content: dict[str, Any]
 
 
-def run_study(workspace: Workspace, config: StudyConfig, on_progress: OnProgress) -> FinishedStudy:
+def run_study(
+    workspace: Workspace, config: StudyConfig, on_progress: OnProgress, match: Match = match_against
+) -> FinishedStudy:
     """Run a study, or go on with it, or return it where it is finished.
 
     Args:
         workspace: holds the data set; its settings name the embedder.
         config: what to do.
         on_progress: told how far each model is.
+        match: matches generations and controls.
 
     Raises:
         InputError: the data set has too few distinct pictures, or the embedder's panel lacks a rule that the study rests on.
@@ -69,7 +73,7 @@ def run_study(workspace: Workspace, config: StudyConfig, on_progress: OnProgress
     folder = workspace.home / "studies" / config.name / config.sha256[:16]
     compared: list[SizeComparison] = []
     for size in config.sizes:
-        compared.append(compare_size(workspace, config, size, slices, samples, embedder, folder))
+        compared.append(compare_size(workspace, config, size, slices, samples, embedder, folder, match))
         for model in config.models():
             if model.size == size:
                 on_progress(model.name, "audit", 1, 1)

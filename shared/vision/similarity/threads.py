@@ -1,8 +1,10 @@
 """Work over the cores: compiled loops and transforms release the interpreter lock, so threads are enough."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -11,9 +13,29 @@ import numpy as np
 R = TypeVar("R")
 
 
+# What `limited_cores` allows; None is every core of the process.
+_MOST_CORES: ContextVar[int | None] = ContextVar("most_cores", default=None)
+
+
 def usable_cores() -> int:
     """Return how many cores this process may use, at least 1."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST_CORES.get() or cores)
+
+
+@contextmanager
+def limited_cores(count: int) -> Iterator[None]:
+    """Use at most so many cores, at least 1, for the work that this thread begins inside the block.
+
+    >>> with limited_cores(1):
+    ...     usable_cores()
+    1
+    """
+    token = _MOST_CORES.set(count)
+    try:
+        yield
+    finally:
+        _MOST_CORES.reset(token)
 
 
 def cut_evenly(length: int, parts: int) -> list[tuple[int, int]]:

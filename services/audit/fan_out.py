@@ -1,0 +1,171 @@
+"""Comparison on many processes with Ray, where it is installed and asked for; nothing else of Sleeve needs it.
+
+Rules, in order:
+
+1. Each task calls the functions of the plain path on a part of the pictures. A picture's figures do not depend on its company
+   (ADR 17), so the parts, joined in order, are what the plain path gives, byte for byte.
+2. Vectors of an embedder that is a network do depend on it: they are made here, as in the plain path, and sent along.
+3. The corpus is put into the object store once. A task works on one core.
+4. Ray starts when the first pictures come, on this machine alone: without usage statistics and dashboard, its ports on the
+   loopback, its files in a folder of its own that is removed. RAY_ADDRESS names a cluster that runs already instead.
+5. A task whose process dies is begun again, three times. What fails then, or in a task, ends with an error; an audit is
+   recorded whole or not at all, and its samples stay.
+"""
+
+import importlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields, replace
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.audit.comparison import Corpus, Match, Matched, embed_views, match_against, match_embedded
+from shared.errors import InputError, SleeveError, UnavailableError
+from shared.index.scan import ScannedRows
+from shared.matching.rules.evidence import Evidence
+from shared.vision.embedding import Embedder
+from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.similarity.threads import cut_evenly, limited_cores, usable_cores
+from shared.vision.views import Pixels
+
+Vectors = NDArray[np.float32]
+
+# Pictures of the smallest part that is worth a task.
+LEAST_PICTURES = 16
+# Of a local Ray. By default it takes the address by which other machines reach this one, unless it believes that there can be
+# no other; it reads this once, when it is imported. The token keeps other users of this machine out.
+LOCAL_SETTINGS = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+
+
+@contextmanager
+def open_match(*, by_ray: bool) -> Iterator[Match]:
+    """Yield what matches pictures, `match_against` or the same by Ray, until the block ends.
+
+    Raises:
+        InputError: Ray is asked for and not installed.
+    """
+    if not by_ray:
+        yield match_against
+        return
+    with RayMatch(_import_ray()) as match:
+        yield match
+
+
+def _import_ray() -> Any:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if not os.environ.get("RAY_ADDRESS"):
+        os.environ.update(LOCAL_SETTINGS)
+    try:
+        return importlib.import_module("ray")
+    except ModuleNotFoundError as missing:
+        raise InputError(
+            "Ray is not installed; install it with: pip install 'sleeve[ray]'", code="ray_not_installed"
+        ) from missing
+
+
+class RayMatch:
+    """`match_against` on as many processes as Ray has cores; a context that stops what it started.
+
+    Args:
+        ray: the package.
+    """
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self._started = ExitStack()
+        self._kept: tuple[Corpus, Any] | None = None
+
+    def __enter__(self) -> Self:
+        """Do nothing yet."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop Ray if it was started."""
+        self._kept = None
+        self._started.close()
+
+    def __call__(self, corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbours: int) -> Matched:
+        """Do what `match_against` does.
+
+        Raises:
+            SleeveError: what it raises.
+            UnavailableError: Ray cannot be started or reached, its processes die again and again, or a task fails.
+        """
+        if len(pictures) < 2 * LEAST_PICTURES:
+            return match_against(corpus, pictures, embedder, neighbours)
+        seen_by = embedder if isinstance(embedder, PixelEmbedder) else embed_views(pictures, embedder)
+        try:
+            found = self._match_parts(corpus, pictures, seen_by, neighbours)
+        except self._ray.exceptions.RayTaskError as failed:
+            if isinstance(failed.cause, SleeveError):
+                raise failed.cause from failed
+            raise UnavailableError(f"a task of Ray failed: {failed.cause!r}", code="ray_task_failed") from failed
+        except (self._ray.exceptions.RayError, OSError, RuntimeError, ValueError) as failed:
+            raise UnavailableError(f"Ray failed: {failed}", code="ray_failed") from failed
+        made, matches, shortlists, cosines, hashes, copies = (_join(list(each)) for each in zip(*found, strict=True))
+        evidence = Evidence(corpus.side, pictures, shortlists, cosines, matches.index, matches.ssim, hashes, copies)
+        return Matched(pictures, made, matches, evidence)
+
+    def _match_parts(
+        self, corpus: Corpus, pictures: Pixels, seen_by: Embedder | Vectors, neighbours: int
+    ) -> list[tuple[Any, ...]]:
+        if not self._ray.is_initialized():
+            _start(self._ray, self._started)
+        if self._kept is None or self._kept[0] is not corpus:
+            self._kept = corpus, self._ray.put(_in_memory(corpus))
+        cores = int(self._ray.cluster_resources().get("CPU", 1))
+        task = self._ray.remote(_match_part)
+        tasks = []
+        for start, stop in cut_evenly(len(pictures), min(cores, len(pictures) // LEAST_PICTURES)):
+            own = seen_by[start:stop] if isinstance(seen_by, np.ndarray) else seen_by
+            tasks.append(task.remote(self._kept[1], np.asarray(pictures[start:stop]), own, neighbours))
+        return list(self._ray.get(tasks))
+
+
+def _start(ray: Any, started: ExitStack) -> None:
+    """Start Ray on this machine, or join the cluster that is named; `started` undoes it."""
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address := os.environ.get("RAY_ADDRESS"):
+        ray.init(address, **quiet)
+    else:
+        folder = started.enter_context(tempfile.TemporaryDirectory(prefix="sleeve-ray-", ignore_cleanup_errors=True))
+        ray.init("local", num_cpus=usable_cores(), include_dashboard=False, _temp_dir=folder, **quiet)
+    started.callback(ray.shutdown)
+
+
+def _in_memory(corpus: Corpus) -> Corpus:
+    """Take memory maps for the arrays that they are, which Ray shares among the processes of a machine."""
+    detector, points = corpus.detector, corpus.detector.points
+    scanned = ScannedRows(np.asarray(points.rows), np.asarray(points.codes), np.asarray(points.terms))
+    return replace(
+        corpus,
+        side=replace(corpus.side, views=np.asarray(corpus.side.views)),
+        detector=replace(detector, views=np.asarray(detector.views), points=scanned),
+    )
+
+
+def _match_part(corpus: Corpus, pictures: Pixels, seen_by: Embedder | Vectors, neighbours: int) -> tuple[Any, ...]:
+    """Match a part, and return what belongs to the pictures alone: the corpus does not travel back."""
+    with limited_cores(1):
+        if isinstance(seen_by, np.ndarray):
+            matched = match_embedded(corpus, pictures, seen_by, neighbours)
+        else:
+            matched = match_against(corpus, pictures, seen_by, neighbours)
+    found = matched.evidence
+    return matched.vectors, matched.matches, found.shortlists, found.cosines, found.hashes, found.copies
+
+
+def _join(parts: list[Any]) -> Any:
+    """Put arrays, or the arrays of records field by field, one after another."""
+    first: Any = parts[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(parts)
+    if isinstance(first, str):  # a setting, the same for every part
+        return first
+    return type(first)(*(_join([getattr(part, field.name) for part in parts]) for field in fields(first)))

@@ -1,0 +1,130 @@
+"""What test_audit_by_ray runs in a process of its own: a comparison by Ray, watched and disturbed; prints JSON.
+
+Not in the process of the tests: Ray reads its settings when it is imported, once a process.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from services.audit.audits.audit import audit_model
+from services.audit.comparison import Match
+from services.audit.fan_out import open_match
+from services.audit.sampling.sample_shards import load_samples
+from shared.errors import SleeveError
+from shared.settings import Settings
+from shared.vision.embedding.pixels import PixelEmbedder
+from shared.workspace import Workspace, open_workspace
+
+DRIVER = os.getpid()
+CONTROL, NEIGHBOURS, RATE = "small-control", 1000, 0.001
+
+
+class DeadlyEmbedder(PixelEmbedder):
+    """Kills every process that uses it, this one apart."""
+
+    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        if os.getpid() != DRIVER:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().embed(images)
+
+
+class FailingEmbedder(PixelEmbedder):
+    """Raises in every process, this one apart."""
+
+    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        if os.getpid() != DRIVER:
+            raise ZeroDivisionError("no such number")
+        return super().embed(images)
+
+
+def descendants() -> dict[int, str]:
+    """The processes below this one, and what they call themselves."""
+    parents, names = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+            names[int(folder.name)] = folder.joinpath("cmdline").read_text().replace("\0", " ").strip()
+        except (OSError, IndexError):
+            continue
+
+    def is_below(pid: int) -> bool:
+        while pid in parents and pid != DRIVER:
+            pid = parents[pid]
+        return pid == DRIVER
+
+    return {pid: names[pid] for pid in parents if pid != DRIVER and pid in names and is_below(pid)}
+
+
+def listening() -> list[str]:
+    """The addresses, in hexadecimal, at which this process and those below it listen for TCP."""
+    inodes = set()
+    for pid in (DRIVER, *descendants()):
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                inodes.add(str(link.readlink()))
+            except OSError:
+                continue
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            columns = line.split()
+            if columns[3] == "0A" and f"socket:[{columns[9]}]" in inodes:
+                found.append(columns[1].rpartition(":")[0])
+    return found
+
+
+def kill_one_worker(killed: list[int]) -> None:
+    """Kill the first process that is seen at a task."""
+    until = time.monotonic() + 60
+    while not killed and time.monotonic() < until:
+        for pid, name in descendants().items():
+            if name.startswith("ray::_match_part"):
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+                return
+        time.sleep(0.005)
+
+
+def audit(workspace: Workspace, samples: Path, embedder: PixelEmbedder, match: Match) -> dict[str, Any]:
+    """Audit, and tell what came of it."""
+    try:
+        recorded, _ = audit_model(workspace, "model-a", CONTROL, samples, embedder, NEIGHBOURS, RATE, match=match)
+    except SleeveError as error:
+        return {"error": error.code, "message": str(error)}
+    return {"report_sha256": recorded.report_sha256}
+
+
+def main() -> None:
+    """Run everything on the workspace and samples that the command line names."""
+    workspace = open_workspace(Settings(home=Path(sys.argv[1]), database_url=None))
+    samples, told = Path(sys.argv[2]), {}
+    with open_match(by_ray=True) as match:
+        told["failing"] = audit(workspace, samples, FailingEmbedder(16), match)
+        told["listening"] = listening()
+        told["deadly"] = audit(workspace, samples, DeadlyEmbedder(16), match)
+        told["audits"] = len(list(Path(sys.argv[1]).glob("audits/*/*")))
+        told["samples"] = len(load_samples(samples).images)
+        killed: list[int] = []
+        killer = threading.Thread(target=kill_one_worker, args=(killed,))
+        killer.start()
+        told["one_killed"] = audit(workspace, samples, PixelEmbedder(16), match)
+        killer.join()
+        told["killed"] = len(killed)
+        told["folder"] = [name.split("--temp-dir=")[1].split()[0] for name in descendants().values() if "--temp-dir=" in name]
+    told["left"] = [name for name in descendants().values() if name]
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main()
