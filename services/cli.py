@@ -28,7 +28,7 @@ EPILOG = """First steps:
 All state is in the folder that SLEEVE_HOME names, ./sleeve-data by default."""
 
 app = typer.Typer(
-    cls=in_order("ingest", "audit", "gate", "compare", "verify", "jobs", "serve", "demo"),
+    cls=in_order("ingest", "audit", "gate", "compare", "verify", "jobs", "keys", "serve", "demo"),
     help="Sleeve: provenance of training images, memorisation audits, and a gate for generations, proved by one log.",
     epilog=EPILOG,
     no_args_is_help=True,
