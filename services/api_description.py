@@ -6,6 +6,7 @@ Rules, in order:
 2. Every error answer is `application/problem+json`, with an example.
 3. A GET that is answered 304 takes `If-None-Match` and gives an `ETag`.
 4. An operation that asks for a key names the scopes that open it, one of them enough; 401, 403 and 429 say how it is refused.
+   A server that asks for none describes none of it.
 5. Every operation has an example of what it takes and of what it answers; a test holds each against its schema.
 """
 
@@ -49,18 +50,25 @@ _IF_NONE_MATCH = {
 _ETAG = {"description": "Strong entity tag of the answer (RFC 9110).", "schema": {"type": "string"}}
 
 
-def describe_api(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI description of an app, built on the first call."""
+def describe_api(app: FastAPI, *, with_keys: bool = True) -> dict[str, Any]:
+    """Return the OpenAPI description of an app, built on the first call.
+
+    Args:
+        app: whose routes.
+        with_keys: whether it asks for keys.
+    """
     if app.openapi_schema is None:
         described = FastAPI.openapi(app)
         asked = {(route.path, method): route.access for route in declared_routes(app) for method in route.methods or ()}
         for path, operations in described["paths"].items():
             for method, operation in operations.items():
-                _add_security(operation, asked[path, method.upper()])
+                if with_keys:
+                    _add_security(operation, asked[path, method.upper()])
                 _add_problems(operation)
                 _add_conditions(operation)
                 _add_examples(operation)
-        described["components"]["securitySchemes"] = {SCHEME: _describe_scheme()}
+        if with_keys:
+            described["components"]["securitySchemes"] = {SCHEME: _describe_scheme()}
         app.openapi_schema = described
     return app.openapi_schema
 

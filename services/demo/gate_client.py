@@ -24,7 +24,7 @@ def running_server(settings: Settings) -> Iterator[httpx.Client]:
     Raises:
         UnavailableError: the server did not start.
     """
-    server = build_server(settings.model_copy(update={"host": "127.0.0.1", "port": 0}))
+    server = build_server(settings.model_copy(update={"host": "127.0.0.1", "port": 0, "authentication": "none"}))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

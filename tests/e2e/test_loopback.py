@@ -44,6 +44,12 @@ def test_the_servers_own_pages_may_post_and_anyone_may_read(client: TestClient) 
     assert client.get("/healthz", headers={"Origin": "https://example.org"}).status_code == 200
 
 
+def test_the_description_speaks_of_no_keys(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    assert "securitySchemes" not in described["components"]
+    assert "security" not in described["paths"]["/v1/items"]["post"]
+
+
 def test_beyond_loopback_keys_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLEEVE_HOST", "0.0.0.0")
     with pytest.raises(InputError, match="SLEEVE_HOST: expected a loopback address without SLEEVE_AUTHENTICATION=keys"):
