@@ -18,6 +18,7 @@ from tests.e2e.conftest import SLICE, audited, audited_workspace, save_copycat
 
 __all__ = ["audited", "audited_workspace"]
 
+STUDY = Path(__file__).parents[2] / "docs" / "results" / "study-cpu.html"
 CHROMIUM = shutil.which("chromium")
 # Chromium refuses its sandbox to root; the rest keeps it from calling home.
 FLAGS = [
@@ -77,3 +78,11 @@ def test_the_page_fits_a_telephone(page: Page, report: Path) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(report.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_first_screen_of_a_study_has_denominators_control_quality_and_limits(page: Page) -> None:
+    page.goto(STUDY.as_uri())
+    for text in ("of 1,536", "Control:", "Quality:", "Few copies are no virtue", "It does not decide originality"):
+        box = page.get_by_text(text).first.bounding_box()
+        assert box is not None, text
+        assert box["y"] + box["height"] <= 900, text

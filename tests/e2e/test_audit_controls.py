@@ -130,6 +130,7 @@ def test_a_control_with_a_near_copy_is_void_and_says_so_everywhere(
     write_report(audited_workspace, [(recorded, content, samples)], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.index("The audit of model-a is void") < page.index('id="findings"')
+    assert "of generations are copies" not in page  # no headline that could be quoted without its being void
 
 
 def test_the_gate_keeps_to_the_calibration_that_passed(audited_workspace: Workspace, control_with_near_copy: str) -> None:

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
@@ -31,6 +30,8 @@ from shared.workspace import Workspace
 
 # Fixed levels of SSIM at which shares are shown besides the calibrated threshold.
 SWEEP_LEVELS = (0.7, 0.8, 0.9)
+# C_T is standard normal where generations are as near as held-out pictures: beyond this by chance once in 700 times.
+FAR_ABOVE_ZERO = 3.0
 METRIC_NAMES = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")
 
 
@@ -95,17 +96,22 @@ def _section(workspace: Workspace, audit: Audit, content: dict[str, Any], folder
         "upper_bound": upper_bound(content["copies"]["hits"], content["copies"]["trials"]),
         "by_chance": content["attained_rate"] * content["copies"]["trials"],
         "sweep": _sweep(content),
+        "underfitted": is_underfitted(content["statistics"]["data_copying"].get("statistic")),
         "kinds": Counter(sorted(one["kind"] for one in content["statistics"]["kinds"].values())),
     }
 
 
-def _sweep(content: dict[str, Any]) -> dict[float, dict[str, float]]:
-    generated = np.array([one["metrics"]["ssim"] for one in content["generations"]])
-    control = np.array(content["control_scores"])
-    return {
-        level: {"generations": float((generated > level).mean()), "control": float((control > level).mean())}
-        for level in SWEEP_LEVELS
-    }
+def _sweep(content: dict[str, Any]) -> dict[float, dict[str, Any]]:
+    return {one["level"]: one for one in content["statistics"]["sweep"] if one["level"] in SWEEP_LEVELS}
+
+
+def is_underfitted(statistic: float | None) -> bool:
+    """Say whether C_T shows generations farther from the training pictures than held-out pictures are.
+
+    >>> is_underfitted(8.6), is_underfitted(-8.6), is_underfitted(None)
+    (True, False, False)
+    """
+    return statistic is not None and statistic > FAR_ABOVE_ZERO
 
 
 def build_environment() -> Environment:
@@ -134,7 +140,7 @@ def format_percent(share: float) -> str:
     distance = min(share, 1 - share)
     decimals = 0 if distance >= 0.1 or distance == 0 else 2 if share < 0.01 or share > 0.9994 else 1
     if distance > 0:
-        decimals = max(decimals, math.ceil(-math.log10(100 * distance)))
+        decimals = max(decimals, math.ceil(-math.log10(100 * distance) - 1e-9))
     return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
 
 
@@ -162,4 +168,4 @@ def format_rate(rate: dict[str, Any] | None) -> str:
     >>> format_rate({"hits": 1, "trials": 4, "value": 0.25}).replace(chr(160), " "), format_rate(None)
     ('1 of 4 (25 %)', 'undefined')
     """
-    return "undefined" if rate is None else f"{rate['hits']} of {rate['trials']} ({format_percent(rate['value'])})"
+    return "undefined" if rate is None else f"{rate['hits']:,} of {rate['trials']:,} ({format_percent(rate['value'])})"

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from services.audit.audits.recorded_audits import load_audit, load_audit_content
-from services.audit.reports.audit_report import build_environment
+from services.audit.reports.audit_report import build_environment, is_underfitted
 from services.audit.reports.gallery import build_gallery
 from services.audit.reports.study_plots import plot_curve, plot_sweep, plot_training
 from services.audit.sampling.recorded_samples import load_judged_samples
@@ -20,9 +20,6 @@ from shared.workspace import Workspace
 
 # Copies shown of each slice size: from its first model, the most similar ones.
 ROWS_A_SIZE = 3
-
-# C_T is standard normal where generations are as near as held-out pictures: beyond this by chance once in 700 times.
-FAR_ABOVE_ZERO = 3.0
 
 
 def build_study_report(workspace: Workspace, study: Study, content: dict[str, Any]) -> str:
@@ -52,7 +49,7 @@ def build_study_report(workspace: Workspace, study: Study, content: dict[str, An
             sweep=Markup(plot_sweep(content)),  # noqa: S704 - as above
             training=Markup(training),  # noqa: S704 - as above
             bound=upper_bound,
-            underfitted=[one["size"] for one in content["sizes"] if (one["data_copying"] or 0) > FAR_ABOVE_ZERO],
+            underfitted=[f"{one['size']:,}" for one in content["sizes"] if is_underfitted(one["data_copying"])],
             galleries=[_gallery(workspace, content, size["size"]) for size in content["sizes"]],
             rule_names=list(content["sizes"][0]["rules"]),
             checkpoint=workspace.log.checkpoint(),
