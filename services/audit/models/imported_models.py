@@ -26,6 +26,7 @@ from services.audit.training.checkpoints import checkpoint_folders
 from services.audit.training.diffusion_model import CONFIG_FILES, load_model, weight_files, weights_sha256
 from services.audit.training.model_card import build_imported_card
 from services.audit.training.train import RECORD_FILE
+from services.audit.training.training_config import LARGEST_SIDE_PX
 from services.audit.training_set import SealedSet, load_sealed_set
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import ConflictError, InputError, NotFoundError
@@ -38,8 +39,8 @@ MAX_TEXT_BYTES = 1 << 20
 # The largest unconditional networks in use have below a billion weights of four bytes.
 MAX_WEIGHTS_BYTES = 16 << 30
 CARD_FILE = "README.md"
-# As `ViewRecipe` and `TrainingConfig` have it.
-SIDES_PX = range(8, 1025)
+# As `TrainingConfig` has it.
+SIDES_PX = range(8, LARGEST_SIDE_PX + 1)
 
 
 def import_model(workspace: Workspace, source: Path, name: str, manifest: str) -> Model:

@@ -15,6 +15,8 @@ from shared.errors import InputError
 # Our own bounds: beyond what any published model of this kind has, and small enough to be told from a mistake.
 MOST_CHANNELS = 4096
 MOST_UPDATES = 100_000_000
+# The largest pictures that an audit can compare (`shared.matching.best_ssim`): what could not be audited is not trained.
+LARGEST_SIDE_PX = 512
 
 Width = Annotated[int, Field(strict=True, ge=1, le=MOST_CHANNELS)]
 
@@ -45,7 +47,7 @@ class TrainingConfig(BaseModel):
     # Strict: a number is no word and no truth value, also where it comes from JSON.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    resolution: int = Field(ge=8, le=1024)
+    resolution: int = Field(ge=8, le=LARGEST_SIDE_PX)
     channels: Annotated[Literal[1, 3], BeforeValidator(_refuse_truth_value)] = 1
     block_out_channels: tuple[Width, ...] = Field(default=(128, 128, 256, 256), min_length=1, max_length=8, strict=False)
     layers_per_block: int = Field(default=2, ge=1, le=8)

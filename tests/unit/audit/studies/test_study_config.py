@@ -1,12 +1,15 @@
 """A study's file, and the slices that are drawn from it."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from services.audit.studies.study_config import CONFIGS, StudyConfig, load_study_config
 from services.audit.studies.study_slices import draw_study_slices
+from services.audit.training import training_config
 from shared.errors import InputError
+from shared.matching import best_ssim
 
 SMOKE = (CONFIGS / "smoke.toml").read_text(encoding="utf-8")
 
@@ -20,6 +23,18 @@ def test_the_configurations_that_come_along_are_read_by_name() -> None:
     assert (cpu.twins, len(cpu.seeds)) == (2, 3)
     # A control of 999 attains the rate of 0.001 exactly.
     assert 1 / (cpu.control + 1) == cpu.false_positive_rate
+
+
+@pytest.mark.parametrize("name", ["paper", "cpu", "smoke"])
+def test_what_a_configuration_says_of_itself_is_what_it_needs(name: str) -> None:
+    config = load_study_config(name)
+    needed = config.control + config.twins * config.sizes[-1]
+    said = re.search(r"needs ([\d,]+) distinct pictures", (CONFIGS / f"{name}.toml").read_text(encoding="utf-8"))
+    assert said is None or int(said[1].replace(",", "")) == needed
+
+
+def test_no_model_is_trained_that_is_too_large_to_be_compared() -> None:
+    assert training_config.LARGEST_SIDE_PX == best_ssim.LARGEST_SIDE_PX
 
 
 def test_models_are_named_after_slice_and_seed_and_differ_in_their_seed_alone() -> None:
