@@ -23,7 +23,7 @@ from services.output_gate.app import add_output_gate, open_output_gate
 from services.output_gate.checks.batches import build_check_jobs
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.tailing import background_indexing
-from services.output_gate.webhooks.delivery import WEBHOOK_JOBS
+from services.output_gate.webhooks.delivery import RECEIVERS_AT_ONCE, WEBHOOK_JOBS
 from shared.auth.access import PUBLIC
 from shared.auth.authentication import Authentication
 from shared.auth.loopback import LoopbackOnly
@@ -91,7 +91,7 @@ async def _run_sequencer(app: FastAPI) -> AsyncIterator[None]:
             # Workers of their own: a release does not wait behind captures of the web, nor a message behind a job of hours.
             running_worker(workspace, ARCHIVE_JOBS),
             running_worker(workspace, build_check_jobs(app.state.gate)),
-            running_worker(workspace, WEBHOOK_JOBS),
+            running_worker(workspace, WEBHOOK_JOBS, at_once=RECEIVERS_AT_ONCE),
             running_worker(workspace, AUDIT_JOBS),
         ):
             yield

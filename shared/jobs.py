@@ -1,4 +1,4 @@
-"""The worker: a thread that runs queued jobs one after another, beside whatever else the process does.
+"""The worker: a thread that runs queued jobs, one after another or a few at once, beside whatever else the process does.
 
 Rules, in order:
 
@@ -8,7 +8,8 @@ Rules, in order:
 3. A worker that is told to stop gives its job back at the next step. A job that is claimed again and again without getting on
    has failed, as has one whose runner raised. A runner that has to wait for the world puts its job off, and holds no worker.
 4. A job that is cancelled while it runs stops at its next step as well, and stays cancelled.
-5. No transaction is open while a runner waits for the world, so that no request waits for a job.
+5. A worker may run several jobs at once, each in a thread of its own; jobs of one lane (`shared.records.jobs`) never are.
+6. No transaction is open while a runner waits for the world, so that no request waits for a job.
 
 docs/adr/0007-jobs-in-our-own-table.md says why this is no framework.
 """
@@ -17,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -131,18 +133,21 @@ JobRunner = Callable[[Workspace, JobRun], Mapping[str, str] | None]
 
 
 class JobWorker:
-    """Runs the jobs of some kinds, one at a time.
+    """Runs the jobs of some kinds.
 
     Args:
         workspace: whose jobs.
         runners: what runs each kind.
+        at_once: how many jobs run at the same time, at most.
     """
 
-    def __init__(self, workspace: Workspace, runners: Mapping[str, JobRunner]) -> None:
+    def __init__(self, workspace: Workspace, runners: Mapping[str, JobRunner], at_once: int = 1) -> None:
         self._workspace = workspace
         self._runners = dict(runners)
         self._name = new_id()
         self._stopping = threading.Event()
+        self._free = threading.Semaphore(at_once)
+        self._running: set[threading.Thread] = set()
         # A daemon: a process that is told to end does not wait for a fetch that hangs.
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
 
@@ -153,7 +158,10 @@ class JobWorker:
     def stop(self) -> None:
         """Give back the job in hand and end; what takes longer than `STOP_SECONDS` is given up, and its lease runs out."""
         self._stopping.set()
+        until = monotonic() + STOP_SECONDS
         self._thread.join(STOP_SECONDS)
+        for thread in list(self._running):
+            thread.join(max(until - monotonic(), 0.0))
 
     def run_next(self) -> bool:
         """Run the oldest job that is due; say whether there was one.
@@ -164,9 +172,12 @@ class JobWorker:
         job = self._claim()
         if job is None:
             return False
+        self._run_claimed(job)
+        return True
+
+    def _run_claimed(self, job: Job) -> None:
         with JobRun(self._workspace, job, self._stopping) as run:
             run.write(**self._run(run))
-        return True
 
     def _claim(self) -> Job | None:
         with self._workspace.reading() as session:
@@ -202,19 +213,43 @@ class JobWorker:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            try:
-                if self.run_next():
-                    continue
-            except (SQLAlchemyError, SleeveError) as error:
-                # The database may come back; the job in hand, if there was one, is due again when its lease has run out.
-                log.warning("job_worker_waits", error=type(error).__name__)
+            if not self._free.acquire(timeout=LOOK_SECONDS):
+                continue  # everyone is busy
+            if not self._start_next():
+                self._free.release()
+                self._stopping.wait(LOOK_SECONDS)
+
+    def _start_next(self) -> bool:
+        """Begin to run the oldest job that is due in a thread of its own; say whether there was one."""
+        try:
+            job = self._claim()
+        except (SQLAlchemyError, SleeveError) as error:
+            log.warning("job_worker_waits", error=type(error).__name__)
+            return False
+        if job is None:
+            return False
+        # A daemon, as above; a pool of the standard library would be waited for.
+        thread = threading.Thread(target=self._run_aside, args=(job,), name="job", daemon=True)
+        self._running.add(thread)
+        thread.start()
+        return True
+
+    def _run_aside(self, job: Job) -> None:
+        try:
+            self._run_claimed(job)
+        except (SQLAlchemyError, SleeveError) as error:
+            # The database may come back; the job in hand is due again when its lease has run out.
+            log.warning("job_worker_waits", error=type(error).__name__)
             self._stopping.wait(LOOK_SECONDS)
+        finally:
+            self._running.discard(threading.current_thread())
+            self._free.release()
 
 
 @contextmanager
-def running_worker(workspace: Workspace, runners: Mapping[str, JobRunner]) -> Iterator[None]:
-    """Run a worker until the block ends."""
-    worker = JobWorker(workspace, runners)
+def running_worker(workspace: Workspace, runners: Mapping[str, JobRunner], at_once: int = 1) -> Iterator[None]:
+    """Run a worker until the block ends; `at_once` as of `JobWorker`."""
+    worker = JobWorker(workspace, runners, at_once)
     worker.start()
     try:
         yield

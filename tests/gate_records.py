@@ -1,6 +1,6 @@
 """Checks on record without a trained model: items, calibration, gate and policy are real, only the scores are given."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -11,12 +11,13 @@ from fastapi.testclient import TestClient
 from services.output_gate.checks import service
 from services.output_gate.checks.evidence import CheckEvidence
 from services.output_gate.checks.once import OncePerKey
-from services.output_gate.checks.schemas import Metrics, RuleFinding
+from services.output_gate.checks.schemas import KindFigures, Metrics, RuleFinding
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.policy.policy import PolicyContent, parse_policy
 from services.serve import create_app
 from shared.clock import utc_now
 from shared.ids import new_id
+from shared.ledger.body_fields import MatchKind
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
 from shared.matching.decision import Judged, decide_by_any
@@ -32,6 +33,9 @@ from tests.factories import png, register
 CONTROL = tuple(at / 1000 for at in range(999))
 FLAGGED, BORDERLINE, CLEAR = 0.9985, 0.996, 0.5
 METRICS = Metrics(ssim=0.9, rmse=0.1, psnr=20.0, fsim=0.9, sre=50.0, sam=1.0, uiq=0.9, identical=False)
+KIND_FIGURES = KindFigures(
+    agreement=0.97, contradicted=0.0, recoloured=0.0, shown=1.0, turned_degrees=0.2, scale=1.0, mirrored=False
+)
 TARIFF = {"currency": "EUR", "amount_minor": 10_001}
 
 # Of generations, each unlike the others.
@@ -67,8 +71,23 @@ class GateWorld:
     calibration: ControlScores
     items: list[Item]
 
-    def decided(self, score: float, at: int = 0, others: Mapping[str, float] | None = None) -> Check:
-        """Record a check whose picture got a score, most like the item at a place; `others` are scores by other rules."""
+    def decided(
+        self,
+        score: float,
+        at: int = 0,
+        others: Mapping[str, float] | None = None,
+        kind: MatchKind | None = None,
+        cluster: Sequence[Item] = (),
+    ) -> Check:
+        """Record a check whose picture got a score.
+
+        Args:
+            score: by the policy's rule.
+            at: the place of the item that it is most like.
+            others: scores by other rules.
+            kind: of the match, as the copy detector tells it.
+            cluster: near duplicates of that item.
+        """
         gate = self.gate.under_policy_in_force()
         by_rule = {"ssim": score, "fused": score} | dict(others or {})
         content, rules = gate.content, gate.content.deciding_rules
@@ -78,7 +97,7 @@ class GateWorld:
             decision=decision,
             rule=rules[chosen],
             item=self.items[at].id,
-            cluster=(self.items[at].id,),
+            cluster=(self.items[at].id, *(item.id for item in cluster)),
             rules=tuple(
                 RuleFinding(
                     rule=rule,
@@ -89,6 +108,8 @@ class GateWorld:
                     reason=None,
                     item=self.items[at].id,
                     source="a test",
+                    kind=kind if rule == "fused" else None,
+                    kind_figures=KIND_FIGURES if rule == "fused" and kind is not None else None,
                 )
                 for rule, one in by_rule.items()
             ),

@@ -12,12 +12,14 @@ FLAG: dict[str, Any] = {
     "id": FLAG_ID,
     "check_id": CHECK["id"],
     "item_id": ITEM_ID,
+    "kind": "transformed",
     "policy": "default v4",
     "state": "raised",
     "held": None,
     "currency": "EUR",
     "amount_minor": 25000,
     "owners": [OWNER],
+    "other_owners": [],
     "raised_at": MOMENT,
     "steps": [],
     "next_steps": ["confirm", "overturn", "hold"],
@@ -58,7 +60,7 @@ POLICY = {
     "false_positive_rate": 0.001,
     "borderline": {"false_positive_rate": 0.005},
     "shares": "equal",
-    "tariff": {"currency": "EUR", "amount_minor": 25000},
+    "tariff": {"currency": "EUR", "amount_minor": 25000, "tiers": [{"kinds": ["part", "recoloured"], "amount_minor": 10000}]},
     "waiver_reasons": ["licensed", "owner_not_found"],
 }
 POLICY_TOML = """name = "default"
@@ -69,7 +71,13 @@ false_positive_rate = 0.001
 shares = "equal"
 waiver_reasons = ["licensed", "owner_not_found"]
 borderline = { false_positive_rate = 0.005 }
-tariff = { currency = "EUR", amount_minor = 25000 }
+
+[tariff]
+currency = "EUR"
+amount_minor = 25000
+[[tariff.tiers]]
+kinds = ["part", "recoloured"]
+amount_minor = 10000
 """
 ADOPTED = {
     "id": POLICY_ID,
@@ -83,6 +91,7 @@ ADOPTED = {
 CHANGE = {
     "check_id": CHECK["id"],
     "item_id": ITEM_ID,
+    "kind": "transformed",
     "before": "clear",
     "after": "borderline",
     "score": 2.9,

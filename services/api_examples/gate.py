@@ -28,6 +28,15 @@ MATCH: dict[str, Any] = {
         }
     ],
 }
+KIND_FIGURES = {
+    "agreement": 0.97,
+    "contradicted": 0.0,
+    "recoloured": 0.0,
+    "shown": 0.82,
+    "turned_degrees": 0.3,
+    "scale": 1.11,
+    "mirrored": True,
+}
 CHECK: dict[str, Any] = {
     "id": CHECK_ID,
     "model": "model-a",
@@ -37,6 +46,9 @@ CHECK: dict[str, Any] = {
     "matches": [MATCH],
     "match": MATCH,
     "cluster": [ITEM_ID],
+    "cluster_owners": [],
+    "kind": "transformed",
+    "kind_figures": KIND_FIGURES,
     "metrics": {
         "ssim": 0.97,
         "rmse": 0.01,
@@ -57,6 +69,8 @@ CHECK: dict[str, Any] = {
             "reason": None,
             "item": ITEM_ID,
             "source": "docs/methods/quality.md",
+            "kind": "transformed",
+            "kind_figures": KIND_FIGURES,
         }
     ],
     "rule": "fused",
@@ -80,7 +94,19 @@ CHECK: dict[str, Any] = {
 }
 SUMMARY = {
     name: CHECK[name]
-    for name in ("id", "model", "generation_sha256", "decision", "reason", "rule", "score", "p_value", "policy", "decided_at")
+    for name in (
+        "id",
+        "model",
+        "generation_sha256",
+        "decision",
+        "reason",
+        "kind",
+        "rule",
+        "score",
+        "p_value",
+        "policy",
+        "decided_at",
+    )
 } | {"item": ITEM_ID}
 _PROBLEM = {
     "type": "about:blank",

@@ -12,6 +12,7 @@ from services.output_gate.payables.cli import payables
 from services.output_gate.policy import cli as policy_cli
 from services.output_gate.registry.cli import seen
 from services.output_gate.reviews import cli as reviews_cli
+from services.output_gate.webhooks import cli as webhooks_cli
 
 app = typer.Typer(
     cls=in_order("check", "evidence", "review", "flags", "payables", "policy", "seen", "search", "completeness"),
@@ -25,6 +26,7 @@ for command in (check, evidence, seen, search, completeness, payables):
 app.add_typer(policy_cli.app, name="policy")
 app.add_typer(reviews_cli.app, name="review")
 app.add_typer(flags_cli.app, name="flags")
+app.add_typer(webhooks_cli.app, name="webhooks")
 
 
 @app.callback()

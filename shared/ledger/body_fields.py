@@ -2,7 +2,7 @@
 
 import re
 from datetime import date, datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -39,6 +39,10 @@ Licence = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+() -]+$")]
 # exactly (RFC 8785 section 3.2.2.3: below 2^53).
 Amount = Annotated[int, Field(ge=0, le=10**15)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+# In which way a generation shows an item; a closed set, whose words `shared.match_kinds` explains.
+MatchKind = Literal["whole", "transformed", "part", "recoloured", "unspecified"]
 
 
 class Part(BaseModel):

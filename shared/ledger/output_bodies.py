@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.ledger.body_fields import Amount, Count, Currency, EntryBody, Name, Part, Sha256, Share
+from shared.ledger.body_fields import Amount, Count, Currency, EntryBody, MatchKind, Name, Part, Sha256, Share
 
 
 class OwnerShare(Part):
@@ -34,8 +34,20 @@ class PolicyAdopted(EntryBody):
     content: dict[str, Any] | None = None
 
 
+class KindFigures(Part):
+    """What the kind of a match rests on; `shared.matching.copy_detection.kinds` says each."""
+
+    agreement: float
+    contradicted: Share
+    recoloured: Share
+    shown: Share
+    turned_degrees: float
+    scale: float
+    mirrored: bool
+
+
 class CheckDecided(EntryBody):
-    """One decision of the gate on one generation."""
+    """One decision of the gate on one generation; entries before there were kinds say none."""
 
     entry_type: ClassVar[str] = "check.decided"
 
@@ -53,6 +65,8 @@ class CheckDecided(EntryBody):
     calibration_sha256: Sha256 | None
     embedder: Name
     index_cursor: Count
+    kind: MatchKind | None = None
+    kind_figures: KindFigures | None = None
 
 
 class CheckReviewed(EntryBody):
@@ -66,7 +80,7 @@ class CheckReviewed(EntryBody):
 
 
 class FlagRaised(EntryBody):
-    """A fired compensation flag, the owners that it names, the amount by the tariff, and what holds it, if anything does."""
+    """A fired compensation flag: the owners that it names, the kind of the match, the amount by the tariff, what holds it."""
 
     entry_type: ClassVar[str] = "flag.raised"
 
@@ -76,6 +90,7 @@ class FlagRaised(EntryBody):
     currency: Currency | None = None
     amount_minor: Amount | None = None
     held: Name | None = None
+    kind: MatchKind | None = None
 
 
 class FlagReviewed(EntryBody):

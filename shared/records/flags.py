@@ -33,8 +33,12 @@ class Flag(SQLModel, table=True):
     currency: str | None = Field(default=None, max_length=3)
     amount_minor: int | None = Field(default=None, sa_type=BigInteger)
     held: str | None = None
+    # In which way the generation shows the item (`shared.match_kinds`); null where the check says none.
+    kind: str | None = Field(default=None, index=True)
     # A release that was given for a reason: the same contest does not hold the flag again.
     contest_released: bool = False
+    # Likewise of owners whom near duplicates of the item name.
+    cluster_released: bool = False
     entry_id: int = Field(foreign_key="log_entry.id", unique=True, sa_type=BigInteger)
     created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
 

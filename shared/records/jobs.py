@@ -5,7 +5,8 @@ Rules, in order:
 1. A job is `queued`, `running`, `done`, `failed` or `cancelled`; the oldest that is due is claimed first. One that was put off
    is due when its time has come.
 2. Who runs a job holds a lease on it and renews it. A lease that ran out says that its holder is gone: the job is due again.
-3. Only the holder of the lease writes to a running job. A cancelled job has no holder: what its worker writes then comes to
+3. Jobs of one lane run one at a time, the oldest that is due first; jobs without a lane wait for nobody.
+4. Only the holder of the lease writes to a running job. A cancelled job has no holder: what its worker writes then comes to
    nothing, by which the worker knows. What a job put on record before it was cancelled stays.
 
 Nothing here commits: the caller owns the transaction.
@@ -16,12 +17,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, Column, CursorResult, DateTime, or_, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
 from shared.errors import ConflictError, NotFoundError
 from shared.ids import new_id
 from shared.records.job_states import JobState
+
+# Any number, the same for every process.
+_CLAIM_LOCK_KEY = 0x51EE7E_03
 
 
 class Job(SQLModel, table=True):
@@ -31,6 +36,8 @@ class Job(SQLModel, table=True):
 
     id: str = Field(default_factory=new_id, primary_key=True, max_length=36)
     kind: str
+    # What must not be done twice at once, such as the receiver of messages.
+    lane: str | None = Field(default=None, index=True)
     request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     state: str = Field(default="queued", index=True)
     done: int = 0
@@ -49,9 +56,9 @@ class Job(SQLModel, table=True):
     finished_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
 
 
-def add_job(session: Session, kind: str, request: dict[str, Any]) -> Job:
-    """Queue a job."""
-    job = Job(kind=kind, request=request)
+def add_job(session: Session, kind: str, request: dict[str, Any], lane: str | None = None) -> Job:
+    """Queue a job, in a lane where it must not run beside others."""
+    job = Job(kind=kind, request=request, lane=lane)
     session.add(job)
     session.flush()
     return job
@@ -141,7 +148,10 @@ def claim_job(session: Session, worker: str, kinds: Collection[str], lease: time
         kinds: what the worker can run.
         lease: for how long the worker may be silent.
     """
-    query = select(Job).where(*_due(kinds)).order_by(col(Job.id)).limit(1).with_for_update(skip_locked=True)
+    if session.get_bind().dialect.name == "postgresql":
+        # Two that look at once would both find a lane free. SQLite's writers queue anyway.
+        session.execute(select(func.pg_advisory_xact_lock(_CLAIM_LOCK_KEY)))
+    query = select(Job).where(*_due(kinds)).order_by(col(Job.id)).limit(1).with_for_update(skip_locked=True, of=Job)
     job = session.exec(query).first()
     if job is None:
         return None
@@ -154,7 +164,11 @@ def claim_job(session: Session, worker: str, kinds: Collection[str], lease: time
 def _due(kinds: Collection[str]) -> list[Any]:
     expired = (col(Job.state) == "running") & (col(Job.lease_until) < utc_now())
     waiting = (col(Job.state) == "queued") & or_(col(Job.due_at).is_(None), col(Job.due_at) <= utc_now())
-    return [col(Job.kind).in_(kinds), or_(waiting, expired)]
+    other = aliased(Job)
+    busy = select(other.id).where(
+        col(other.lane) == col(Job.lane), col(other.state) == "running", col(other.id) != col(Job.id)
+    )
+    return [col(Job.kind).in_(kinds), or_(waiting, expired), or_(col(Job.lane).is_(None), ~busy.exists())]
 
 
 def write_job(session: Session, job_id: str, holder: str, /, **changed: Any) -> bool:

@@ -41,6 +41,7 @@ def test_an_answer_says_what_it_rests_on_and_how_long_each_step_took(client: Tes
     assert (body["match"]["licence"], body["match"]["state"]) == ("CC0-1.0", "active")
     assert {"engine", "version", "exact", "hnsw_ef", "cursor"} <= set(body["index"])
     assert body["index"]["cursor"] > 0
+    assert (body["kind"], body["kind_figures"]["mirrored"], body["kind_figures"]["shown"]) == ("whole", False, 1.0)
     timings = body["timings_ms"]
     assert list(timings) == list(STEPS)
     assert sum(value for step, value in timings.items() if step != "total") <= timings["total"] + 0.1

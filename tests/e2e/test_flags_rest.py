@@ -1,38 +1,22 @@
 """Flags over REST, on both databases: from check to payment or waiver, each step an entry, none twice or out of turn."""
 
-import csv
-import io
-import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import select
-from typer.testing import CliRunner
 
-from services.cli import app
 from services.ingest.lifecycle.erasure import erase_party
 from shared.ledger.commitments import verify_commitment
 from shared.ledger.verify import verify_receipt
 from shared.paging import encode_cursor
-from shared.records.flags import Flag, FlagStep
+from shared.records.flags import FlagStep
 from shared.records.items import Commitment
 from shared.records.parties import Party
 from shared.workspace import Workspace
+from tests.e2e.flag_client import OWNERS, raised, review, step
 from tests.e2e.ingest_client import entries_after
-from tests.factories import png, register
-from tests.gate_records import BORDERLINE, CLEAR, FLAGGED, POLICY, GateWorld, build_world, gate_client
-
-OWNERS = [
-    {"name": "Olga Owner", "basis": "dataset metadata", "confidence": 0.9},
-    {"name": "Peter Publisher", "role": "publisher", "basis": "dataset metadata", "confidence": 0.3},
-    {"name": "Olga Owner", "role": "rightsholder", "basis": "dataset metadata", "confidence": 0.5},
-    {"name": "Lea Licensor", "role": "licensor", "basis": "dataset metadata", "confidence": 0.3},
-]
+from tests.gate_records import POLICY, GateWorld, build_world, gate_client
 
 
 @pytest.fixture
@@ -44,25 +28,6 @@ def world(any_workspace: Workspace) -> GateWorld:
 def client(world: GateWorld) -> Iterator[TestClient]:
     with gate_client(world) as opened:
         yield opened
-
-
-def flag_of(world: GateWorld, check_id: str) -> Flag:
-    with world.workspace.reading() as session:
-        return session.exec(select(Flag).where(Flag.check_id == check_id)).one()
-
-
-def raised(world: GateWorld, at: int = 0) -> str:
-    return flag_of(world, world.decided(FLAGGED, at).id).id
-
-
-def review(client: TestClient, flag: str, verdict: str = "confirm", **more: Any) -> Any:
-    headers = more.pop("headers", {})
-    return client.post(f"/v1/flags/{flag}/reviews", json={"verdict": verdict} | more, headers=headers)
-
-
-def step(client: TestClient, flag: str, name: str, role: str, **more: Any) -> Any:
-    headers = more.pop("headers", {})
-    return client.post(f"/v1/flags/{flag}/steps", json={"step": name, "role": role} | more, headers=headers)
 
 
 def test_a_flag_is_followed_to_its_payment_and_every_step_is_proved(client: TestClient, world: GateWorld) -> None:
@@ -161,44 +126,6 @@ def test_only_a_reason_of_the_policy_waives(client: TestClient, world: GateWorld
     assert (body["outcome"], body["reason"]) == ("waived", "licensed")
 
 
-def test_a_contest_holds_the_amount_until_a_reasoned_release(client: TestClient, world: GateWorld) -> None:
-    flag = raised(world)
-    review(client, flag)
-    step(client, flag, "notify", "compliance")
-    step(client, flag, "accept", "owner")
-    assert client.get(f"/v1/flags/{flag}").json()["held"] is None
-    # The same bytes come from elsewhere and name somebody else: after the flag was accepted.
-    register(world.workspace, "again.png", png(0), owners=[OWNERS[1]])
-    shown = client.get(f"/v1/flags/{flag}").json()
-    assert (shown["held"], shown["next_steps"]) == ("contested_ownership", ["release", "waive"])
-    assert step(client, flag, "pay", "finance").json()["code"] == "flag_held"
-    assert step(client, flag, "release", "compliance").status_code == 422
-    released = step(client, flag, "release", "compliance", reason="the publisher withdrew the claim").json()
-    assert (released["held"], released["state"]) == (None, "accepted")
-    assert step(client, flag, "pay", "finance").json()["state"] == "paid"
-    # A flag that is raised while the contest lasts says so from the beginning.
-    other = client.get(f"/v1/flags/{raised(world)}").json()
-    assert other["held"] == "contested_ownership"
-    assert [entry.body["held"] for entry in entries_after(world.workspace, 0) if entry.type == "flag.raised"] == [
-        None,
-        "contested_ownership",
-    ]
-
-
-def test_an_owner_on_hold_is_not_paid(client: TestClient, world: GateWorld) -> None:
-    flag = raised(world)
-    review(client, flag)
-    assert step(client, flag, "hold", "finance", reason="bank details are wrong").json()["held"] == "on_hold"
-    assert step(client, flag, "hold", "finance", reason="again").json()["code"] == "flag_held"
-    step(client, flag, "notify", "compliance")
-    step(client, flag, "dispute", "owner", reason="too little")
-    assessed = step(client, flag, "assess", "compliance", reason="settled", currency="USD", amount_minor=7).json()
-    assert (assessed["currency"], [one["amount_minor"] for one in assessed["owners"]]) == ("USD", [3, 2, 2])
-    assert step(client, flag, "pay", "finance").json()["code"] == "flag_held"
-    step(client, flag, "release", "compliance", reason="details came")
-    assert step(client, flag, "pay", "finance").json()["amount_minor"] == 7
-
-
 def test_one_key_is_one_step_and_a_stale_tag_none(client: TestClient, world: GateWorld) -> None:
     flag = raised(world)
     seen = client.get(f"/v1/flags/{flag}").headers["ETag"]
@@ -217,59 +144,6 @@ def test_one_key_is_one_step_and_a_stale_tag_none(client: TestClient, world: Gat
         assert [one.step for one in session.exec(select(FlagStep)).all()] == ["confirm", "notify"]
 
 
-def test_of_reviewers_at_once_one_has_an_effect(client: TestClient, world: GateWorld) -> None:
-    flag, close = raised(world), world.decided(BORDERLINE).id
-
-    def post(number: int) -> tuple[str, int]:
-        verdict = {"verdict": "confirm" if number % 2 else "overturn", "reason": "seen"}
-        subject = f"/v1/flags/{flag}" if number < 6 else f"/v1/checks/{close}"
-        return subject, client.post(f"{subject}/reviews", json=verdict).status_code
-
-    with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(post, range(12)))
-    for subject in {one for one, _ in found}:
-        assert sorted(status for one, status in found if one == subject) == [201, 409, 409, 409, 409, 409]
-    types = [entry.type for entry in entries_after(world.workspace, 0)]
-    assert types.count("check.reviewed") == 1
-    assert types.count("flag.reviewed") == types.count("flag.raised")
-
-
-def test_a_borderline_check_waits_for_a_person_and_is_never_clear(client: TestClient, world: GateWorld) -> None:
-    one, other, clear = world.decided(BORDERLINE), world.decided(BORDERLINE, 1), world.decided(CLEAR)
-    assert [(check.decision, check.result["reason"]) for check in (one, other, clear)] == [
-        ("undecided", "borderline"),
-        ("undecided", "borderline"),
-        ("clear", "within_control"),
-    ]
-    first = client.get("/v1/reviews", params={"limit": 1}).json()
-    second = client.get("/v1/reviews", params={"limit": 1, "cursor": first["next_cursor"]}).json()
-    assert [first["items"][0]["id"], second["items"][0]["id"], second["next_cursor"]] == [one.id, other.id, None]
-    assert (first["items"][0]["kind"], first["items"][0]["threshold"]) == ("check", 0.998)
-    copy = client.post(f"/v1/checks/{one.id}/reviews", json={"verdict": "confirm", "name": "Rita"}).json()
-    flag = client.get(f"/v1/flags/{copy['flag_id']}").json()
-    assert (flag["state"], flag["amount_minor"], flag["check_id"]) == ("reviewed", 10_001, one.id)
-    history = client.get(f"/v1/flags/{copy['flag_id']}/history").json()["entries"]
-    assert [entry["type"] for entry in history] == ["check.decided", "check.reviewed", "flag.raised", "flag.reviewed"]
-    verify_receipt(copy["receipt"], world.workspace.log.vkey)
-    none = client.post(f"/v1/checks/{other.id}/reviews", json={"verdict": "overturn"}).json()
-    assert (none["verdict"], none["flag_id"]) == ("overturn", None)
-    assert client.get("/v1/reviews").json()["items"] == []
-    for check, code in ((clear.id, "check_not_borderline"), (other.id, "reviewed_already"), ("nothing", "check_not_found")):
-        assert client.post(f"/v1/checks/{check}/reviews", json={"verdict": "confirm"}).json()["code"] == code
-    # What was answered stays: the verdict stands beside it.
-    shown = client.get(f"/v1/checks/{other.id}").json()
-    assert (shown["decision"], shown["reason"], shown["review"], shown["flag_id"]) == (
-        "undecided",
-        "borderline",
-        "overturn",
-        None,
-    )
-    shown = client.get(f"/v1/checks/{one.id}").json()
-    assert (shown["decision"], shown["review"], shown["flag_id"]) == ("undecided", "confirm", copy["flag_id"])
-    assert client.get(f"/v1/checks/{clear.id}").json()["review"] is None
-    assert client.get("/v1/completeness").json()["complete"] is True
-
-
 def test_flags_are_listed_and_filtered(client: TestClient, world: GateWorld) -> None:
     flags = [raised(world, at) for at in (0, 1, 0)]
     review(client, flags[1])
@@ -281,78 +155,6 @@ def test_flags_are_listed_and_filtered(client: TestClient, world: GateWorld) -> 
     assert client.get("/v1/flags", params={"cursor": "?"}).json()["code"] == "cursor_invalid"
     etag = client.get(f"/v1/flags/{flags[0]}").headers["ETag"]
     assert client.get(f"/v1/flags/{flags[0]}", headers={"If-None-Match": etag}).status_code == 304
-
-
-def test_without_an_owner_the_amount_waits_for_one(any_workspace: Workspace) -> None:
-    world = build_world(any_workspace, owners=[])
-    with gate_client(world) as client:
-        flag = raised(world)
-        shown = client.get(f"/v1/flags/{flag}").json()
-        assert (shown["owners"], shown["held"], shown["amount_minor"]) == ([], "owner_unknown", 10_001)
-        review(client, flag)
-        refused = step(client, flag, "release", "compliance", reason="we want it off the list")
-        assert (refused.status_code, refused.json()["code"]) == (409, "owner_unknown")
-        found = {"reason": "the owner wrote to us", "owners": [OWNERS[0]]}
-        assert client.post(f"/v1/items/{world.items[0].id}/amendments", json=found).status_code == 201
-        released = step(client, flag, "release", "compliance", reason="the owner wrote to us").json()
-        assert [(one["name"], one["amount_minor"]) for one in released["owners"]] == [("Olga Owner", 10_001)]
-        assert released["held"] is None
-
-
-def rows_of(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def test_payables_are_the_flags_divided_and_add_up(client: TestClient, world: GateWorld) -> None:
-    flags = [raised(world, at) for at in (0, 1, 2)]
-    review(client, flags[0])
-    step(client, flags[0], "hold", "finance", reason="bank details are wrong")
-    review(client, flags[2], "overturn", reason="a common motif")
-    page = client.get("/v1/payables", params={"limit": 1}).json()
-    more = client.get("/v1/payables", params={"cursor": page["next_cursor"]}).json()
-    rows = [*page["items"], *more["items"]]
-    assert [(row["flag_id"], row["held"]) for row in rows] == [*[(flags[0], "on_hold")] * 3, *[(flags[1], None)] * 3]
-    for flag in flags[:2]:
-        assert sum(row["amount_minor"] for row in rows if row["flag_id"] == flag) == 10_001
-        assert sum(Fraction(repr(row["share"])) for row in rows if row["flag_id"] == flag) == 1
-    answer = client.get("/v1/payables", headers={"Accept": "text/csv"})
-    assert answer.headers["content-type"].startswith("text/csv")
-    table = rows_of(answer.text)
-    assert [(row["owner"], int(row["amount_minor"])) for row in table] == [(row["owner"], row["amount_minor"]) for row in rows]
-    assert {row["state"] for row in rows_of(client.get("/v1/payables", headers={"Accept": "text/csv"}).text)} == {
-        "raised",
-        "reviewed",
-    }
-    overturned = client.get("/v1/payables", params={"state": "overturned"}).json()["items"]
-    assert {row["flag_id"] for row in overturned} == {flags[2]}
-
-
-def test_no_name_becomes_a_formula(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ['=HYPERLINK("https://evil.test","pay")', "+1", "-1", "@SUM(A1)", "a,b\nc", "Ölga"]
-    owners = [{"name": name, "basis": "dataset metadata", "confidence": 0.5} for name in names]
-    world = build_world(workspace, owners=owners)
-    flag = raised(world)
-    world.gate.close()
-    monkeypatch.setenv("SLEEVE_HOME", str(workspace.home))
-    file = tmp_path / "payables.csv"
-    assert CliRunner().invoke(app, ["gate", "payables", "--csv", str(file)]).exit_code == 0
-    table = rows_of(file.read_bytes().decode())
-    assert [row["owner"] for row in table] == [f"'{name}" for name in names[:4]] + names[4:]
-    assert sum(int(row["amount_minor"]) for row in table) == 10_001
-    shown = CliRunner().invoke(app, ["gate", "flags", "show", flag, "--json"])
-    assert [one["name"] for one in json.loads(shown.output)["owners"]] == names
-    for words in (
-        ["review", "list"],
-        ["review", "confirm", flag, "--name", "Rita"],
-        ["flags", "step", flag, "notify", "--role", "compliance"],
-        ["flags", "list", "--state", "notified"],
-        ["flags", "show", flag],
-        ["flags", "history", flag],
-        ["payables"],
-    ):
-        done = CliRunner().invoke(app, ["gate", *words])
-        assert done.exit_code == 0, (words, done.output)
-        assert words == ["review", "confirm", flag, "--name", "Rita"] or flag[:8] in done.output, words
 
 
 def test_an_erased_owner_and_reviewer_are_gone_and_every_proof_stays(client: TestClient, world: GateWorld) -> None:

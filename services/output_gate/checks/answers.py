@@ -60,6 +60,7 @@ def build_summaries(session: Session, checks: Sequence[Check]) -> list[CheckSumm
             decision=check.decision,
             reason=check.result["reason"],
             item=item_of(check),
+            kind=check.result.get("kind"),
             rule=check.result["rule"],
             score=check.result["score"],
             p_value=check.result["p_value"],

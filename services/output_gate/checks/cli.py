@@ -14,6 +14,7 @@ from services.command_workspace import open_home
 from services.console import console, progress
 from shared.errors import InputError
 from shared.files import save_atomically
+from shared.match_kinds import MEANINGS, UNSPECIFIED
 
 if TYPE_CHECKING:
     from services.output_gate.checks.schemas import CheckAnswer
@@ -138,11 +139,12 @@ def show_summary(summary: Mapping[str, Any], out: Path) -> None:
         table.add_row(reason, f"{count:,}")
     console.print(table)
     if summary["flagged"]:
-        named = Table("flagged file", "most similar item", "licence", "p-value", "check")
+        named = Table("flagged file", "most similar item", "kind", "licence", "p-value", "check")
         for line in summary["flagged"][:SHOWN_FLAGS]:
             match = line["match"]
             item = f"{match['dataset']} / {match['source_key']}"
-            named.add_row(line["file"], item, match["licence"], f"{line['p_value']:.4f}", line["check"])
+            kind = line.get("kind") or UNSPECIFIED
+            named.add_row(line["file"], item, kind, match["licence"], f"{line['p_value']:.4f}", line["check"])
         console.print(named)
     console.print(f"{summary['checks_a_second']} checks a second; a line for each file in {out}")
 
@@ -154,7 +156,11 @@ def show_answer(answer: "CheckAnswer") -> None:
     if answer.match is not None and answer.metrics is not None:
         owners = "; ".join(f"{one.name} ({one.role}, {one.basis})" for one in answer.match.owners) or "none known"
         table.add_row("most similar item", f"{answer.match.dataset} / {answer.match.source_key}")
+        table.add_row("kind of match", f"{answer.kind or UNSPECIFIED}: {MEANINGS[answer.kind or UNSPECIFIED]}")
         table.add_row("presumed owner", owners)
+        contesting = [one.name for one in answer.cluster_owners if one.contests]
+        if contesting:
+            table.add_row("near duplicates name", "; ".join(contesting))
         table.add_row("licence", answer.match.licence)
         table.add_row(f"score by rule {answer.rule}, threshold", f"{answer.score:.3f}, {answer.threshold:.3f}")
         others = [f"{one.rule} {one.verdict.replace('_', ' ')}" for one in answer.rules if one.rule != answer.rule]

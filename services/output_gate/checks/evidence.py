@@ -9,18 +9,21 @@ import structlog
 from numpy.typing import NDArray
 from sqlmodel import Session
 
-from services.output_gate.checks.matched_items import describe_items
-from services.output_gate.checks.schemas import CheckResult, MatchedItem, Metrics, RuleFinding
+from services.output_gate.checks.kinds import SeenPairs
+from services.output_gate.checks.matched_items import describe_cluster_owners, describe_items
+from services.output_gate.checks.schemas import CheckResult, ClusterOwner, MatchedItem, Metrics, RuleFinding
 from services.output_gate.checks.timings import Timings
 from services.output_gate.gate import Gate, ReadyModel
 from shared.errors import CorruptStateError
 from shared.index.index import is_searched_exactly
+from shared.match_kinds import UNSPECIFIED
 from shared.matching.best_match import find_best_matches
 from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
 from shared.matching.decision import Decision, Judged, decide_by_any, undecided
 from shared.matching.rules.evidence import CopyScores, Evidence
 from shared.matching.rules.panel import RuleOutcome, evaluate
 from shared.matching.view_hashes import hash_views
+from shared.records.cluster_owners import Cluster
 from shared.records.manifests import Manifest, load_manifest
 from shared.records.models import Model
 from shared.vision.similarity.suite import measure
@@ -81,18 +84,20 @@ def find_evidence_of_views(gate: Gate, model: Model, views: Pixels) -> list[Chec
         matches = find_best_matches(views, corpus.side.views, shortlists, means=corpus.means)
     with timings.step("detect"):
         # The detector sees what the audit shows it: the view of the model's resolution, brought to its own.
-        copies = corpus.detector.detect(np.stack([build_view(picture, COPY_RECIPE) for picture in pictures]))
+        pairs = SeenPairs.detect(corpus.detector, np.stack([build_view(picture, COPY_RECIPE) for picture in pictures]))
     with timings.step("rules"):
-        found = CopyScores(copies.scores, copies.items)
+        found = CopyScores(pairs.found.scores, pairs.found.items)
         seen = Evidence(corpus.side, views, shortlists, cosines, matches.index, matches.ssim, hash_views(views), found)
         outcomes = {outcome.rule.name: outcome for outcome in evaluate(ready.panel, seen)}
     with timings.step("measure"):
-        decided = _decide(gate, ready, views, outcomes)
+        decided = _decide(gate, ready, views, outcomes, pairs)
     shares = timings.divided_by(len(views))
     return [replace(one, timings_ms=shares) for one in decided]
 
 
-def _decide(gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str, RuleOutcome]) -> list[CheckEvidence]:
+def _decide(
+    gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str, RuleOutcome], pairs: SeenPairs
+) -> list[CheckEvidence]:
     """Decide by the policy's rules, and measure the suite on the items that the deciding ones name."""
     found = [_decide_one(gate, ready, outcomes, at) for at in range(len(views))]
     # Where a rule names no item the first one stands in for it, and nothing is told of the pair.
@@ -104,13 +109,14 @@ def _decide(gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str,
             log.warning("check_undecided", model=ready.model.id, reason=decision.reason)
             decided.append(CheckEvidence(decision))
             continue
+        asked_of = None if decision.outcome == "clear" else rule
         decided.append(
             CheckEvidence(
                 decision=decision,
                 rule=rule,
                 item=ready.corpus.item_ids[row],
                 cluster=tuple(ready.corpus.item_ids[member] for member in ready.corpus.side.clusters.members(row)),
-                rules=tuple(_finding(ready, outcome, at) for outcome in outcomes.values()),
+                rules=tuple(_finding(ready, outcome, at, pairs, asked_of) for outcome in outcomes.values()),
                 metrics=Metrics(**suite.row(at)),
                 control_size=ready.scores.null(rule).size,
                 calibration_sha256=ready.scores.sha256,
@@ -145,10 +151,13 @@ def _search(gate: Gate, ready: ReadyModel, vectors: NDArray[np.float32]) -> tupl
     return rows, np.array([[one.cosine for one in each] for each in found], dtype=np.float64)
 
 
-def _finding(ready: ReadyModel, outcome: RuleOutcome, at: int) -> RuleFinding:
+def _finding(ready: ReadyModel, outcome: RuleOutcome, at: int, pairs: SeenPairs, asked_of: str | None) -> RuleFinding:
+    """Spell what a rule found; `asked_of` is the rule whose pair has to have a kind, if any has."""
     row = outcome.row(at)
-    item = None if row["item"] is None else ready.corpus.item_ids[row["item"]]
-    return RuleFinding(**row | {"item": item})
+    if row["item"] is None:
+        return RuleFinding(**row)
+    kind = pairs.kind_of(at, row["item"], decides=outcome.rule.name == asked_of)
+    return RuleFinding(**row | kind | {"item": ready.corpus.item_ids[row["item"]]})
 
 
 def build_results(session: Session, gate: Gate, model: Model, evidence: Sequence[CheckEvidence]) -> list[CheckResult]:
@@ -158,7 +167,11 @@ def build_results(session: Session, gate: Gate, model: Model, evidence: Sequence
     described = describe_items(session, [item_id for ids in named for item_id in ids])
     index = gate.index.describe(gate.content.neighbours, exact=is_searched_exactly(manifest.size))
     matches = [[described[item_id] for item_id in ids] for ids in named]
-    return [_build_result(gate, manifest, one, items, index) for one, items in zip(evidence, matches, strict=True)]
+    owners = describe_cluster_owners(session, [Cluster(one.item or "", one.cluster) for one in evidence])
+    return [
+        _build_result(gate, manifest, one, items, named_by, index)
+        for one, items, named_by in zip(evidence, matches, owners, strict=True)
+    ]
 
 
 def _named_items(evidence: CheckEvidence) -> list[str]:
@@ -170,14 +183,24 @@ def _named_items(evidence: CheckEvidence) -> list[str]:
 
 
 def _build_result(
-    gate: Gate, manifest: Manifest, evidence: CheckEvidence, matches: list[MatchedItem], index: dict[str, Any]
+    gate: Gate,
+    manifest: Manifest,
+    evidence: CheckEvidence,
+    matches: list[MatchedItem],
+    owners: list[ClusterOwner],
+    index: dict[str, Any],
 ) -> CheckResult:
     decision = evidence.decision
+    deciding = next((one for one in evidence.rules if one.rule == evidence.rule), None)
+    kind = UNSPECIFIED if deciding is None or deciding.kind is None else deciding.kind
     return CheckResult(
         decision=decision.outcome,
         reason=decision.reason,
         matches=matches,
         cluster=list(evidence.cluster),
+        cluster_owners=owners,
+        kind=kind if matches else None,
+        kind_figures=deciding.kind_figures if deciding else None,
         rules=list(evidence.rules),
         metrics=evidence.metrics,
         rule=evidence.rule,

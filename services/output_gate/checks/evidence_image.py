@@ -23,8 +23,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from skimage.metrics import structural_similarity
 
 from services.output_gate.checks.answers import build_answer
-from services.output_gate.checks.schemas import CheckAnswer
+from services.output_gate.checks.schemas import CheckAnswer, KindFigures
 from shared.errors import NotFoundError
+from shared.match_kinds import MEANINGS
 from shared.matching.copy_detection import CopyDetector, Detections
 from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
 from shared.records.checks import Check
@@ -134,11 +135,25 @@ def _say_decision(answer: CheckAnswer) -> list[str]:
             f"score by rule {answer.rule} {answer.score:.3f}, flagged above {answer.threshold:.3f}; "
             f"p-value {answer.p_value:.4f} by a control of {answer.control_size}"
         )
+    if answer.kind is not None:
+        lines.append(f"Kind of match: {answer.kind}, {MEANINGS[answer.kind]}{_say_figures(answer.kind_figures)}")
     if answer.metrics is not None:
         figures = answer.metrics.model_dump(exclude={"identical"})
         said = ", ".join(f"{name.upper()} {'∞' if value is None else f'{value:.3f}'}" for name, value in figures.items())
         lines.append(f"Suite on the pair as it is, not laid over: {said}")
     return lines
+
+
+def _say_figures(figures: KindFigures | None) -> str:
+    if figures is None:
+        return ""
+    said = [
+        f"drawings agree by {figures.agreement:.2f}",
+        f"{figures.shown:.0%} of the item shown",
+        f"{figures.contradicted:.0%} of it contradicted",
+        f"other colours in {figures.recoloured:.0%}",
+    ]
+    return f" ({', '.join(said)})"
 
 
 def _compose(panels: Sequence[tuple[Image.Image, Sequence[str]]], below: Sequence[str]) -> Image.Image:

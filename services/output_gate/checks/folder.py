@@ -134,7 +134,7 @@ def _decided(model: Model, path: str, digest: str, check: Check) -> dict[str, An
     figures = {name: result[name] for name in ("rule", "score", "threshold", "p_value", "policy")}
     matched = None if match is None else {name: match[name] for name in ("id", "dataset", "source_key", "licence")}
     line = {"file": path, "sha256": digest, "model": model.id, "decision": check.decision, "reason": result["reason"]}
-    return line | {"check": check.id, "match": matched} | figures
+    return line | {"check": check.id, "match": matched, "kind": result.get("kind")} | figures
 
 
 def _refused(model: Model, path: str, digest: str | None, code: str, detail: str) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from sqlmodel import Session
 
-from services.output_gate.checks.schemas import MatchedItem, MatchedOwner
+from services.output_gate.checks.schemas import ClusterOwner, MatchedItem, MatchedOwner
+from shared.records.cluster_owners import Cluster, find_cluster_owners
+from shared.records.cluster_owners import ClusterOwner as NamedOwner
 from shared.records.items import Item, ItemOwner, is_contested, load_items, load_owners
-from shared.records.parties import Party
+from shared.records.parties import Party, load_parties
 
 
 def describe_items(session: Session, item_ids: Iterable[str]) -> dict[str, MatchedItem]:
@@ -18,6 +20,19 @@ def describe_items(session: Session, item_ids: Iterable[str]) -> dict[str, Match
     items = load_items(session, item_ids)
     owners = load_owners(session, list(items))
     return {item.id: _matched_item(session, item, owners[item.id]) for item in items.values()}
+
+
+def describe_cluster_owners(session: Session, clusters: Sequence[Cluster]) -> list[list[ClusterOwner]]:
+    """Describe whom the items of each match's duplicate cluster name; nobody where a match has no duplicates."""
+    found = find_cluster_owners(session, clusters)
+    parties = load_parties(session, {owner.party_id for owners in found for owner in owners})
+    return [[_cluster_owner(owner, parties[owner.party_id]) for owner in owners] for owners in found]
+
+
+def _cluster_owner(owner: NamedOwner, party: Party) -> ClusterOwner:
+    return ClusterOwner(
+        party_id=party.id, name=party.name, url=party.url or None, items=len(owner.items), contests=owner.contests
+    )
 
 
 def _matched_item(session: Session, item: Item, named: Sequence[tuple[ItemOwner, Party]]) -> MatchedItem:

@@ -42,3 +42,4 @@ def _owners(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
     # `match` is the first of the matches once more.
     for item in (*result.get("matches", ()), *filter(None, [result.get("match")])):
         yield from item["owners"]
+    yield from result.get("cluster_owners", ())

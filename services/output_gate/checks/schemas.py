@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, computed_field
 
+from shared.ledger.body_fields import MatchKind
 from shared.problems import Problem
 from shared.records.job_states import JobState
 
@@ -37,6 +38,16 @@ class MatchedItem(BaseModel):
     owners: list[MatchedOwner]
 
 
+class ClusterOwner(BaseModel):
+    """Somebody whom items of the match's duplicate cluster name as owner."""
+
+    party_id: str
+    name: str
+    url: str | None
+    items: int = Field(description="How many items of the cluster name them.")
+    contests: bool = Field(description="Whether near duplicates name them and no item of the match's bytes does.")
+
+
 class Metrics(BaseModel):
     """The suite on the pair; null stands for +infinity where `identical` is true."""
 
@@ -50,6 +61,18 @@ class Metrics(BaseModel):
     identical: bool
 
 
+class KindFigures(BaseModel):
+    """What the kind of a match rests on: how the item lies in the generation, and what agrees there."""
+
+    agreement: float = Field(description="Of the drawings, by what is drawn, -1..1; below 0.5 no kind is told.")
+    contradicted: float = Field(description="Share of what is drawn within the item that is something else; from 0.05 `part`.")
+    recoloured: float = Field(description="Share of the windows that agree in drawing only; from 0.04 other colours.")
+    shown: float = Field(description="Share of the item's area that is shown; below 0.9 cropped, below 0.5 `part`.")
+    turned_degrees: float = Field(description="Either way; above 2 turned.")
+    scale: float = Field(description="Size of the item in the generation, 1 as it was.")
+    mirrored: bool
+
+
 class RuleFinding(BaseModel):
     """What one published rule says of the generation; the policy's own rules decide, the others stand beside them."""
 
@@ -61,6 +84,10 @@ class RuleFinding(BaseModel):
     reason: str | None = Field(description="Why the rule is undefined here.")
     item: str | None = Field(description="The item that the score belongs to.")
     source: str
+    kind: MatchKind | None = Field(
+        default=None, description="In which way the generation shows that item, where it was laid over the generation."
+    )
+    kind_figures: KindFigures | None = Field(default=None, description="What that kind rests on.")
 
 
 class CheckResult(BaseModel):
@@ -72,6 +99,15 @@ class CheckResult(BaseModel):
         default=[], description="The item that the score belongs to, and others of its duplicate cluster, at most 20."
     )
     cluster: list[str] = Field(default=[], description="Items of the match's duplicate cluster, itself included.")
+    cluster_owners: list[ClusterOwner] = Field(
+        default=[], description="Whom the items of that cluster name, the match's owners first; empty without duplicates."
+    )
+    kind: MatchKind | None = Field(
+        default=None,
+        description="In which way the generation shows the match: `whole`, `transformed` (mirrored, turned, cropped, scaled), "
+        "`part`, `recoloured`; `unspecified` where the evidence does not tell. Null without a match.",
+    )
+    kind_figures: KindFigures | None = Field(default=None, description="What the kind rests on, where it was measured.")
     metrics: Metrics | None = Field(default=None, description="The suite on the generation and the first match.")
     rules: list[RuleFinding] = []
     rule: str | None = Field(default=None, description="The rule that decided: of several, that with the smallest p-value.")
@@ -124,6 +160,7 @@ class CheckSummary(BaseModel):
     decision: Outcome
     reason: str
     item: str | None = Field(description="The item that the score belongs to.")
+    kind: MatchKind | None = Field(description="In which way the generation shows the item.")
     rule: str | None
     score: float | None
     p_value: float | None

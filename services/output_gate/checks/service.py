@@ -288,6 +288,8 @@ def tell_of(check: Check) -> dict[str, Any]:
 
 
 def _check_entry(check_id: str, model: Model, digest: str, result: CheckResult, at: str) -> Entry:
+    # Entries that came before kinds have none; nor has one without a match.
+    kind = result.model_dump(include={"kind", "kind_figures"}, exclude_none=True)
     return Entry(
         type="check.decided",
         at=at,
@@ -307,5 +309,6 @@ def _check_entry(check_id: str, model: Model, digest: str, result: CheckResult, 
             "calibration_sha256": result.calibration_sha256,
             "embedder": result.embedder,
             "index_cursor": result.index["cursor"],
+            **kind,
         },
     )

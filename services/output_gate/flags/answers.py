@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
-from services.output_gate.flags.raising import CONTESTED
-from services.output_gate.flags.schemas import FlagAnswer, FlagEntry, FlagHistory, FlagOwner, FlagStepAnswer
+from services.output_gate.flags.holds import cluster_of, find_holds, load_checks_of
+from services.output_gate.flags.schemas import FlagAnswer, FlagEntry, FlagHistory, FlagOwner, FlagStepAnswer, OtherOwner
 from shared.auth.caller import current_caller
 from shared.auth.sight import own_flags_only, verify_sees_flag
 from shared.clock import format_moment
 from shared.ledger.entries import parse_entry
 from shared.paging import Page, decode_cursor, encode_cursor
 from shared.records.checks import Check, load_check
-from shared.records.flag_states import OPEN, allowed_steps
+from shared.records.cluster_owners import ClusterOwner, find_cluster_owners
+from shared.records.flag_states import allowed_steps
 from shared.records.flags import Flag, FlagStep, list_flags, load_flag, load_steps
-from shared.records.insertion import in_chunks
-from shared.records.items import Commitment, find_contested, find_items
+from shared.records.items import Commitment
 from shared.records.parties import Party, load_parties
 from shared.records.reviews import find_review
 from shared.workspace import Workspace
@@ -23,10 +23,16 @@ from shared.workspace import Workspace
 
 def build_flag_answers(session: Session, flags: Sequence[Flag]) -> list[FlagAnswer]:
     """Build the answers about flags, in their order."""
-    holds, steps = find_holds(session, flags), load_steps(session, [flag.id for flag in flags])
-    parties = load_parties(session, [share["party"] for flag in flags for share in flag.shares])
-    policies = _policies(session, flags)
-    return [_answer(flag, holds[flag.id], steps[flag.id], parties, policies[flag.check_id]) for flag in flags]
+    checks = load_checks_of(session, flags)
+    holds, steps = find_holds(session, flags, checks), load_steps(session, [flag.id for flag in flags])
+    found = find_cluster_owners(session, [cluster_of(flag, checks[flag.check_id]) for flag in flags])
+    contesting = [[owner for owner in owners if owner.contests] for owners in found]
+    named = [share["party"] for flag in flags for share in flag.shares]
+    parties = load_parties(session, [*named, *(one.party_id for owners in contesting for one in owners)])
+    return [
+        _answer(flag, holds[flag.id], steps[flag.id], parties, checks[flag.check_id], others)
+        for flag, others in zip(flags, contesting, strict=True)
+    ]
 
 
 def build_flag_answer(session: Session, flag: Flag) -> FlagAnswer:
@@ -34,25 +40,14 @@ def build_flag_answer(session: Session, flag: Flag) -> FlagAnswer:
     return build_flag_answers(session, [flag])[0]
 
 
-def find_holds(session: Session, flags: Sequence[Flag]) -> dict[str, str | None]:
-    """Return the code of what holds each flag by now, or None, by flag id; `steps` says the rule."""
-    held = {flag.id: flag.held for flag in flags}
-    asked = [flag for flag in flags if flag.held is None and flag.state in OPEN and not flag.contest_released]
-    blobs = {item_id: item.blob_sha256 for item_id, item in find_items(session, [flag.item_id for flag in asked]).items()}
-    contested = find_contested(session, list(blobs.values()))
-    return held | {flag.id: CONTESTED for flag in asked if blobs[flag.item_id] in contested}
-
-
-def _policies(session: Session, flags: Sequence[Flag]) -> dict[str, str]:
-    """Return what each flag's check calls its policy, by check id."""
-    found: dict[str, str] = {}
-    for chunk in in_chunks([flag.check_id for flag in flags]):
-        for check in session.exec(select(Check).where(col(Check.id).in_(chunk))):
-            found[check.id] = check.result["policy"]
-    return found
-
-
-def _answer(flag: Flag, held: str | None, steps: Sequence[FlagStep], parties: dict[str, Party], policy: str) -> FlagAnswer:
+def _answer(
+    flag: Flag,
+    held: str | None,
+    steps: Sequence[FlagStep],
+    parties: dict[str, Party],
+    check: Check,
+    contesting: Sequence[ClusterOwner],
+) -> FlagAnswer:
     owners = [
         FlagOwner(
             party_id=one["party"],
@@ -62,6 +57,7 @@ def _answer(flag: Flag, held: str | None, steps: Sequence[FlagStep], parties: di
         )
         for one in flag.shares
     ]
+    others = [OtherOwner(party_id=one.party_id, name=parties[one.party_id].name, items=one.items) for one in contesting]
     taken = [
         FlagStepAnswer.model_validate(
             {"step": one.step, "role": one.role, "state": one.state, "at": format_moment(one.created_at)}
@@ -73,12 +69,14 @@ def _answer(flag: Flag, held: str | None, steps: Sequence[FlagStep], parties: di
             "id": flag.id,
             "check_id": flag.check_id,
             "item_id": flag.item_id,
-            "policy": policy,
+            "kind": flag.kind,
+            "policy": check.result["policy"],
             "state": flag.state,
             "held": held,
             "currency": flag.currency,
             "amount_minor": flag.amount_minor,
             "owners": owners,
+            "other_owners": others,
             "raised_at": format_moment(flag.created_at),
             "steps": taken,
             "next_steps": allowed_steps(flag.state, held),

@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from services.command_workspace import open_home
 from services.console import console
+from shared.match_kinds import MEANINGS
 
 if TYPE_CHECKING:
     from services.output_gate.flags.schemas import FlagAnswer
@@ -21,6 +22,7 @@ FlagId = Annotated[str, typer.Argument(help="Id of the flag.")]
 def list_all(
     state: Annotated[str | None, typer.Option(help="Flags in this state only.")] = None,
     item: Annotated[str | None, typer.Option(help="Flags of this item only.")] = None,
+    kind: Annotated[str | None, typer.Option(help=f"Flags of this kind of match only: {', '.join(MEANINGS)}.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: AsJson = False,
@@ -28,14 +30,16 @@ def list_all(
     """List flags, oldest first."""
     from services.output_gate.flags.answers import page_of_flags
 
-    page = page_of_flags(open_home(), cursor, limit, state=state, item_id=item)
+    page = page_of_flags(open_home(), cursor, limit, state=state, item_id=item, kind=kind)
     if as_json:
         show_json(page)
         return
-    table = Table(Column("id", min_width=36), "raised", "state", "held", "amount", "owners", "next")
+    table = Table(Column("id", min_width=36), "raised", "kind", "state", "held", "amount", "owners", "next")
     for one in page.items:
         owners = "; ".join(owner.name for owner in one.owners) or "none known"
-        table.add_row(one.id, one.raised_at, one.state, one.held or "", _amount(one), owners, ", ".join(one.next_steps))
+        table.add_row(
+            one.id, one.raised_at, one.kind or "", one.state, one.held or "", _amount(one), owners, ", ".join(one.next_steps)
+        )
     console.print(table)
     if page.next_cursor:
         console.print(f"more: --cursor {page.next_cursor}")
@@ -114,11 +118,15 @@ def _show(flag: "FlagAnswer") -> None:
     table = Table(show_header=False, title=f"flag {flag.id}")
     table.add_row("state", flag.state + (f", held: {flag.held}" if flag.held else ""))
     table.add_row("check, item", f"{flag.check_id}, {flag.item_id}")
+    if flag.kind is not None:
+        table.add_row("kind of match", f"{flag.kind}: {MEANINGS[flag.kind]}")
     table.add_row("policy", flag.policy)
     table.add_row("amount", _amount(flag))
     for owner in flag.owners:
         part = "" if owner.amount_minor is None else f", {owner.amount_minor} {flag.currency}"
         table.add_row("owner", f"{owner.name}: {owner.share:.6f}{part}")
+    for other in flag.other_owners:
+        table.add_row("near duplicates name", f"{other.name}: {', '.join(other.items)}")
     table.add_row("raised", flag.raised_at)
     for one in flag.steps:
         table.add_row(one.step, f"{one.at} by {one.role}: {one.state}")

@@ -13,6 +13,7 @@ from shared.auth.caller import current_caller
 from shared.auth.sight import SCOPE_OF_ROLE, verify_role, verify_sees_flag
 from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition
+from shared.ledger.body_fields import MatchKind
 from shared.paging import Page
 from shared.problems import CONDITION_FAILED, PROBLEM_RESPONSES
 from shared.records.flag_states import State
@@ -30,12 +31,13 @@ def get_flags(
     request: Request,
     state: State | None = None,
     item: Annotated[str | None, Query(max_length=36)] = None,
+    kind: MatchKind | None = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page[FlagAnswer]:
     """Answer with a page of flags, oldest first; each filter that is given must hold."""
     workspace: Workspace = request.app.state.workspace
-    return page_of_flags(workspace, cursor, limit, state=state, item_id=item)
+    return page_of_flags(workspace, cursor, limit, state=state, item_id=item, kind=kind)
 
 
 @router.get("/{flag_id}", dependencies=needs("flags:read", "flags:owner"), summary="Show one flag")

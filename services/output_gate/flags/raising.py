@@ -3,10 +3,12 @@
 Rules, in order:
 
 1. The amount is the tariff's of the policy that the check was decided by; without a tariff it is null until it is assessed.
-2. An item whose ownership is contested, or whose owner nobody knows, holds the flag: nothing is paid before a release.
+2. An item whose ownership is contested, by equal bytes or by near duplicates, or whose owner nobody knows, holds the flag:
+   nothing is paid before a release.
 3. Flag, entry, place in the review queue and messages are of one transaction, the caller's.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlmodel import Session
@@ -17,15 +19,18 @@ from services.output_gate.webhooks.outbox import queue_event
 from shared.clock import utc_now
 from shared.errors import CorruptStateError
 from shared.ids import new_id
+from shared.ledger.body_fields import MatchKind
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
 from shared.ledger.output_bodies import FlagRaised
+from shared.match_kinds import UNSPECIFIED
 from shared.records.checks import Check
+from shared.records.cluster_owners import Cluster, are_contested_clusters
 from shared.records.flags import Flag
-from shared.records.items import is_contested, load_item, load_owners
+from shared.records.items import Item, is_contested, load_item, load_owners
 from shared.records.reviews import Review
 
-CONTESTED, UNKNOWN_OWNER = "contested_ownership", "owner_unknown"
+CONTESTED, CONTESTED_CLUSTER, UNKNOWN_OWNER = "contested_ownership", "contested_cluster", "owner_unknown"
 
 
 def raise_flag(session: Session, check: Check, content: PolicyContent) -> Flag:
@@ -42,7 +47,9 @@ def raise_flag(session: Session, check: Check, content: PolicyContent) -> Flag:
     if check.result["match"] is None or check.result["p_value"] is None:
         raise CorruptStateError(f"check {check.id}: expected a matched item to raise a flag for, got none")
     item = load_item(session, check.result["match"]["id"])
-    amount = content.tariff.amount_for(check.result["p_value"]) if content.tariff else None
+    # Checks that were decided before there were kinds say none.
+    kind: MatchKind = check.result.get("kind") or UNSPECIFIED
+    amount = content.tariff.amount_for(check.result["p_value"], kind) if content.tariff else None
     shares = presumed_shares(session, item.id, content, amount)
     flag = Flag(
         id=new_id(),
@@ -51,7 +58,8 @@ def raise_flag(session: Session, check: Check, content: PolicyContent) -> Flag:
         shares=shares,
         currency=content.tariff.currency if content.tariff else None,
         amount_minor=amount,
-        held=find_hold(session, item.blob_sha256, shares),
+        held=find_hold(session, item, check.result.get("cluster", []), shares),
+        kind=kind,
         entry_id=0,
         created_at=utc_now(),
     )
@@ -63,6 +71,7 @@ def raise_flag(session: Session, check: Check, content: PolicyContent) -> Flag:
             "currency": flag.currency,
             "amount_minor": amount,
             "held": flag.held,
+            "kind": kind,
         }
     )
     entry = build_entry("flag.raised", at=flag.created_at, subject={"flag": flag.id, "check": check.id}, body=body)
@@ -81,13 +90,17 @@ def presumed_shares(session: Session, item_id: str, content: PolicyContent, amou
     return build_shares(owners, content.shares, amount_minor)
 
 
-def find_hold(session: Session, blob_sha256: str, shares: list[dict[str, Any]]) -> str | None:
-    """Return the code of what holds a flag, or None."""
+def find_hold(session: Session, item: Item, cluster: Sequence[str], shares: list[dict[str, Any]]) -> str | None:
+    """Return the code of what holds a flag, or None; `cluster` are the ids of the item's duplicate cluster."""
     if not shares:
         return UNKNOWN_OWNER
-    return CONTESTED if is_contested(session, blob_sha256) else None
+    if is_contested(session, item.blob_sha256):
+        return CONTESTED
+    [contested] = are_contested_clusters(session, [Cluster(item.id, cluster)])
+    return CONTESTED_CLUSTER if contested else None
 
 
 def tell_of(flag: Flag) -> dict[str, Any]:
     """Return what a message says of a flag."""
-    return flag.model_dump(include={"check_id", "item_id", "state", "currency", "amount_minor", "held"}) | {"flag_id": flag.id}
+    told = flag.model_dump(include={"check_id", "item_id", "kind", "state", "currency", "amount_minor", "held"})
+    return told | {"flag_id": flag.id}

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from services.output_gate.schemas import Strict, Text
-from shared.ledger.body_fields import Amount, Currency
+from shared.ledger.body_fields import Amount, Currency, MatchKind
 from shared.records.flag_states import STEPS, Role, State, StepName
 
 # What is left to `POST /v1/flags/{id}/steps`; verdicts have a route of their own.
@@ -46,6 +46,14 @@ class FlagOwner(BaseModel):
     amount_minor: int | None = Field(description="In minor units; the amounts sum to exactly the flag's. Null without one.")
 
 
+class OtherOwner(BaseModel):
+    """An owner whom near duplicates of the item name, and no item of its bytes."""
+
+    party_id: str
+    name: str
+    items: list[str] = Field(description="The near duplicates that name them.")
+
+
 class FlagStepAnswer(BaseModel):
     """One step of a flag's history."""
 
@@ -61,12 +69,18 @@ class FlagAnswer(BaseModel):
     id: str
     check_id: str
     item_id: str
+    kind: MatchKind | None = Field(
+        description="In which way the generation shows the item; null in flags before there were kinds."
+    )
     policy: str
     state: State
     held: str | None = Field(description="Code of what keeps the flag from being paid; null where nothing does.")
     currency: str | None
     amount_minor: int | None
     owners: list[FlagOwner]
+    other_owners: list[OtherOwner] = Field(
+        description="Whom near duplicates of the item name beside them: `contested_cluster` holds the flag until a release."
+    )
     raised_at: str
     steps: list[FlagStepAnswer]
     next_steps: list[StepName] = Field(description="What may be done now, by whoever may do it.")

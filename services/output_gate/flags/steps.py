@@ -3,8 +3,8 @@
 Rules, in order:
 
 1. What may follow on what is `shared.records.flag_states`' word; here stands what a step does.
-2. A flag is held by what its `held` says, and by an ownership that came to be contested after it was raised, unless that very
-   contest was released before.
+2. A flag is held by what its `held` says, and by an ownership that came to be contested after it was raised, by equal bytes
+   or by near duplicates of the item, unless that very contest was released before.
 3. A release names the owners as they are presumed by then; where nobody knows any, there is nothing to release to.
 4. Nothing is paid without an amount. A policy that lists reasons for waiving allows no others.
 """
@@ -14,7 +14,8 @@ from typing import Any
 from sqlmodel import Session
 
 from services.output_gate.acts import Actor, log_act
-from services.output_gate.flags.raising import CONTESTED, UNKNOWN_OWNER, presumed_shares, tell_of
+from services.output_gate.flags.holds import cluster_of
+from services.output_gate.flags.raising import CONTESTED, CONTESTED_CLUSTER, UNKNOWN_OWNER, presumed_shares, tell_of
 from services.output_gate.flags.shares import with_amounts
 from services.output_gate.policy.policy import content_of
 from services.output_gate.webhooks.outbox import queue_event
@@ -31,6 +32,7 @@ from shared.ledger.output_bodies import (
     FlagReviewed,
 )
 from shared.records.checks import load_check
+from shared.records.cluster_owners import are_contested_clusters
 from shared.records.flag_states import OPEN, STEPS, Role, State, StepName, next_state
 from shared.records.flags import Flag, FlagStep, lock_flag
 from shared.records.items import is_contested, load_item
@@ -96,9 +98,12 @@ def find_current_hold(session: Session, flag: Flag) -> str | None:
     """Return the code of what holds a flag by now, or None; see rule 2."""
     if flag.state not in OPEN or flag.held is not None:
         return flag.held
-    if flag.contest_released or not is_contested(session, load_item(session, flag.item_id).blob_sha256):
+    if not flag.contest_released and is_contested(session, load_item(session, flag.item_id).blob_sha256):
+        return CONTESTED
+    if flag.cluster_released:
         return None
-    return CONTESTED
+    [contested] = are_contested_clusters(session, [cluster_of(flag, load_check(session, flag.check_id))])
+    return CONTESTED_CLUSTER if contested else None
 
 
 def _change(
@@ -133,6 +138,7 @@ def _release(session: Session, flag: Flag, held: str | None) -> None:
         raise ConflictError("expected an owner of the item to release the flag to, none is presumed yet", code=UNKNOWN_OWNER)
     flag.shares, flag.held = shares, None
     flag.contest_released = flag.contest_released or held == CONTESTED
+    flag.cluster_released = flag.cluster_released or held == CONTESTED_CLUSTER
 
 
 def _verify_waiver(session: Session, flag: Flag, reason: str | None) -> None:

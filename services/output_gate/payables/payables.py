@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel, Field
 from sqlmodel import Session
 
-from services.output_gate.flags.answers import find_holds
+from services.output_gate.flags.holds import find_holds, load_checks_of
 from shared.auth.caller import current_caller
 from shared.auth.sight import own_flags_only
 from shared.clock import format_moment
@@ -92,7 +92,7 @@ def _owing(flags: list[Flag], state: str | None) -> list[Flag]:
 
 def build_payables(session: Session, flags: list[Flag]) -> list[Payable]:
     """Build the rows of flags, in their order."""
-    holds = find_holds(session, flags)
+    holds = find_holds(session, flags, load_checks_of(session, flags))
     parties = load_parties(session, [share["party"] for flag in flags for share in flag.shares])
     rows = []
     for flag in flags:

@@ -8,7 +8,8 @@ Rules, in order:
 2. What was not recorded is not guessed. A check that was undecided because something was missing has no scores; one whose
    calibration is gone has no control; one whose shortlist had another length than the policy asks for was another search. Each
    is listed with its reason.
-3. What people said since (reviews, steps) is not undone: the run compares decisions, not outcomes.
+3. The kind of a match is the one that was recorded with the score of the rule that decides; `unspecified` where there is none.
+4. What people said since (reviews, steps) is not undone: the run compares decisions, not outcomes.
 """
 
 import math
@@ -22,6 +23,8 @@ from sqlmodel import Session, col, select
 from services.output_gate.policy.policy import PolicyContent
 from services.output_gate.policy.schemas import Change, ChangeKind, DryRun, NotDecidable, Verdict
 from shared.errors import NotFoundError
+from shared.ledger.body_fields import MatchKind
+from shared.match_kinds import UNSPECIFIED
 from shared.matching.decision import BORDERLINE, Decision, Judged, decide_by_any
 from shared.matching.null import NullDistribution
 from shared.records.checks import Check
@@ -108,8 +111,8 @@ def _past_checks(session: Session, model_id: str | None) -> Iterator[tuple[Check
 
 def _decide_again(
     session: Session, check: Check, content: PolicyContent, nulls: dict[tuple[str, str], _Nulls]
-) -> tuple[Decision, str | None] | str:
-    """Return the decision and the item that it names, or the code of why there is none."""
+) -> tuple[Decision, str | None, MatchKind] | str:
+    """Return the decision, and the item and the kind of match that it names, or the code of why there is none."""
     result = check.result
     digest = result.get("calibration_sha256")
     if digest is None:
@@ -128,7 +131,8 @@ def _decide_again(
     chosen, decided = decide_by_any(judged, content.flag_bound, content.borderline_bound)
     if decided.score is None:
         return "rule_undefined"
-    return decided, findings[content.deciding_rules[chosen]]["item"]
+    deciding = findings[content.deciding_rules[chosen]]
+    return decided, deciding["item"], deciding.get("kind") or UNSPECIFIED
 
 
 def _load_nulls(session: Session, model_id: str, digest: str, content: PolicyContent) -> _Nulls:
@@ -143,16 +147,17 @@ def _load_nulls(session: Session, model_id: str, digest: str, content: PolicyCon
 
 
 def _compare(
-    check: Check, flag: Flag | None, content: PolicyContent, decided: Decision, item_id: str | None
+    check: Check, flag: Flag | None, content: PolicyContent, decided: Decision, item_id: str | None, kind: MatchKind
 ) -> tuple[str, Change] | None:
     """Return the kind of change and the change, or None where everything stays."""
     before, after = _verdict(check.decision, check.result["reason"]), _verdict(decided.outcome, decided.reason)
     if decided.score is None or decided.p_value is None:
         raise NotFoundError(f"check {check.id}: expected a decision with its figures, got none")
-    owed = content.tariff.amount_for(decided.p_value) if content.tariff and after == "flag" else None
+    owed = content.tariff.amount_for(decided.p_value, kind) if content.tariff and after == "flag" else None
     change = Change(
         check_id=check.id,
         item_id=item_id,
+        kind=kind,
         before=before,
         after=after,
         score=decided.score,

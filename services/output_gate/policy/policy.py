@@ -7,6 +7,9 @@ Rules, in order:
 3. One rule decides, or any of several; then the rates are those of all together, and each rule has an equal share.
 4. A field that came later is optional, and left out of the digest where it is not given: policies on record keep theirs.
 5. Amounts are whole numbers of the currency's minor unit.
+6. A tier of the tariff fits a flag where the p-value is at most its bound, if it has one, and the kind of the match among its
+   kinds, if it names any. Of the tiers that fit, one that names the kind goes before one that names none, then the smaller
+   bound before the larger or none; of equals the one that stands first.
 """
 
 import tomllib
@@ -17,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import CorruptStateError, InputError
-from shared.ledger.body_fields import Amount, Currency
+from shared.ledger.body_fields import Amount, Currency, MatchKind
 from shared.matching.decision import Bound
 from shared.records.policies import Policy
 
@@ -41,10 +44,24 @@ class Borderline(_Part):
 
 
 class Tier(_Part):
-    """Another amount for a flag whose p-value is at most this."""
+    """Another amount for some flags: by the p-value, by the kind of the match, or by both."""
 
-    p_value_at_most: float = Field(gt=0, le=1)
+    p_value_at_most: float | None = Field(default=None, gt=0, le=1, description="For flags whose p-value is at most this.")
+    kinds: tuple[MatchKind, ...] | None = Field(default=None, min_length=1, description="For matches of these kinds.")
     amount_minor: Amount
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if self.p_value_at_most is None and self.kinds is None:
+            raise ValueError("expected p_value_at_most, kinds or both in a tier, got none")
+        if self.kinds is not None and len({*self.kinds}) < len(self.kinds):
+            raise ValueError(f"expected each kind once in a tier, got {list(self.kinds)}")
+        return self
+
+    def fits(self, p_value: float, kind: MatchKind) -> bool:
+        """Say whether a flag falls under this tier."""
+        bound_kept = self.p_value_at_most is None or p_value <= self.p_value_at_most
+        return bound_kept and (self.kinds is None or kind in self.kinds)
 
 
 class Tariff(_Part):
@@ -54,16 +71,18 @@ class Tariff(_Part):
     amount_minor: Amount
     tiers: tuple[Tier, ...] | None = None
 
-    def amount_for(self, p_value: float) -> int:
-        """Return the amount of a flag: of the tier with the smallest bound that its p-value keeps, else the plain one.
+    def amount_for(self, p_value: float, kind: MatchKind) -> int:
+        """Return the amount of a flag: of the tier that rule 6 chooses, the plain one where none fits.
 
-        >>> tiers = (Tier(p_value_at_most=0.001, amount_minor=500),)
+        >>> tiers = (Tier(p_value_at_most=0.001, amount_minor=500), Tier(kinds=("part",), amount_minor=50))
         >>> tariff = Tariff(currency="EUR", amount_minor=100, tiers=tiers)
-        >>> tariff.amount_for(0.001), tariff.amount_for(0.002)
-        (500, 100)
+        >>> tariff.amount_for(0.001, "whole"), tariff.amount_for(0.002, "whole"), tariff.amount_for(0.001, "part")
+        (500, 100, 50)
         """
-        kept = [tier for tier in self.tiers or () if p_value <= tier.p_value_at_most]
-        return min(kept, key=lambda tier: tier.p_value_at_most).amount_minor if kept else self.amount_minor
+        fitting = [tier for tier in self.tiers or () if tier.fits(p_value, kind)]
+        # A bound is at most 1: 2 stands for none.
+        chosen = min(fitting, key=lambda tier: (tier.kinds is None, tier.p_value_at_most or 2.0), default=None)
+        return self.amount_minor if chosen is None else chosen.amount_minor
 
 
 class PolicyContent(_Part):

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from shared.ledger.body_fields import MatchKind
+
 Verdict = Literal["clear", "flag", "borderline", "undecided"]
 
 
@@ -30,6 +32,7 @@ class Change(BaseModel):
 
     check_id: str
     item_id: str | None = Field(description="The item that the tried policy's rule names.")
+    kind: MatchKind = Field(description="Of the match by that rule; `unspecified` in checks before there were kinds.")
     before: Verdict
     after: Verdict
     score: float

@@ -5,9 +5,11 @@ Rules, in order:
 1. A message is delivered when its receiver answers with a status of 200 to 299. Any other answer, a redirect among them, and
    none at all is a failed try. 410 says that the webhook is gone: it gets nothing more.
 2. A receiver may get a message twice, when this process ends between the answer and its record; the id is the same.
-3. The host is resolved once a try, every address is checked, and the connection goes to exactly these; https, or to an allowed
+3. The messages to one webhook are sent one after another, in the order of their events; one that is tried again comes when its
+   time has come, and those behind it do not wait for it. Webhooks do not wait for each other, up to `RECEIVERS_AT_ONCE`.
+4. The host is resolved once a try, every address is checked, and the connection goes to exactly these; https, or to an allowed
    network, where http is taken as well. What a URL may reach is the settings' word, as for every fetch.
-4. What is recorded of a failure is a status or a code: never the answer's text, never a signature.
+5. What is recorded of a failure is a status or a code: never the answer's text, never a signature.
 
 Source: Standard Webhooks specification 1.0.0: "Webhook headers", "Deliverability and reliability" (its retry schedule).
 """
@@ -36,7 +38,9 @@ from shared.workspace import Workspace
 
 # The specification's schedule: immediately, then after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h.
 WAITS = tuple(timedelta(seconds=one) for one in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
-# The specification asks for 15 to 30 seconds; one receiver at a time waits for another.
+# Webhooks that are sent to at the same time: threads that wait for an answer.
+RECEIVERS_AT_ONCE = 16
+# The specification asks for 15 to 30 seconds.
 LIMITS = FetchLimits(max_bytes=2**20, total_seconds=15.0, connect_seconds=5.0, idle_seconds=15.0, max_redirects=0, attempts=1)
 # RFC 9110 section 15.5.11, and the specification: "410 Gone: the sender should disable the endpoint".
 GONE = 410

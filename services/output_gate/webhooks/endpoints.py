@@ -80,7 +80,7 @@ def get_deliveries(
     dependencies=needs("webhooks:write"),
     summary="Send a dead message again",
 )
-def create_retry(request: Request, webhook_id: str, delivery_id: str) -> DeliveryAnswer:
+def create_retry(request: Request, webhook_id: str, delivery_id: str, idempotency_key: Key = None) -> DeliveryAnswer:
     """Queue a message that is dead or overdue, with all its tries before it; any other is a conflict."""
     workspace: Workspace = request.app.state.workspace
-    return redeliver(workspace, webhook_id, delivery_id)
+    return redeliver(workspace, webhook_id, delivery_id, idempotency_key)

@@ -35,6 +35,11 @@ Event = Literal[
 EVENTS: tuple[Event, ...] = get_args(Event)
 
 
+def lane_of(webhook_id: str) -> str:
+    """Return the lane of a webhook's messages: they are sent one after another."""
+    return f"webhook/{webhook_id}"
+
+
 def queue_event(session: Session, event: str, data: Mapping[str, Any], at: datetime) -> None:
     """Queue a message to every webhook that wants this event, in the caller's transaction.
 
@@ -52,4 +57,4 @@ def queue_event(session: Session, event: str, data: Mapping[str, Any], at: datet
             delivery = WebhookDelivery(webhook_id=webhook.id, event=event, payload=payload, created_at=at, next_try_at=at)
             session.add(delivery)
             session.flush()
-            add_job(session, DELIVERY, {"delivery": delivery.id})
+            add_job(session, DELIVERY, {"delivery": delivery.id}, lane_of(webhook.id))

@@ -14,7 +14,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from services.output_gate.webhooks.delivery import verify_webhook_url
-from services.output_gate.webhooks.outbox import DELIVERY
+from services.output_gate.webhooks.outbox import DELIVERY, lane_of
 from services.output_gate.webhooks.schemas import CreatedWebhook, DeliveryAnswer, WebhookAnswer, WebhookRequest
 from services.output_gate.webhooks.signing import create_secret, delete_secret
 from shared.canonical import canonical_json, sha256_hex
@@ -35,8 +35,8 @@ from shared.records.webhooks import (
 )
 from shared.workspace import Workspace
 
-OPERATION = "webhooks.create"
-# A worker looks for what is due twice a second, and a try ends within 15 seconds.
+OPERATION, RETRY = "webhooks.create", "webhooks.retry"
+# A worker looks for what is due twice a second, a try ends within 15 seconds, and the receiver's other messages go before it.
 OVERDUE = timedelta(minutes=5)
 
 
@@ -85,18 +85,29 @@ def delete_webhook(workspace: Workspace, webhook_id: str) -> None:
     delete_secret(workspace.home, webhook_id)
 
 
-def redeliver(workspace: Workspace, webhook_id: str, delivery_id: str) -> DeliveryAnswer:
+def redeliver(workspace: Workspace, webhook_id: str, delivery_id: str, key: str | None = None) -> DeliveryAnswer:
     """Queue a message once more that is dead, or that nobody tries any more.
+
+    Args:
+        workspace: whose message.
+        webhook_id: of which webhook.
+        delivery_id: which message.
+        key: an Idempotency-Key, if the caller gave one; repeated, it queues nothing and gives the message as it is by then.
 
     Raises:
         NotFoundError: no such webhook, or no such message of it.
-        ConflictError: the message was delivered, dropped or will be tried; or the webhook is gone.
+        ConflictError: the message was delivered, dropped or will be tried; the webhook is gone; or the key was used for
+            another message.
     """
+    digest = sha256_hex(canonical_json({"webhook": webhook_id, "delivery": delivery_id}))
     with workspace.writing() as session:
+        queued_before = find_effect(session, RETRY, key, digest)
         webhook = load_webhook(session, webhook_id)
         delivery = lock_delivery(session, delivery_id)
         if delivery.webhook_id != webhook_id:
             raise NotFoundError(f"no message {delivery_id!r} to this webhook", code="delivery_not_found")
+        if queued_before is not None:
+            return _delivery_answer(delivery)
         if webhook.state != "active":
             raise ConflictError(f"webhook {webhook_id} is {webhook.state}; expected an active one", code="webhook_gone")
         if delivery.state != "dead" and not _is_overdue(delivery):
@@ -104,7 +115,8 @@ def redeliver(workspace: Workspace, webhook_id: str, delivery_id: str) -> Delive
         delivery.state, delivery.attempts, delivery.next_try_at = "pending", 0, utc_now()
         session.add(delivery)
         session.flush()
-        add_job(session, DELIVERY, {"delivery": delivery.id})
+        add_job(session, DELIVERY, {"delivery": delivery.id}, lane_of(webhook_id))
+        bind_effect(session, RETRY, key, digest, delivery.id)
     return _delivery_answer(delivery)
 
 

@@ -29,8 +29,10 @@ Floats = NDArray[np.float64]
 _GRAIN, _CONTENT = 30.0, 100.0
 # Rule 4: where SSIM's terms say "the same" rather than "alike".
 _AGREES = 0.8
+# Below it a window shows something else: what is blurred, grained or recompressed stays above (docs/methods/decision.md).
+_CONTRADICTS = 0.5
 # A window counts if three quarters of its 64 positions lie on the item.
-_LEAST_POSITIONS = 48
+_LEAST_POSITIONS, _ALL_POSITIONS = 48, 64
 # Rule 5, in windows, of 15 × 15: a third of the picture, near square or one to two.
 _COVERS = ((8, 9), (9, 8), (6, 12), (12, 6))
 # Rule 5: what remains counts in full from this much content on, a tenth of a full picture's.
@@ -57,6 +59,8 @@ class Evidence:
         turned: rule 7, degrees.
         outside: share of the generation that lies outside the item, 0..1.
         ssim: contrast and structure agreement over all windows after alignment, -1..1; shown, not scored.
+        agreement: rule 1's by the content of both, -1..1; shown, and says the kind of a match (`kinds`).
+        contradicted: share of what is drawn, within the item, in windows that agree by less than a half; likewise.
         map: agreement of each window, (g, k, 15, 15), NaN outside the item; shown.
     """
 
@@ -69,6 +73,8 @@ class Evidence:
     turned: Floats
     outside: Floats
     ssim: Floats
+    agreement: Floats
+    contradicted: Floats
     map: NDArray[np.float32]
 
     def take(self, best: NDArray[np.int64]) -> "Evidence":
@@ -102,6 +108,8 @@ def weigh(cosines: Floats, placements: Floats, blocks: NDArray[np.float32]) -> E
     agreeing = agreement > _AGREES
     information = np.sum(_information(variance, their_variance, covariance) * (agreeing & held), axis=(2, 3))
     share = _mean(agreeing, content)
+    # At the item's border a turned copy shows what it was turned on: only windows that lie within the item contradict it.
+    within = content * (sums[:, :, 0] >= _ALL_POSITIONS)
     moved, turned = _movement(placements)
     return Evidence(
         descriptor=-np.log(1.02 - cosines),
@@ -113,6 +121,8 @@ def weigh(cosines: Floats, placements: Floats, blocks: NDArray[np.float32]) -> E
         turned=turned,
         outside=1 - blocks[:, :, 0].sum(axis=(2, 3), dtype=np.float64) / 64**2,
         ssim=np.sum(agreement * held, axis=(2, 3)) / np.maximum(held.sum(axis=(2, 3)), 1),
+        agreement=_mean(agreement, content),
+        contradicted=_mean(agreement < _CONTRADICTS, within),
         map=np.where(held, agreement, np.nan).astype(np.float32),
     )
 

@@ -235,6 +235,13 @@ def test_what_came_later_may_be_absent_and_fits_when_it_is_there() -> None:
     for wrong in ({"currency": "eur"}, {"amount_minor": -1}, {"amount_minor": 1.5}, {"amount_minor": 2**53}):
         with pytest.raises(InputError, match="entry: "):
             build_entry("flag.raised", at=AT, subject={}, body=later | wrong)
+    lies = {"agreement": 0.97, "contradicted": 0, "recoloured": 0.25, "shown": 1, "turned_degrees": 0.2, "scale": 1.001}
+    kind = {"kind": "recoloured", "kind_figures": lies | {"mirrored": False}}
+    told = build_entry("check.decided", at=AT, subject={"check": "c1"}, body=BODIES["check.decided"] | kind)
+    assert parse_entry(told.canonical_bytes()).body == BODIES["check.decided"] | kind
+    for unknown in ({"kind": "stolen"}, {"kind_figures": lies}, {"kind_figures": kind["kind_figures"] | {"shown": 1.1}}):  # type: ignore[operator]
+        with pytest.raises(InputError, match="entry: "):
+            build_entry("check.decided", at=AT, subject={}, body=BODIES["check.decided"] | unknown)
 
 
 def test_an_entry_that_a_bundle_cannot_hold_is_refused() -> None:

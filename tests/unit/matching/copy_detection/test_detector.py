@@ -106,7 +106,7 @@ def test_weights_of_the_wrong_sign_or_evidence_are_refused() -> None:
 
 
 def test_more_evidence_for_a_copy_never_lowers_the_score() -> None:
-    plain = Evidence(*(np.ones((1, 1)) for _ in range(9)), map=np.zeros((1, 1, 15, 15), np.float32))
+    plain = Evidence(*(np.ones((1, 1)) for _ in range(11)), map=np.zeros((1, 1, 15, 15), np.float32))
     fusion = load_fusion()
     for name, sign in SIGNS.items():
         more = replace(plain, **{name: np.full((1, 1), 1.0 + sign)})

@@ -1,0 +1,136 @@
+"""Whom the near duplicates of an item name as owners, beside whom the item names itself.
+
+Rules, in order:
+
+1. A cluster is what a manifest's duplicates came to when a check was made (`shared.matching.duplicates`); active items of it
+   count, the matched one always.
+2. An owner contests the match where an item with other bytes names them, and no item of the match's own bytes does, in this
+   manifest or anywhere. Equal bytes with different owners are another contest: `shared.records.items.find_contested`.
+3. Whom a file's own metadata names is no contest: nobody registered them. It counts for the match, whose flag names them.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy
+from sqlmodel import Session, col, select
+
+from shared.records.bases import EMBEDDED_BASIS
+from shared.records.insertion import in_chunks, table_of
+from shared.records.items import Item, ItemOwner
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A matched item with the items of its duplicate cluster, by id; the match may be among them."""
+
+    match: str
+    items: Sequence[str]
+
+    @property
+    def has_duplicates(self) -> bool:
+        """Whether there is another item than the match."""
+        return any(item_id != self.match for item_id in self.items)
+
+    @property
+    def ordered(self) -> list[str]:
+        """The match first."""
+        return [self.match, *(item_id for item_id in self.items if item_id != self.match)]
+
+
+@dataclass
+class ClusterOwner:
+    """Somebody whom items of a cluster name.
+
+    Attributes:
+        party_id: who.
+        items: the items that name them, by id.
+        contests: rule 2.
+    """
+
+    party_id: str
+    items: list[str] = field(default_factory=list)
+    contests: bool = False
+
+
+@dataclass(frozen=True)
+class _Named:
+    """That an item names an owner, and whether by more than its own metadata."""
+
+    item_id: str
+    blob_sha256: str
+    party_id: str
+    registered: bool
+
+
+def find_cluster_owners(session: Session, clusters: Sequence[Cluster]) -> list[list[ClusterOwner]]:
+    """Return the owners whom clusters name.
+
+    Args:
+        session: an open transaction.
+        clusters: which.
+
+    Returns:
+        Of each cluster, in their order: the match's own owners first, the others in the order of the cluster's items; nobody
+        where the match has no duplicates.
+    """
+    several = [one for one in clusters if one.has_duplicates]
+    named = _load_named(session, {item_id for one in several for item_id in one.ordered}, {one.match for one in several})
+    blobs = _load_blobs(session, {one.match for one in several})
+    elsewhere = _load_named_by_bytes(session, {*blobs.values()})
+    found = []
+    for cluster in clusters:
+        owners: dict[str, ClusterOwner] = {}
+        if cluster.has_duplicates:
+            blob = blobs[cluster.match]
+            own = elsewhere.get(blob, set()) | {one.party_id for one in named.get(cluster.match, ())}
+            for one in (one for item_id in cluster.ordered for one in named.get(item_id, ())):
+                owner = owners.setdefault(one.party_id, ClusterOwner(one.party_id))
+                if one.item_id not in owner.items:
+                    owner.items.append(one.item_id)
+                if one.registered and one.blob_sha256 != blob and one.party_id not in own:
+                    owner.contests = True
+        found.append(list(owners.values()))
+    return found
+
+
+def are_contested_clusters(session: Session, clusters: Sequence[Cluster]) -> list[bool]:
+    """Say of each cluster whether near duplicates of its match name owners that contest it."""
+    return [any(owner.contests for owner in owners) for owners in find_cluster_owners(session, clusters)]
+
+
+def _load_named(session: Session, item_ids: Collection[str], matches: Collection[str]) -> dict[str, list[_Named]]:
+    """Return what active items, and the matches whatever their state, name, by item id."""
+    item, owner = table_of(Item).c, table_of(ItemOwner).c
+    columns = (item.id, item.blob_sha256, item.state, owner.party_id, owner.basis)
+    query = sqlalchemy.select(*columns).join_from(table_of(Item), table_of(ItemOwner), owner.item_id == item.id)
+    named: dict[str, list[_Named]] = {}
+    for chunk in in_chunks(sorted(item_ids)):
+        for row in session.execute(query.where(item.id.in_(chunk)).order_by(item.id, owner.position)):
+            if row.state == "active" or row.id in matches:
+                one = _Named(row.id, row.blob_sha256, row.party_id, row.basis != EMBEDDED_BASIS)
+                named.setdefault(row.id, []).append(one)
+    return named
+
+
+def _load_blobs(session: Session, item_ids: Collection[str]) -> dict[str, str]:
+    chunks = in_chunks(sorted(item_ids))
+    return {
+        item_id: blob
+        for chunk in chunks
+        for item_id, blob in session.exec(select(Item.id, Item.blob_sha256).where(col(Item.id).in_(chunk)))
+    }
+
+
+def _load_named_by_bytes(session: Session, digests: Collection[str]) -> dict[str, set[str]]:
+    """Return whom active items of these bytes name, wherever they are registered."""
+    named: dict[str, set[str]] = {}
+    for chunk in in_chunks(sorted(digests)):
+        query = (
+            select(Item.blob_sha256, ItemOwner.party_id)
+            .join(ItemOwner, col(ItemOwner.item_id) == col(Item.id))
+            .where(col(Item.blob_sha256).in_(chunk), Item.state == "active")
+        )
+        for digest, party_id in session.exec(query):
+            named.setdefault(digest, set()).add(party_id)
+    return named
