@@ -57,7 +57,7 @@ def test_the_kind_is_in_the_answer_the_log_and_the_flag(client: TestClient, worl
     assert client.get("/v1/completeness").json()["complete"] is True
 
 
-def test_another_rule_than_the_copy_detectors_tells_no_kind(any_workspace: Workspace) -> None:
+def test_of_a_pair_that_was_not_measured_no_kind_is_told(any_workspace: Workspace) -> None:
     world = build_world(any_workspace, policy(rule="ssim"))
     check = world.decided(FLAGGED, kind="whole")
     world.gate.close()

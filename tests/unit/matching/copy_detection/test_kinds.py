@@ -7,7 +7,7 @@ import pytest
 
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.indexed_views import warp_views
-from shared.matching.copy_detection.kinds import KindFigures, classify, measure_kinds
+from shared.matching.copy_detection.kinds import KindFigures, classify, measure_kinds, measure_pair
 from tests.unit.matching.copy_detection.drawings import draw
 
 ITEMS = draw(60)
@@ -60,6 +60,15 @@ def test_the_same_drawing_in_other_colours_is_recoloured(detector: CopyDetector)
     ]
     assert len(kinds) >= 40
     assert np.mean([kind == "recoloured" for kind in kinds]) >= 0.8
+
+
+def test_any_item_can_be_laid_over_a_generation(detector: CopyDetector) -> None:
+    mirrored = np.ascontiguousarray(ITEMS[7][..., ::-1])
+    right, wrong = measure_pair(detector, mirrored, 7), measure_pair(detector, mirrored, 8)
+    assert right is not None
+    assert wrong is not None
+    assert (classify(right), classify(wrong)) == ("transformed", "unspecified")
+    assert right == measure_kinds(mirrored[None], ITEMS, detector.detect(mirrored[None]))[0]
 
 
 def test_of_a_stranger_nothing_is_said(detector: CopyDetector) -> None:
