@@ -26,7 +26,9 @@ def build_flag_answers(session: Session, flags: Sequence[Flag]) -> list[FlagAnsw
     checks = load_checks_of(session, flags)
     holds, steps = find_holds(session, flags, checks), load_steps(session, [flag.id for flag in flags])
     found = find_cluster_owners(session, [cluster_of(flag, checks[flag.check_id]) for flag in flags])
-    contesting = [[owner for owner in owners if owner.contests] for owners in found]
+    # Who is kept to its own flags sees that others contest them, and not who: their items may not be its to see.
+    names_others = current_caller().holds("flags:read")
+    contesting = [[owner for owner in owners if owner.contests and names_others] for owners in found]
     named = [share["party"] for flag in flags for share in flag.shares]
     parties = load_parties(session, [*named, *(one.party_id for owners in contesting for one in owners)])
     return [

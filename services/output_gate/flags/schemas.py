@@ -79,7 +79,8 @@ class FlagAnswer(BaseModel):
     amount_minor: int | None
     owners: list[FlagOwner]
     other_owners: list[OtherOwner] = Field(
-        description="Whom near duplicates of the item name beside them: `contested_cluster` holds the flag until a release."
+        description="Whom near duplicates of the item name beside them: `contested_cluster` holds the flag until a release. "
+        "Left out for callers who see their own flags only."
     )
     raised_at: str
     steps: list[FlagStepAnswer]
