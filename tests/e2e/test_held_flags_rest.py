@@ -8,7 +8,10 @@ from fastapi.testclient import TestClient
 from sqlmodel import select
 
 from services.ingest.lifecycle.erasure import ERASED, erase_party
+from services.output_gate.flags.answers import build_flag_answer
+from shared.auth.caller import Caller, asked_by
 from shared.records.bases import EMBEDDED_BASIS
+from shared.records.flags import load_flag
 from shared.records.items import Item
 from shared.records.parties import Party
 from shared.workspace import Workspace
@@ -141,6 +144,9 @@ def test_a_near_duplicate_contests_as_long_as_it_names_somebody_else(client: Tes
     assert client.get(f"/v1/flags/{flag}").json()["held"] is None
     assert client.post(f"/v1/items/{world.items[0].id}/amendments", json=amended | {"owners": [OWNERS[0]]}).status_code == 201
     assert client.get(f"/v1/flags/{flag}").json()["held"] == "contested_cluster"
+    with world.workspace.reading() as session, asked_by(Caller("k", frozenset({"flags:owner"}), "p")):
+        own = build_flag_answer(session, load_flag(session, flag))
+    assert (own.held, own.other_owners) == ("contested_cluster", [])
     gone = client.post(f"/v1/items/{other.id}/withdrawal", json={"reason": "opt-out"})
     assert gone.status_code == 201, gone.text
     assert client.get(f"/v1/flags/{flag}").json()["held"] is None
