@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.audit.reports.audit_report import format_percent, format_rate
+from services.audit.reports.audit_report import format_metric, format_percent, format_rate
 from services.audit.reports.study_plots import plot_curve, plot_sweep, plot_training
 from services.audit.reports.study_report import build_study_report
 from services.audit.studies.dashboard import dashboard
@@ -59,7 +59,13 @@ def build_page(content: dict[str, Any]) -> str:
     some, data = content["points"][0], content["dataset"]
     void = f"Void audits, in no mean: {', '.join(content['void'])}." if content["void"] else "No audit was void."
     head = ("training pictures", "each seen", "copies, mean (lowest to highest)", "copies of generations, 95 % interval")
-    head += ("held-out taken for copies", "left out as alike, taken for copies", "training pictures copied")
+    head += (
+        "threshold (SSIM)",
+        "above SSIM 0.9",
+        "held-out taken for copies",
+        "left out as alike, taken for copies",
+        "training pictures copied",
+    )
     head += ("quality: distance (floor)", "C_T", "copies by `fused`")
     head += ("copies of own pictures", "of the twin's", "likeness from the same noise (from other noise)")
     paragraphs = (
@@ -105,6 +111,8 @@ def _cells(one: dict[str, Any]) -> list[str]:
         f"{one['updates_per_image']:,.0f} ×",
         f"{format_percent(one['mean_rate'])} ({format_percent(one['lowest_rate'])} to {format_percent(one['highest_rate'])})",
         f"{copies['hits']:,} of {copies['trials']:,}, {format_percent(copies['low'])} to {format_percent(copies['high'])}",
+        " to ".join(dict.fromkeys(format_metric(threshold) for threshold in one["thresholds"])),
+        format_percent(next(share for level, share, _ in one["sweep"] if level == 0.9)),
         format_rate(one["control"]),
         format_rate(one["left_out"]),
         format_percent(one["distinct_share"]),

@@ -30,7 +30,7 @@ from shared.workspace import Workspace
 
 # Fixed levels of SSIM at which shares are shown besides the calibrated threshold.
 SWEEP_LEVELS = (0.7, 0.8, 0.9)
-# C_T is standard normal where generations are as near as held-out pictures: beyond this by chance once in 700 times.
+# Where generations are as near as held-out pictures, C_T is standard normal or narrower: above this at most once in 700 times.
 FAR_ABOVE_ZERO = 3.0
 METRIC_NAMES = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")
 

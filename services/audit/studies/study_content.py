@@ -144,6 +144,7 @@ def build_size(points: Sequence[Mapping[str, Any]], compared: SizeComparison) ->
         "quality": _mean([point["quality"] for point in points]),
         "quality_floor": _mean([point["quality_floor"] for point in points]),
         "data_copying": _mean([point["data_copying"] for point in points]),
+        "thresholds": [min(point["threshold"] for point in points), max(point["threshold"] for point in points)],
         "worst": worst_of(points),
         "sweep": [[row[0][0], *np.mean(row, axis=0)[1:].tolist()] for row in zip(*(p["sweep"] for p in points), strict=True)],
         "rules": {

@@ -25,6 +25,7 @@ def point(slice_root: str, copies: int, control_hits: int) -> dict[str, Any]:
         "kept": [],
         "sweep": [[0.35, copies / 100, 0.0], [0.4, 0.0, 0.0]],
         "rules": {"ssim": {"generations": 0.1, "control": 0.0, "sound": True}},
+        "threshold": 0.5 if slice_root == "a" else 0.75,
         "manifest_root": slice_root,
     }
 
@@ -41,6 +42,7 @@ def test_the_control_of_a_slice_is_counted_once_however_many_models_are_trained_
     assert found["mean_rate"] == pytest.approx(found["copies"]["value"]) == 0.15
     assert found["copies"]["low"] < 0.15 < found["copies"]["high"]
     assert found["left_out"] is None
+    assert found["thresholds"] == [0.5, 0.75]
 
 
 def test_pictures_that_were_left_out_are_counted_with_each_slice() -> None:
