@@ -7,7 +7,7 @@ from rich.table import Column, Table
 
 from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from services.command_workspace import open_home
-from services.console import console
+from services.console import console, show_page
 
 app = typer.Typer(help="Make, list and revoke API keys.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -51,9 +51,7 @@ def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) 
     for one in page.items:
         cells = (one.id, one.name, " ".join(one.scopes), one.party_id, one.state, one.expires_at, one.last_used_at)
         table.add_row(*(cell or "" for cell in cells))
-    console.print(table)
-    if page.next_cursor:
-        console.print(f"more: --cursor {page.next_cursor}")
+    show_page(table, page.next_cursor)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from services.output_gate.reviews import cli as reviews_cli
 from services.output_gate.webhooks import cli as webhooks_cli
 
 app = typer.Typer(
-    cls=in_order("check", "evidence", "review", "flags", "payables", "policy", "seen", "search", "completeness"),
+    cls=in_order("check", "evidence", "review", "flags", "payables", "policy", "webhooks", "seen", "search", "completeness"),
     help="Decide whether a generation may be released.",
     epilog=f"Example: sleeve gate check picture.png --model model-1\n\n{EXIT_STATUS} Some commands have more of them.",
     no_args_is_help=True,

@@ -7,7 +7,7 @@ from rich.table import Column, Table
 
 from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from services.command_workspace import open_home
-from services.console import console
+from services.console import console, show_page
 from shared.match_kinds import MEANINGS
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def list_all(
         table.add_row(
             one.id, one.raised_at, one.kind or "", one.state, one.held or "", _amount(one), owners, ", ".join(one.next_steps)
         )
-    console.print(table)
-    if page.next_cursor:
-        console.print(f"more: --cursor {page.next_cursor}")
+    show_page(table, page.next_cursor)
 
 
 @app.command()

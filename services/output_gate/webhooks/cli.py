@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from services.command_input import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from services.command_workspace import open_home
-from services.console import console
+from services.console import console, show_page
 from shared.errors import ConflictError, InputError
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) 
     for one in page.items:
         counts = ", ".join(f"{count:,} {state}" for state, count in sorted(one.deliveries.items()))
         table.add_row(one.id, one.url, ", ".join(one.events), one.state, one.created_at, counts or "none")
-    console.print(table)
-    if page.next_cursor:
-        console.print(f"more: --cursor {page.next_cursor}")
+    show_page(table, page.next_cursor)
 
 
 @app.command()
