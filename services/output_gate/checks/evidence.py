@@ -167,7 +167,10 @@ def build_results(session: Session, gate: Gate, model: Model, evidence: Sequence
     described = describe_items(session, [item_id for ids in named for item_id in ids])
     index = gate.index.describe(gate.content.neighbours, exact=is_searched_exactly(manifest.size))
     matches = [[described[item_id] for item_id in ids] for ids in named]
-    owners = describe_cluster_owners(session, [Cluster(one.item or "", one.cluster) for one in evidence])
+    # What is clear owes nobody, and is most of what is asked: whom its nearest item's duplicates name is not looked up.
+    asked = [one.cluster if one.decision.outcome != "clear" else () for one in evidence]
+    clusters = [Cluster(one.item or "", cluster) for one, cluster in zip(evidence, asked, strict=True)]
+    owners = describe_cluster_owners(session, clusters)
     return [
         _build_result(gate, manifest, one, items, named_by, index)
         for one, items, named_by in zip(evidence, matches, owners, strict=True)

@@ -100,7 +100,8 @@ class CheckResult(BaseModel):
     )
     cluster: list[str] = Field(default=[], description="Items of the match's duplicate cluster, itself included.")
     cluster_owners: list[ClusterOwner] = Field(
-        default=[], description="Whom the items of that cluster name, the match's owners first; empty without duplicates."
+        default=[],
+        description="Whom the items of that cluster name, the match's owners first; empty without duplicates, or where clear.",
     )
     kind: MatchKind | None = Field(
         default=None,
