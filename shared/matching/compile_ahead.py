@@ -9,6 +9,7 @@ import numpy as np
 
 from shared.matching.best_ssim import best_ssim, pairwise_ssim
 from shared.matching.copy_detection import CopyDetector
+from shared.matching.copy_detection.kinds import measure_kinds
 from shared.matching.exhaustive import find_exhaustive_best
 from shared.matching.tile_distances import tile_distances
 from shared.vision.similarity.suite import measure
@@ -26,7 +27,8 @@ def compile_loops() -> None:
         pairwise_ssim(views, views, shortlists)
         find_exhaustive_best(views, views)
         tile_distances(views, views, shortlists)
-    CopyDetector.build(views).detect(views)
+    detector = CopyDetector.build(views)
+    measure_kinds(views, views, detector.detect(views))
 
 
 if __name__ == "__main__":
