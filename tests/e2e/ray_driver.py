@@ -23,6 +23,7 @@ from services.audit.fan_out import open_match
 from services.audit.sampling.sample_shards import load_samples
 from shared.errors import SleeveError
 from shared.settings import Settings
+from shared.vision.embedding import Embedder
 from shared.vision.embedding.pixels import PixelEmbedder
 from shared.workspace import Workspace, open_workspace
 
@@ -46,6 +47,15 @@ class FailingEmbedder(PixelEmbedder):
         if os.getpid() != DRIVER:
             raise ZeroDivisionError("no such number")
         return super().embed(images)
+
+
+class OwnEmbedder:
+    """The pixel embedder as one that Ray's tasks must not use: what a network is to them."""
+
+    def __init__(self, side_px: int) -> None:
+        self._deadly = DeadlyEmbedder(side_px)
+        self.name, self.dimensions, self.sha256 = self._deadly.name, self._deadly.dimensions, self._deadly.sha256
+        self.embed, self.prepare, self.embed_prepared = self._deadly.embed, self._deadly.prepare, self._deadly.embed_prepared
 
 
 def descendants() -> dict[int, str]:
@@ -96,7 +106,7 @@ def kill_one_worker(killed: list[int]) -> None:
         time.sleep(0.005)
 
 
-def audit(workspace: Workspace, samples: Path, embedder: PixelEmbedder, match: Match) -> dict[str, Any]:
+def audit(workspace: Workspace, samples: Path, embedder: Embedder, match: Match) -> dict[str, Any]:
     """Audit, and tell what came of it."""
     try:
         recorded, _ = audit_model(workspace, "model-a", CONTROL, samples, embedder, NEIGHBOURS, RATE, match=match)
@@ -121,6 +131,7 @@ def main() -> None:
         told["one_killed"] = audit(workspace, samples, PixelEmbedder(16), match)
         killer.join()
         told["killed"] = len(killed)
+        told["embedded_here"] = audit(workspace, samples, OwnEmbedder(16), match)
         told["folder"] = [name.split("--temp-dir=")[1].split()[0] for name in descendants().values() if "--temp-dir=" in name]
     told["left"] = [name for name in descendants().values() if name]
     sys.stdout.write(json.dumps(told) + "\n")

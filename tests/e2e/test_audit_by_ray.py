@@ -77,6 +77,8 @@ def test_what_dies_or_fails_ends_clearly_and_loses_nothing(audited_workspace: Wo
     # One that dies is begun again elsewhere, and the result is the same.
     assert told["killed"] == 1
     assert told["one_killed"] == {"report_sha256": plain[1]}
+    # A network's vectors are made in the main process.
+    assert told["embedded_here"] == {"report_sha256": plain[1]}
     # 127.0.0.1, for IPv4 and as an IPv6 address.
     assert told["listening"]
     assert set(told["listening"]) <= {"0100007F", "0000000000000000FFFF00000100007F"}
