@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime
+from sqlalchemy import BigInteger, ColumnElement, DateTime, distinct, func
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from shared.clock import timestamp, utc_now
@@ -66,6 +66,14 @@ def build_root(leaves: Sequence[Leaf]) -> str:
     True
     """
     return root_of(leaf.hash() for leaf in leaves).hex()
+
+
+def count_shared_images(session: Session, manifest_id: str, other_id: str) -> int:
+    """Return how many images, by their bytes, are in both of two manifests."""
+    joined = select(Item.blob_sha256).join(ManifestItem, col(ManifestItem.item_id) == col(Item.id))
+    blobs = [joined.where(ManifestItem.manifest_id == one) for one in (manifest_id, other_id)]
+    shared = select(func.count(distinct(col(Item.blob_sha256)))).where(*(col(Item.blob_sha256).in_(one) for one in blobs))
+    return int(session.exec(shared).one())
 
 
 def seal_manifest(session: Session, name: str, purpose: Purpose, item_ids: Sequence[str]) -> Manifest:

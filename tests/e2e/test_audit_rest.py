@@ -118,12 +118,12 @@ def test_audit_jobs_are_cancelled_waiting_or_running(client: TestClient) -> None
         assert answer.json()["finished_at"] is not None
         assert client.post(f"{location}/cancel").json() == answer.json()
     # The worker is free again: a job that fails at once says so.
-    broken = client.post("/v1/audits", json=AUDIT | {"control": "small"}).headers["Location"]
+    broken = client.post("/v1/audits", json=AUDIT | {"steps": 10_000}).headers["Location"]
     deadline = time.monotonic() + WAIT_SECONDS
     while (job := client.get(broken).json())["state"] in {"queued", "running"}:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert (job["state"], job["error"]["code"]) == ("failed", "control_overlaps")
+    assert (job["state"], job["error"]["code"]) == ("failed", "sampling_steps")
     assert client.post(f"{broken}/cancel").json()["code"] == "job_finished"
     assert client.get(waiting).json()["done"] == 0
     cancelled = client.get("/v1/jobs", params={"state": "cancelled", "kind": "model.audit"}).json()["items"]
@@ -143,6 +143,7 @@ def test_audit_jobs_are_cancelled_waiting_or_running(client: TestClient) -> None
         ("/v1/models", TRAINING | {"config": {"resolution": 16}}, 422, "invalid_request"),
         ("/v1/audits", AUDIT | {"model": "none"}, 404, "model_not_found"),
         ("/v1/audits", AUDIT | {"control": "none"}, 404, "manifest_not_found"),
+        ("/v1/audits", AUDIT | {"control": "small"}, 422, "control_overlaps"),
         ("/v1/audits", AUDIT | {"rate": 0}, 422, "invalid_request"),
         ("/v1/audits", AUDIT | {"generations": 0}, 422, "invalid_request"),
         ("/v1/audits", AUDIT | {"seed": 2**53}, 422, "invalid_request"),

@@ -18,9 +18,9 @@ from sqlmodel import Session
 
 from services.audit.comparison import Corpus, Match, Matched, build_control_scores, match_against
 from services.audit.controls.outcome import ControlOutcome, failed_checks, passed_rules
+from services.audit.models.recorded_models import verify_disjoint
 from services.audit.models.trained_models import model_recipe
 from services.audit.training_set import SealedSet, build_corpus, load_sealed_set, load_views
-from shared.errors import InputError
 from shared.matching.null import ControlScores
 from shared.records.models import Calibration, Model, find_same_calibration, load_model_record
 from shared.vision.embedding import Embedder
@@ -107,7 +107,8 @@ def measure_slice(
         InputError: the control shares images with the training set.
     """
     training, control = load_sealed_set(workspace, manifest), load_sealed_set(workspace, control_name)
-    _check_disjoint(training, control)
+    with workspace.reading() as session:
+        verify_disjoint(session, training.manifest, control.manifest)
     corpus = build_corpus(workspace, training, recipe, embedder)
     matched = match(corpus, load_views(workspace, control, recipe), embedder, neighbours)
     pipeline = build_pipeline(training, control, recipe, embedder, neighbours) | {"copies": corpus.detector.digests}
@@ -125,16 +126,6 @@ def calibrate_by(workspace: Workspace, model: Model, measured: MeasuredSlice) ->
         measured.control_matched,
         measured.scores,
     )
-
-
-def _check_disjoint(training: SealedSet, control: SealedSet) -> None:
-    shared_blobs = set(training.blobs) & set(control.blobs)
-    if shared_blobs:
-        raise InputError(
-            f"a control must share no image with the training set; {control.manifest.name!r} and "
-            f"{training.manifest.name!r} share {len(shared_blobs)}",
-            code="control_overlaps",
-        )
 
 
 def build_pipeline(

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
-from services.audit.models.recorded_models import find_same_model, verify_for_training
+from services.audit.models.recorded_models import find_same_model, verify_disjoint, verify_for_training
 from services.audit.studies.study_config import StudyConfig
 from services.audit.training.training_config import TrainingConfig
 from shared.errors import NotFoundError
@@ -73,13 +73,14 @@ def verify_training(session: Session, asked: TrainingRequest) -> None:
 
 
 def verify_audit(session: Session, asked: AuditRequest) -> None:
-    """Check that model and control of an audit are there.
+    """Check that model and control of an audit are there and go together, before anything is drawn.
 
     Raises:
-        NotFoundError: one of them is not.
+        NotFoundError: one of them is not there.
+        InputError: the control holds images that the model was trained on.
     """
-    load_model_record(session, asked.model)
-    load_manifest(session, asked.control)
+    model, control = load_model_record(session, asked.model), load_manifest(session, asked.control)
+    verify_disjoint(session, load_manifest(session, model.manifest_id), control)
 
 
 def verify_study(session: Session, asked: StudyConfig) -> None:

@@ -13,7 +13,7 @@ from shared.errors import ConflictError, InputError
 from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
-from shared.records.manifests import Manifest
+from shared.records.manifests import Manifest, count_shared_images
 from shared.records.models import Model, find_model
 
 
@@ -27,6 +27,21 @@ def verify_for_training(manifest: Manifest) -> None:
         raise InputError(
             f"expected a manifest sealed for training, got {manifest.name!r} sealed for {manifest.purpose}",
             code="manifest_purpose",
+        )
+
+
+def verify_disjoint(session: Session, training: Manifest, control: Manifest) -> None:
+    """Check that a control holds no image of a training set.
+
+    Raises:
+        InputError: they share images, by their bytes.
+    """
+    shared_images = count_shared_images(session, training.id, control.id)
+    if shared_images:
+        raise InputError(
+            f"a control must share no image with the training set; {control.name!r} and {training.name!r} share "
+            f"{shared_images}",
+            code="control_overlaps",
         )
 
 
