@@ -15,6 +15,7 @@ Rules, in order:
 import importlib
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -38,6 +39,7 @@ Vectors = NDArray[np.float32]
 
 # Pictures of the smallest part that is worth a task.
 LEAST_PICTURES = 16
+CONNECT_SECONDS = 10
 # Of a local Ray. By default it takes the address by which other machines reach this one, unless it believes that there can be
 # no other; it reads this once, when it is imported. The token keeps other users of this machine out.
 LOCAL_SETTINGS = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
@@ -132,11 +134,19 @@ def _start(ray: Any, started: ExitStack) -> None:
     """Start Ray on this machine, or join the cluster that is named; `started` undoes it."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address := os.environ.get("RAY_ADDRESS"):
+        _try_to_connect(address)
         ray.init(address, **quiet)
     else:
         folder = started.enter_context(tempfile.TemporaryDirectory(prefix="sleeve-ray-", ignore_cleanup_errors=True))
         ray.init("local", num_cpus=usable_cores(), include_dashboard=False, _temp_dir=folder, **quiet)
     started.callback(ray.shutdown)
+
+
+def _try_to_connect(address: str) -> None:
+    """Raise OSError where nothing answers at host:port; Ray itself would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _in_memory(corpus: Corpus) -> Corpus:

@@ -36,8 +36,8 @@ main()
 """
 
 
-def run(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
-    settings = {"SLEEVE_HOME": str(workspace.home), "SLEEVE_EMBEDDER": "pixels:16"}
+def run(workspace: Workspace, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    settings = {"SLEEVE_HOME": str(workspace.home), "SLEEVE_EMBEDDER": "pixels:16", **more}
     return subprocess.run(
         [sys.executable, *arguments], env=os.environ | settings, capture_output=True, text=True, check=False, timeout=240
     )
@@ -85,6 +85,16 @@ def test_what_dies_or_fails_ends_clearly_and_loses_nothing(audited_workspace: Wo
     assert told["left"] == []
     assert told["folder"]
     assert not any(Path(folder).exists() for folder in told["folder"])
+
+
+@needs_ray
+def test_a_cluster_that_does_not_answer_is_told_at_once(audited_workspace: Workspace) -> None:
+    drawn = ("--count", str(GENERATIONS), "--steps", str(STEPS))
+    command = ("-c", RUN, "audit", "run", "model-a", "--control", "small-control", *drawn, "--ray")
+    done = run(audited_workspace, *command, RAY_ADDRESS="127.0.0.1:9")
+    assert done.returncode not in {0, 5}
+    assert "Ray failed" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(INSTALLED, reason="Ray is installed")
