@@ -231,12 +231,13 @@ def known_sampler(name: str) -> "Sampler":
 
 def _show_audit(workspace: "Workspace", audit: "Audit", content: dict[str, Any], samples: Path, report: Path | None) -> None:
     """Write an audit's report, print what was found and where it is, and end with status 5 where it is void."""
-    from services.audit.reports.audit_report import write_report
+    from services.audit.reports.audit_report import format_percent, write_report
 
     copies, checked, folder = content["copies"], content["control_rate"], workspace.home / audit.folder
+    share, low, high = map(format_percent, (copies["value"], copies["low"], copies["high"]))
     console.print(
         f"{content['model']['name']}: {copies['hits']} of {copies['trials']} {content['unit']} are copies "
-        f"({copies['value']:.1%}, 95 % interval {copies['low']:.1%} to {copies['high']:.1%}); "
+        f"({share}, 95 % interval {low} to {high}); "
         f"{len(content['distinct_items_copied'])} distinct items; held-out images {checked['hits']} of {checked['trials']}",
         soft_wrap=True,
     )
@@ -266,6 +267,7 @@ def study(
     Exit status 5 where a control came out wrong and an audit is void.
     """
     from services.audit.fan_out import open_match
+    from services.audit.reports.audit_report import format_percent
     from services.audit.reports.study_report import build_study_report
     from services.audit.studies.dashboard import dashboard
     from services.audit.studies.study import run_study
@@ -279,9 +281,12 @@ def study(
     with open_match(by_ray=ray) as match, dashboard(console, planned) as on_progress:
         finished = run_study(workspace, planned, on_progress, match)
     for one in finished.content["sizes"]:
+        mean, low, high, held_out = map(
+            format_percent, (one["mean_rate"], one["lowest_rate"], one["highest_rate"], one["control"]["value"])
+        )
         console.print(
-            f"{one['size']:,} pictures, {one['models']} models: {one['mean_rate']:.1%} of generations are copies "
-            f"({one['lowest_rate']:.1%} to {one['highest_rate']:.1%}); held-out images {one['control']['value']:.2%}",
+            f"{one['size']:,} pictures, {one['models']} models: {mean} of generations are copies ({low} to {high}); "
+            f"held-out images {held_out}",
             soft_wrap=True,
         )
     if finished.content["sizes"]:

@@ -16,6 +16,7 @@ Rules, in order:
 Source: Ho et al. 2020 (arXiv:2006.11239) for the model, huggingface/diffusers for the layout.
 """
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -109,10 +110,16 @@ def weights_sha256(folder: Path) -> str:
         NotFoundError: the folder has no weights.
         InputError: its weights are not safetensors.
     """
-    digests = {path.name: sha256_hex(path.read_bytes()) for path in weight_files(folder)}
+    digests = {path.name: _file_sha256(path) for path in weight_files(folder)}
     if len(digests) == 1:
         return next(iter(digests.values()))
     return sha256_hex(canonical_json(digests))
+
+
+def _file_sha256(path: Path) -> str:
+    # Read in parts: weights may be larger than memory.
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify_weights(folder: Path, expected: str) -> None:
