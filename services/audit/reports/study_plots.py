@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from services.audit.reports.accessible_svg import CONTROL_INK, GENERATION_INK, RULE_INK, styled, to_svg
+from services.audit.reports.audit_report import format_percent
 
 # Shapes of the twins' points; points are moved aside by this share of a slice size, so that they do not lie on each other.
 TWIN_MARKERS = {"a": "o", "b": "^"}
@@ -41,12 +42,16 @@ def plot_curve(content: dict[str, Any]) -> str:
         axes.set_ylabel("% taken for copies")
         axes.set_ylim(-3, 103)
         axes.legend(frameon=False, fontsize=8)
-        description = "; ".join(
-            f"{one['size']} pictures: mean {100 * one['mean_rate']:.1f} % of generations, {100 * one['lowest_rate']:.1f} to "
-            f"{100 * one['highest_rate']:.1f} % over {one['models']} models, held-out {100 * one['control']['value']:.2f} %"
-            for one in sizes
-        )
+        description = "; ".join(map(_describe_size, sizes))
         return to_svg(figure, "curve", "Share of generations that are copies, by number of training pictures", description)
+
+
+def _describe_size(one: dict[str, Any]) -> str:
+    mean, low, high = (format_percent(one[name]) for name in ("mean_rate", "lowest_rate", "highest_rate"))
+    held_out = format_percent(one["control"]["value"])
+    return (
+        f"{one['size']} pictures: mean {mean} of generations, {low} to {high} over {one['models']} models, held-out {held_out}"
+    )
 
 
 def _draw_models(axes: Any, own: Sequence[dict[str, Any]], twin: str, marker: str) -> None:
@@ -106,7 +111,9 @@ def plot_sweep(content: dict[str, Any]) -> str:
 
 def _at_levels(sweep: Sequence[Sequence[float]]) -> str:
     shown = [one for one in sweep if round(one[0], 2) in {0.5, 0.7, 0.9}]
-    return ", ".join(f"above {level:.1f} {100 * one:.0f} % (held-out {100 * control:.0f} %)" for level, one, control in shown)
+    return ", ".join(
+        f"above {level:.1f} {format_percent(one)} (held-out {format_percent(control)})" for level, one, control in shown
+    )
 
 
 def plot_training(content: dict[str, Any]) -> str:
@@ -133,7 +140,8 @@ def plot_training(content: dict[str, Any]) -> str:
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=8, title="training pictures", loc="center left", bbox_to_anchor=(1, 0.5))
         description = "; ".join(
-            f"{size} pictures: " + ", ".join(f"{100 * rate:.0f} % after {at}" for at, rate in zip(updates, rates, strict=True))
+            f"{size} pictures: "
+            + ", ".join(f"{format_percent(rate)} after {at}" for at, rate in zip(updates, rates, strict=True))
             for size, rates in lines.items()
         )
         return to_svg(figure, "training", "Share of copies in the course of training", description)
