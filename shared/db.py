@@ -86,6 +86,22 @@ def reading(engine: Engine) -> Engine:
     return engine.execution_options(sqlite_deferred=True)
 
 
+def looking_up(engine: Engine, connections: int) -> Engine:
+    """Return an engine for look-ups of one statement each, with connections of its own: no look-up waits for other work's.
+
+    On PostgreSQL, where every round trip counts, they begin no transaction and are not tried before they are used: one that
+    was lost is found when it is used, by an error with `connection_invalidated`, and the next one is fresh. They are closed
+    with the engine's own.
+    """
+    if engine.dialect.name == "sqlite":
+        ours = _open_sqlite(engine.url.render_as_string(hide_password=False), engine.url.database)
+    else:
+        url, size = engine.url, connections
+        ours = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=size, max_overflow=0, pool_reset_on_return=None)
+    event.listen(engine, "engine_disposed", lambda _engine: ours.dispose())
+    return reading(ours)
+
+
 def alembic_config(url: str) -> Config:
     """Build the Alembic configuration that points at the migrations shipped with this package."""
     folder = Path(deploy.migrations.__file__).parent

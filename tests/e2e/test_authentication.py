@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from services.keys.service import revoke_key
 from services.output_gate.gate import open_gate
@@ -19,8 +20,10 @@ from shared.auth.key_text import new_key_text
 from shared.auth.scopes import SCOPES, with_included
 from shared.clock import utc_now
 from shared.records.api_keys import ApiKey
-from shared.workspace import Workspace
+from shared.settings import Settings
+from shared.workspace import Workspace, open_workspace
 from tests.keys import bearer, keyed_client, make_key
+from tests.postgres import new_database
 
 ROUTES = [route for route in declared_routes(build_api()) if route.path not in DESCRIPTION_PATHS]
 PROTECTED = [route for route in ROUTES if route.access is not None and not route.access.public]
@@ -172,6 +175,28 @@ def test_another_callers_idempotency_key_is_another_one(client: TestClient, any_
     assert (again.json()["key"], second.json()["key"] is None) == (None, False)
     other = client.post("/v1/keys", json=body | {"name": "x"}, headers=bearer(keys[0]) | {"Idempotency-Key": "same"})
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+
+
+@pytest.mark.postgres
+def test_a_database_that_was_restarted_is_asked_again(postgres_cluster: str, tmp_path: Path) -> None:
+    with new_database(postgres_cluster) as url:
+        workspace = open_workspace(Settings(home=tmp_path / "home", database_url=url))
+        key = make_key(workspace, "items:read")
+        with keyed_client(workspace, open_gate(workspace)) as client:
+            assert client.get("/v1/items", headers=bearer(key)).status_code == 200
+            with workspace.engine.connect() as connection:
+                others = "datname = current_database() AND pid <> pg_backend_pid()"
+                connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+            assert client.get("/v1/items", headers=bearer(key)).status_code == 200
+        workspace.engine.dispose()
+
+
+def test_a_database_that_is_down_lets_nobody_in(client: TestClient, any_workspace: Workspace) -> None:
+    key = make_key(any_workspace, "items:read")
+    with any_workspace.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE api_key RENAME TO elsewhere"))
+    answer = client.get("/v1/items", headers=bearer(key))
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
 def test_the_use_of_a_key_is_noted_once_an_hour(client: TestClient, any_workspace: Workspace) -> None:
