@@ -1,7 +1,9 @@
 """AuthPct: the share of generations that are farther from their nearest training picture than that one is from its own.
 
 A generation is *authentic* where another training picture is nearer to its nearest training picture than it is itself. 100
-% says that no generation sits on top of a training picture; it does not say that the generations are good.
+% says that no generation sits on top of a training picture; it does not say that the generations are good. Training pictures
+that are duplicates have no distance to each other, so that whatever is near them counts as authentic: a share from a set with
+duplicates is too high.
 
 Source: Alaa et al. 2022, "How Faithful is your Synthetic Data?", as computed in dgm-eval (Stein et al. 2023).
 """
