@@ -10,6 +10,7 @@ from services.output_gate.gate import Gate
 from services.output_gate.nearest.endpoints import router as nearest_router
 from services.output_gate.operation.endpoints import router as operation_router
 from services.output_gate.operation.metrics import GateCollector
+from services.output_gate.operation.recent_readiness import RecentReadiness
 from services.output_gate.payables.endpoints import router as payables_router
 from services.output_gate.policy.endpoints import router as policies_router
 from services.output_gate.registry.endpoints import router as registry_router
@@ -40,6 +41,7 @@ def add_output_gate(app: FastAPI) -> None:
 def open_output_gate(app: FastAPI, gate: Gate) -> None:
     """Give the routes the gate that they speak for, and what they keep between requests."""
     app.state.gate = gate
+    app.state.recent_readiness = RecentReadiness(gate)
     app.state.completeness = CompletenessCount(gate.workspace)
     app.state.output_search = OutputSearch(gate.workspace)
     app.state.metrics = GateCollector(gate, app.state.completeness)

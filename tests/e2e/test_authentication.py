@@ -1,6 +1,8 @@
 """No one gets in: every route against every kind of key, on both databases, and what is told to who stays out."""
 
+import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +12,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import text, update
+from sqlmodel import select
 
 from services.keys.service import revoke_key
 from services.output_gate.gate import open_gate
+from services.output_gate.operation.recent_readiness import RecentReadiness
 from services.serve import build_api
 from shared.auth import failures
 from shared.auth.access import DESCRIPTION_PATHS, DeclaredRoute, declared_routes
@@ -20,8 +24,10 @@ from shared.auth.key_text import new_key_text
 from shared.auth.scopes import SCOPES, with_included
 from shared.clock import utc_now
 from shared.records.api_keys import ApiKey
+from shared.records.idempotency import IdempotencyKey
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
+from tests.factories import png, registration
 from tests.keys import bearer, keyed_client, make_key
 from tests.postgres import new_database
 
@@ -107,6 +113,18 @@ def test_readiness_names_its_dependencies_to_who_may_see_metrics(client: TestCli
     assert len(detailed.json()["dependencies"]) > 4
 
 
+def test_anyones_readiness_is_measured_once_a_second(any_workspace: Workspace) -> None:
+    gate, now = open_gate(any_workspace), 1000.0
+    recent = RecentReadiness(gate, lambda: now)
+    first = recent.read()
+    now += 0.9
+    assert recent.read() is first
+    now += 0.1
+    assert recent.read() is not first
+    assert first.dependencies == []
+    gate.close()
+
+
 def test_a_revoked_key_is_refused_with_the_next_request_everywhere(client: TestClient, any_workspace: Workspace) -> None:
     key = make_key(any_workspace, "items:read")
     assert client.get("/v1/items", headers=bearer(key)).status_code == 200
@@ -178,6 +196,19 @@ def test_another_callers_idempotency_key_is_another_one(client: TestClient, any_
 
 
 @pytest.mark.postgres
+def test_a_stream_belongs_to_its_caller_too(client: TestClient, any_workspace: Workspace) -> None:
+    # Its rows are registered on a thread of its own.
+    callers = [make_key(any_workspace, "items:write") for _ in range(2)]
+    for number, key in enumerate(callers):
+        row = registration(f"{number}.png").model_dump(mode="json") | {"image": b64encode(png(number)).decode()}
+        headers = bearer(key) | {"Idempotency-Key": "same", "Content-Type": "application/jsonl"}
+        answer = client.post("/v1/items/batch", content=json.dumps(row), headers=headers)
+        assert json.loads(answer.text.splitlines()[0])["state"] == "registered", answer.text
+    with any_workspace.reading() as session:
+        bound = session.exec(select(IdempotencyKey.caller).where(IdempotencyKey.key == "same")).all()
+    assert set(bound) == {key.split("_")[1] for key in callers}
+
+
 def test_a_database_that_was_restarted_is_asked_again(postgres_cluster: str, tmp_path: Path) -> None:
     with new_database(postgres_cluster) as url:
         workspace = open_workspace(Settings(home=tmp_path / "home", database_url=url))

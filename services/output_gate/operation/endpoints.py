@@ -6,6 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.output_gate.operation.metrics import render_metrics
 from services.output_gate.operation.readiness import ReadinessAnswer, measure_readiness
+from services.output_gate.operation.recent_readiness import RecentReadiness
 from shared.auth.access import PUBLIC, needs
 from shared.auth.caller import current_caller
 from shared.errors import UnavailableError
@@ -25,17 +26,20 @@ def get_readiness(request: Request) -> Response:
     """Answer 200 where database, log, index, embedder, blobs and policy are ready, else 503 with the reasons.
 
     The problem then has the member `dependencies` as well, as it is answered with 200. They are named to who may see metrics;
-    anyone else learns whether the gate is ready. A gate that is not ready answers checks all the same: undecided, or 503 where
-    nothing can be recorded; never clear.
+    anyone else learns whether the gate is ready, as measured within the last second. A gate that is not ready answers checks
+    all the same: undecided, or 503 where nothing can be recorded; never clear.
     """
-    answer = measure_readiness(request.app.state.gate)
-    shown = answer if current_caller().holds("metrics:read") else answer.model_copy(update={"dependencies": []})
+    if current_caller().holds("metrics:read"):
+        answer = measure_readiness(request.app.state.gate)
+    else:
+        recent: RecentReadiness = request.app.state.recent_readiness
+        answer = recent.read()
     headers = {"Cache-Control": "no-store"}
     if answer.ready:
-        return JSONResponse(shown.model_dump(), headers=headers)
-    reasons = "; ".join(f"{one.name}: {one.reason}" for one in shown.dependencies if not one.ready)
+        return JSONResponse(answer.model_dump(), headers=headers)
+    reasons = "; ".join(f"{one.name}: {one.reason}" for one in answer.dependencies if not one.ready)
     problem = describe_error(UnavailableError(reasons or "the gate is not ready", code="not_ready"))
-    return JSONResponse(problem | shown.model_dump(), status_code=503, media_type=MEDIA_TYPE, headers=headers)
+    return JSONResponse(problem | answer.model_dump(), status_code=503, media_type=MEDIA_TYPE, headers=headers)
 
 
 @router.get(
