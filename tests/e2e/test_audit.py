@@ -1,6 +1,7 @@
 """The audit from end to end on a small real model: figures that add up, a log that proves them, runs that repeat."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from services.audit.audits.audit import audit_model
 from services.audit.models.trained_models import train_model
 from services.audit.reports.audit_report import write_report
+from services.audit.sampling.sample_shards import begin_shards, load_samples, save_shard
 from services.audit.sampling.samples import sample_model
 from services.audit.training_set import load_sealed_set
 from shared.canonical import sha256_hex
@@ -15,7 +17,7 @@ from shared.errors import ConflictError, CorruptStateError, InputError, NotFound
 from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.items import load_item
 from shared.records.manifests import seal_manifest
-from shared.records.models import load_model_record
+from shared.records.models import list_audits, load_model_record
 from shared.vision.embedding.pixels import PixelEmbedder
 from shared.workspace import Workspace
 from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, Audited, save_copycat
@@ -169,3 +171,20 @@ def test_a_model_that_was_configured_otherwise_since_is_not_sampled(
         sample_model(audited_workspace, "model-a", GENERATIONS, 900, STEPS)
     assert caught.value.code == "model_configuration_changed"
     assert not list((audited_workspace.home / "samples" / "model-a").glob("*-seed-900-*"))
+
+
+def test_a_report_shows_no_other_generations_than_those_that_were_judged(
+    audited_workspace: Workspace, audited: Audited, tmp_path: Path
+) -> None:
+    """Shards exchanged together with the file that names their digests: nothing in the folder contradicts it."""
+    folder = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
+    samples = load_samples(folder)
+    assert audited.content["samples_sha256"] == samples.sha256
+    shutil.rmtree(folder)
+    digests = begin_shards(folder, samples.settings)
+    save_shard(folder, samples.settings, digests, 255 - samples.images, samples.seeds)
+    with audited_workspace.reading() as session:
+        [audit] = list_audits(session, load_model_record(session, "model-a").id)
+    with pytest.raises(CorruptStateError) as caught:
+        write_report(audited_workspace, [(audit, audited.content, folder)], tmp_path / "report.html")
+    assert caught.value.code == "samples_changed"

@@ -58,6 +58,7 @@ def build_audit(
         "unit": attack.unit,
         "extraction": attack.details or None,
         "sampling": attack.samples.settings,
+        "samples_sha256": attack.samples.sha256,
         "pipeline": dict(calibrated.scores.pipeline),
         "calibration_sha256": calibrated.scores.sha256,
         "requested_rate": rate,

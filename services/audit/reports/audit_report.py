@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from services.audit.reports.gallery import GalleryRow, build_gallery, text_uri
 from services.audit.reports.plots import median_ssim, plot_distributions
+from services.audit.sampling.recorded_samples import verify_judged
 from services.audit.sampling.sample_shards import load_samples
 from shared.code_version import package_versions
 from shared.files import save_atomically
@@ -85,7 +86,9 @@ def build_report(
 
 
 def _section(workspace: Workspace, audit: Audit, content: dict[str, Any], folder: Path) -> dict[str, Any]:
-    rows: list[GalleryRow] = build_gallery(workspace, content, load_samples(folder).images)
+    samples = load_samples(folder)
+    verify_judged(samples, content)
+    rows: list[GalleryRow] = build_gallery(workspace, content, samples.images)
     return {
         "content": content,
         "rows": rows,

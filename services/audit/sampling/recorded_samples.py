@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from services.audit.sampling.sample_shards import Samples, load_samples, load_settings, samples_folder
-from shared.errors import NotFoundError
+from shared.errors import CorruptStateError, NotFoundError
 from shared.workspace import Workspace
 
 
@@ -30,6 +30,24 @@ def load_judged_samples(workspace: Workspace, audit: dict[str, Any]) -> Samples:
 
     Raises:
         NotFoundError: these very generations are not kept.
-        CorruptStateError: a shard of them is damaged.
+        CorruptStateError: they were changed since, or a shard of them is damaged.
     """
-    return load_samples(judged_samples_folder(workspace, audit))
+    samples = load_samples(judged_samples_folder(workspace, audit))
+    verify_judged(samples, audit)
+    return samples
+
+
+def verify_judged(samples: Samples, audit: dict[str, Any]) -> None:
+    """Check that generations are those that an audit judged: their shards' digests stand in a file that the log does not know.
+
+    Raises:
+        CorruptStateError: they are others.
+    """
+    # Audits of before the digest was written down name none.
+    expected = audit.get("samples_sha256", samples.sha256)
+    if samples.sha256 != expected:
+        raise CorruptStateError(
+            f"the generations of {audit['model']['name']!r} are not those that were judged: expected {expected}, "
+            f"got {samples.sha256}",
+            code="samples_changed",
+        )

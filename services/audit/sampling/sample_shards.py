@@ -35,12 +35,13 @@ class Samples:
     """Generations of one model.
 
     `images` are uint8 (count, C, H, W), `seeds` int64 (count,): image i was made from `seeds[i]` alone.
-    `settings` says how, in JSON values.
+    `settings` says how, in JSON values; `sha256` is the digest of the list of the shards' digests.
     """
 
     images: Pixels
     seeds: Seeds
     settings: dict[str, Any]
+    sha256: str
 
     @property
     def weights_sha256(self) -> str:
@@ -141,7 +142,7 @@ def load_samples(folder: Path) -> Samples:
         )
     shards = [_read_shard(folder, number, digest) for number, digest in enumerate(digests)]
     images, seeds = (np.concatenate(parts) for parts in zip(*shards, strict=True))
-    return Samples(images, seeds, settings)
+    return Samples(images, seeds, settings, sha256_hex(canonical_json(digests)))
 
 
 def is_finished(folder: Path) -> bool:
