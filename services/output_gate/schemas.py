@@ -2,12 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import Header
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 # PostgreSQL has no text with a zero character (manual, section 8.3).
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 
 class Strict(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from services.audit.audits.recorded_audits import (
@@ -15,6 +15,7 @@ from services.audit.audits.recorded_audits import (
 from services.audit.long_work.requests import AUDIT, AuditRequest, verify_audit
 from services.audit.reports.recorded_reports import build_recorded_report
 from shared.auth.access import needs
+from shared.idempotency_header import Key
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
@@ -22,7 +23,6 @@ from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/audits", tags=["audits"], responses=PROBLEM_RESPONSES)
 
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 # The page carries its own style, pictures and files to download, runs nothing, and belongs to no other page
 # (Content Security Policy Level 3). Receipts are links to `data:`, followed as downloads.

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from services.audit.long_work.requests import TRAINING, TrainingRequest, verify_training
 from shared.auth.access import needs
 from shared.clock import format_moment
+from shared.idempotency_header import Key
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.paging import Page, decode_cursor, encode_cursor
 from shared.problems import PROBLEM_RESPONSES
@@ -16,8 +17,6 @@ from shared.records.models import Model, list_audits, list_models, load_model_re
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/models", tags=["models"], responses=PROBLEM_RESPONSES)
-
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 
 class ModelSummary(BaseModel):

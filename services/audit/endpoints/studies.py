@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from services.audit.endpoints.audits import HTML_ANSWER, JSON_ANSWER, REPORT_HEADERS
@@ -11,6 +11,7 @@ from services.audit.reports.recorded_reports import build_recorded_study_report
 from services.audit.studies.recorded_studies import StudySummary, load_study_content, load_study_json, page_of_studies
 from services.audit.studies.study_config import StudyConfig
 from shared.auth.access import needs
+from shared.idempotency_header import Key
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
@@ -18,8 +19,6 @@ from shared.records.studies import load_study
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"], responses=PROBLEM_RESPONSES)
-
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 
 @router.get("", dependencies=needs("audits:read"), summary="List studies")

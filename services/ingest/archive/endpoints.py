@@ -10,6 +10,7 @@ from services.ingest.archive.states import ArchivalLinkAnswer, ArchiveStates, bu
 from services.ingest.registration.seen import NEEDS_SIGHT
 from shared.auth.access import needs
 from shared.conditional import ConditionalRoute
+from shared.idempotency_header import Key
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.problems import PROBLEM_RESPONSES
 from shared.records.items import load_item
@@ -17,7 +18,6 @@ from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1", tags=["archive"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
 
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 _HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
 

@@ -1,9 +1,8 @@
 """Searches for an owner over REST: for one item, or one search for many."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from services.ingest.diligence.answers import build_item_diligence, build_search_answer
 from services.ingest.diligence.schemas import ItemDiligence, OwnerSearch, OwnerSearchAnswer, OwnerSearchOfMany
@@ -12,6 +11,7 @@ from services.ingest.registration.seen import NEEDS_SIGHT
 from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute
+from shared.idempotency_header import Key
 from shared.problems import PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect
 from shared.workspace import Workspace
@@ -19,7 +19,6 @@ from shared.workspace import Workspace
 router = APIRouter(prefix="/v1", tags=["diligence"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
 
 OPERATION = "diligence.search"
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 
 @router.post(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import Session
 
@@ -17,6 +17,7 @@ from services.ingest.registration.seen import NEEDS_SIGHT
 from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition
+from shared.idempotency_header import Key
 from shared.paging import Page
 from shared.problems import CONDITION_FAILED, PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect
@@ -26,7 +27,6 @@ from shared.workspace import Workspace
 router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
 
 Change = TypeVar("Change", bound=BaseModel)
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 
 @router.get("", dependencies=needs("items:read", "items:own"), summary="List items")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from services.ingest.manifests.schemas import LeafAnswer, ManifestAnswer, ManifestSummary, SealRequest
 from services.ingest.manifests.service import (
@@ -15,6 +15,7 @@ from services.ingest.manifests.service import (
 )
 from shared.auth.access import PUBLIC, needs
 from shared.conditional import ConditionalRoute
+from shared.idempotency_header import Key
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
 from shared.records.manifest_proofs import DigestProof
@@ -33,7 +34,7 @@ def create_manifest(
     request: Request,
     response: Response,
     body: SealRequest,
-    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+    idempotency_key: Key = None,
 ) -> ManifestAnswer:
     """Seal a set of items under one Merkle root and log it. Sealing the same set under the same name again changes nothing."""
     workspace: Workspace = request.app.state.workspace

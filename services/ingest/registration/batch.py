@@ -20,9 +20,9 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from services.ingest.registration.jsonl import HEAD_BYTES, Line, max_line_bytes, parse_line, read_lines
@@ -32,6 +32,7 @@ from services.ingest.sources.rows import BadRow, HeldRow, Pause, Row
 from shared.auth.access import needs
 from shared.canonical import sha256_hex
 from shared.errors import InputError, SleeveError
+from shared.idempotency_header import Key
 from shared.ids import new_id
 from shared.problems import PROBLEM_RESPONSES, Problem, status_of
 from shared.records.idempotency import bind_effect, find_effect
@@ -60,9 +61,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     responses=_RESPONSES,
     response_class=Response,
 )
-async def register_batch(
-    request: Request, idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)] = None
-) -> Response:
+async def register_batch(request: Request, idempotency_key: Key = None) -> Response:
     """Register each line of a JSON Lines stream: a record with `image` (base64) or `sha256` of bytes registered before.
 
     The answer has a line for each row, in order, as soon as the row is durable and under a signed checkpoint, and ends with a

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Header, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
@@ -17,6 +17,7 @@ from shared.auth.sight import PublicItem
 from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute
 from shared.errors import InputError
+from shared.idempotency_header import Key
 from shared.problems import PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.items import Item, load_item
@@ -33,7 +34,7 @@ def register_item(
     response: Response,
     image: Annotated[UploadFile, File(description="The image as acquired: PNG, JPEG or WebP.")],
     record: Annotated[str, Form(description="The record as JSON: a `Registration` object.")],
-    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+    idempotency_key: Key = None,
 ) -> RegistrationAnswer:
     """Record an image with its owners, acquirer, archival link and diligence, log it, and answer with a receipt.
 

@@ -1,14 +1,13 @@
 """Rights signals over REST: what was seen of an item, and what is seen later."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 
 from services.ingest.registration.seen import NEEDS_SIGHT
 from services.ingest.signals.later import build_recorded, record_once
 from services.ingest.signals.schemas import ItemSignals, SignalObservation, SignalRecorded, build_item_signals
 from shared.auth.access import needs
 from shared.conditional import ConditionalRoute
+from shared.idempotency_header import Key
 from shared.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
 
@@ -33,7 +32,7 @@ def create_signal(
     request: Request,
     item_id: str,
     body: SignalObservation,
-    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)] = None,
+    idempotency_key: Key = None,
 ) -> SignalRecorded:
     """Log what was seen and judge the item anew: the most restrictive signal wins, and an error is unknown.
 

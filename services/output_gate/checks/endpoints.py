@@ -16,6 +16,7 @@ from services.output_gate.gate import Gate
 from shared.auth.access import needs
 from shared.clock import format_moment
 from shared.errors import InputError, NotFoundError
+from shared.idempotency_header import Key
 from shared.paging import Page, decode_cursor, encode_cursor
 from shared.problems import PROBLEM_RESPONSES, UNSUPPORTED_MEDIA_TYPE
 from shared.records.batches import load_batch
@@ -47,7 +48,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 def create_check(
     request: Request,
     submission: Annotated[Submission, Depends(read_submission)],
-    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+    idempotency_key: Key = None,
     prefer: Annotated[
         str | None, Header(max_length=500, description="`respond-async`: answer 202 at once and decide later (RFC 7240).")
     ] = None,

@@ -10,10 +10,10 @@ from services.output_gate.policy.answers import build_adopted, page_of_policies
 from services.output_gate.policy.dry_run import run_dry
 from services.output_gate.policy.policy import PolicyContent, parse_policy, parse_policy_toml
 from services.output_gate.policy.schemas import AdoptedPolicy, DryRun, PolicyAnswer
-from services.output_gate.schemas import Key
 from shared.auth.access import needs
 from shared.conditional import ConditionalRoute
 from shared.errors import InputError
+from shared.idempotency_header import Key
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect

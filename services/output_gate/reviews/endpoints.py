@@ -9,10 +9,10 @@ from services.output_gate.flags.endpoints import tagged_answer
 from services.output_gate.flags.schemas import FlagAnswer
 from services.output_gate.reviews.schemas import CheckReviewAnswer, OpenReview, ReviewRequest
 from services.output_gate.reviews.service import build_check_review, page_of_reviews, review_check, review_flag
-from services.output_gate.schemas import Key
 from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
 from shared.conditional import ConditionalRoute, IfMatch, verify_precondition
+from shared.idempotency_header import Key
 from shared.paging import Page
 from shared.problems import CONDITION_FAILED, PROBLEM_RESPONSES
 from shared.records.flags import lock_flag

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from services.output_gate.schemas import Key
 from services.output_gate.webhooks.schemas import CreatedWebhook, DeliveryAnswer, WebhookAnswer, WebhookRequest
 from services.output_gate.webhooks.service import (
     build_webhook_answer,
@@ -16,6 +15,7 @@ from services.output_gate.webhooks.service import (
 )
 from shared.auth.access import needs
 from shared.conditional import ConditionalRoute
+from shared.idempotency_header import Key
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
