@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from shared.errors import (
     ConflictError,
@@ -34,6 +35,8 @@ STATUS = {
     CorruptStateError: 500,
 }
 MEDIA_TYPE = "application/problem+json"
+# RFC 9110 section 9.3, RFC 5789; what a route may be for.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Problem(BaseModel):
@@ -105,8 +108,24 @@ def add_problem_handlers(app: FastAPI) -> None:
         return build_problem(422, "invalid_request", found)
 
     @app.exception_handler(HTTPException)
-    def on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
+    def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 400:  # a form that cannot be read is unusable input, like any other
             return build_problem(422, "invalid_request", str(error.detail))
-        # 405 names what is allowed (RFC 9110 section 15.5.6), 413 may close the connection.
+        if error.status_code == 405:
+            headers = {"Allow": _allowed_methods(app, request)}
+            return build_problem(405, "http_405", f"expected {headers['Allow']}, got {request.method[:100]}", headers)
+        # 413 may close the connection.
         return build_problem(error.status_code, f"http_{error.status_code}", str(error.detail), error.headers)
+
+
+def _allowed_methods(app: FastAPI, request: Request) -> str:
+    # The router names the methods of the first route of a path alone, and all are allowed (RFC 9110 section 10.2.1). A path
+    # that is described by its own name is no name within another one: `/v1/items/batch` is no item.
+    described = app.openapi()["paths"].get(request.url.path)
+    if described is not None:
+        return ", ".join(method for method in METHODS if method.lower() in described)
+    matches = {
+        method: any(route.matches(dict(request.scope) | {"method": method})[0] is Match.FULL for route in app.routes)
+        for method in METHODS
+    }
+    return ", ".join(method for method, is_allowed in matches.items() if is_allowed)

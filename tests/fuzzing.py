@@ -3,7 +3,7 @@
 Rules, in order:
 
 1. The application is the real one, over an audited workspace, behind a real port. It reaches nobody: fetches may go to no
-   port that anything could answer on.
+   port that anything could answer on, and webhooks are of this machine.
 2. Requests are generated from the description that the application serves: its examples, the boundaries of every schema,
    random ones, and chains along the ids that answers name. Half of them break the schema. A part of the names and ids are
    real ones, so that requests get beyond "not found".
@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ import httpx
 import uvicorn
 
 from services.output_gate.gate import open_gate
+from services.output_gate.webhooks.outbox import EVENTS
 from services.serve import create_app
 from shared.settings import Settings
 from shared.workspace import open_workspace
@@ -38,7 +40,17 @@ ROOT = Path(__file__).parents[1]
 START_SECONDS = 120.0
 # TCP port 1 (tcpmux, RFC 1078): nothing answers there.
 NO_PORTS = (1,)
+LOOPBACK = ip_network("127.0.0.1/32")
 REFUSALS = ("2xx", "304", "404", "409", "412", "413", "415", "422")
+# So many pictures of the data set, of which a part is in the training set, are checked beforehand.
+KNOWN_CHECKS = 12
+SEARCH = {
+    "sources": ["picture agencies"],
+    "searched_by": "Rita Researcher",
+    "searched_at": "2026-03-01T09:00:00Z",
+    "work_category": "photography",
+    "result": "owner_not_found",
+}
 # How often a known name or id is taken where one could stand.
 KNOWN_SHARE = 0.5
 
@@ -60,7 +72,8 @@ class Fuzzed:
 @contextmanager
 def serving(home: Path) -> Iterator[str]:
     """Serve a workspace on a free port, with all that a server does in the background."""
-    workspace = open_workspace(Settings(home=home, database_url=None, fetch_allowed_ports=NO_PORTS))
+    settings = Settings(home=home, database_url=None, fetch_allowed_ports=NO_PORTS, fetch_allowed_networks=(LOOPBACK,))
+    workspace = open_workspace(settings)
     app = create_app(workspace, open_gate(workspace))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
@@ -83,16 +96,28 @@ def known_values(url: str) -> dict[str, list[str]]:
     """Ask the application for names and ids of what it holds, and make what it does not hold yet."""
     with httpx.Client(base_url=url, timeout=START_SECONDS) as client:
         items = client.get("/v1/items", params={"limit": 5}).json()["items"]
-        image = {"image": ("x.png", png(5000), "image/png")}
-        check = client.post("/v1/checks", files=image, data={"model": "model-a"}).json()
+        hook = client.post("/v1/webhooks", json={"url": f"http://127.0.0.1:{NO_PORTS[0]}/", "events": list(EVENTS)}).json()
+        # Pictures of the training set among others: what is drawn like them raises flags.
+        files = [("image", (f"{seed}.png", png(seed), "image/png")) for seed in range(KNOWN_CHECKS)]
+        checks = client.post("/v1/checks", files=files, data={"model": "model-a"}).json()["checks"]
         job = client.post("/v1/archive/verifications", json={"limit": 1}).json()
+        later = client.post(
+            "/v1/checks", files=files[:1], data={"model": "model-a"}, headers={"Prefer": "respond-async"}
+        ).json()
+        search = client.post("/v1/diligence", json=SEARCH | {"items": [items[0]["id"]]}).json()
+        deliveries = client.get(f"/v1/webhooks/{hook['id']}/deliveries").json()["items"]
         return {
             "item_id": [item["id"] for item in items],
             "sha256": [item["sha256"] for item in items],
             "name": ["small", "small-control", "model-a"],
             "audit_id": client.get("/v1/models/model-a").json()["audits"],
-            "job_id": [job["id"]],
-            "check_id": [check["id"]],
+            "job_id": [job["id"], later["id"]],
+            "check_id": [check["check"]["id"] for check in checks],
+            "flag_id": [flag["id"] for flag in client.get("/v1/flags").json()["items"]],
+            "policy_id": [policy["id"] for policy in client.get("/v1/policies").json()["items"]],
+            "search_id": [search["id"]],
+            "webhook_id": [hook["id"]],
+            "delivery_id": [delivery["id"] for delivery in deliveries],
         }
 
 

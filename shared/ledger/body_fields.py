@@ -37,7 +37,7 @@ Day = Annotated[str, AfterValidator(_check_day)]
 Licence = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+() -]+$")]
 # ISO 4217: the three letters of a currency. Amounts stand in its minor unit, as whole numbers that every reader of JSON holds
 # exactly (RFC 8785 section 3.2.2.3: below 2^53).
-Amount = Annotated[int, Field(ge=0, le=10**15)]
+Amount = Annotated[int, Field(strict=True, ge=0, le=10**15)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 

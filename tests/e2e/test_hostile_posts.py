@@ -4,18 +4,22 @@ What no database keeps, no JSON says or no server reads is answered 4xx problem+
 effect.
 """
 
+import base64
+import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from services.serve import MAX_JSON_BYTES, build_api, create_app
+from shared.workspace import Workspace
 from tests.e2e.test_bad_requests import DEEP, is_problem
+from tests.e2e.test_flags_rest import flag_of
 from tests.factories import png, registration
 from tests.gate_records import BORDERLINE, FLAGGED, POLICY, GateWorld, build_world
-from shared.workspace import Workspace
+from tests.web_server import PUBLIC
 
 SEARCH = {
     "sources": ["VG Bild-Kunst"],
@@ -54,9 +58,21 @@ STUDY = {
     "training": {"resolution": 16, "channels": 3, "max_train_steps": 1},
 }
 RECORD = registration("new.png").model_dump(mode="json", exclude_unset=True)
-FORM, LINES = "multipart/form-data", "application/jsonl"
-# What a value of a JSON body may not be: its text.
-VALUES = ('"a\\u0000b"', '"\\ud800"', "NaN", "-Infinity", "1e400", '"' + "x" * 50_000 + '"', "{}", "[[]]")
+# By path: what a POST that takes no JSON is sent.
+FORMS: dict[str, dict[str, Any]] = {
+    "/v1/items": {"files": {"image": ("x.png", png(98), "image/png")}, "data": {"record": json.dumps(RECORD)}},
+    "/v1/items/batch": {
+        "content": json.dumps(RECORD | {"image": base64.b64encode(png(98)).decode()}),
+        "headers": {"content-type": "application/jsonl"},
+    },
+}
+# A webhook's secret is not shown again.
+SHOWN_ONCE = {"secret": None}
+# What no value of a JSON body may be, as text: what no database keeps, what no JSON is, what is too long or of another kind.
+HOSTILE = ('"a\\u0000b"', '"\\ud800"', "NaN", "-Infinity", "1e400", '"' + "x" * 50_000 + '"', "true", "{}", "[[]]")
+JSON = {"content-type": "application/json"}
+BAD_KEYS = {"too long": "x" * 256, "not ASCII": "é".encode(), "not UTF-8": b"\xff", "empty": "", "control": "a\x7fb"}
+TOO_LARGE = b" " * (MAX_JSON_BYTES + 2**20)
 
 
 @pytest.fixture
@@ -67,9 +83,7 @@ def world(any_workspace: Workspace) -> GateWorld:
 @pytest.fixture
 def client(world: GateWorld) -> Iterator[TestClient]:
     # Without its background workers: what is queued stays queued, and nothing is trained or fetched.
-    opened = TestClient(
-        create_app(world.workspace, world.gate), base_url="http://127.0.0.1", raise_server_exceptions=False
-    )
+    opened = TestClient(create_app(world.workspace, world.gate), base_url="http://127.0.0.1", raise_server_exceptions=False)
     yield opened
     opened.close()
     world.gate.close()
@@ -78,7 +92,7 @@ def client(world: GateWorld) -> Iterator[TestClient]:
 def json_bodies(world: GateWorld) -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
     """By the path in the description: the real path, a body that is accepted, and what another one has instead."""
     first, second, third = (item.id for item in world.items)
-    flags = [flag_of(world, at) for at in (0, 1)]
+    flags = [flag_of(world, world.decided(FLAGGED, at).id).id for at in (0, 1)]
     check = world.decided(BORDERLINE, 2).id
     words = {"reason": "looked at it", "name": "Rita Reviewer", "note": "twice"}
     return {
@@ -92,7 +106,11 @@ def json_bodies(world: GateWorld) -> dict[str, tuple[str, dict[str, Any], dict[s
         "/v1/models": ("/v1/models", {"name": "m", "manifest": "small", "config": TRAINING}, {"name": "n"}),
         "/v1/audits": ("/v1/audits", {"model": "model-a", "control": "small", "generations": 4, "steps": 2}, {"seed": 1}),
         "/v1/studies": ("/v1/studies", STUDY, {"name": "others"}),
-        "/v1/checks": ("/v1/checks", {"model": "model-a", "images": [{"data": "AA==", "name": "x"}]}, {"images": [{"data": ""}]}),
+        "/v1/checks": (
+            "/v1/checks",
+            {"model": "model-a", "image": base64.b64encode(png(99)).decode()},
+            {"image": "AA=="},
+        ),
         "/v1/flags/{flag_id}/reviews": (f"/v1/flags/{flags[0]}/reviews", {"verdict": "confirm"} | words, {"note": "once"}),
         "/v1/checks/{check_id}/reviews": (f"/v1/checks/{check}/reviews", {"verdict": "confirm"} | words, {"note": "once"}),
         "/v1/flags/{flag_id}/steps": (
@@ -103,62 +121,98 @@ def json_bodies(world: GateWorld) -> dict[str, tuple[str, dict[str, Any], dict[s
         "/v1/policies": ("/v1/policies", POLICY | {"version": 8}, {"version": 9}),
         "/v1/webhooks": (
             "/v1/webhooks",
-            {"url": "https://198.51.100.7/sleeve", "events": ["flag.raised"]},
+            {"url": f"https://{PUBLIC}/sleeve", "events": ["flag.raised"]},
             {"events": ["flag.resolved"]},
         ),
         "/v1/items/{item_id}/withdrawal": (f"/v1/items/{third}/withdrawal", {"reason": "opted out"}, {"reason": "a letter"}),
     }
 
 
-def flag_of(world: GateWorld, at: int) -> str:
-    from tests.e2e.test_flags_rest import raised
+def assert_all_refused(answers: Iterable[tuple[Any, Any]]) -> None:
+    wrong = [f"{asked}: {answer.status_code} {answer.text[:200]}" for asked, answer in answers if not is_problem(answer)]
+    assert not wrong, "\n".join(wrong)
 
-    return raised(world, at)
+
+def test_every_post_that_takes_a_key_is_asked(world: GateWorld) -> None:
+    described = {
+        path
+        for path, methods in build_api().openapi()["paths"].items()
+        if any(one["name"] == "Idempotency-Key" for one in methods.get("post", {}).get("parameters", ()))
+    }
+    assert described == set(json_bodies(world)) | set(FORMS)
 
 
-def test_probe(client: TestClient, world: GateWorld) -> None:
-    import time
-    def show(name, a):
-        if not is_problem(a):
-            print("BAD", name, a.status_code, a.headers.get("content-type"), a.text[:200])
-    for named, (path, body, other) in json_bodies(world).items():
-        t = time.perf_counter()
-        text = json.dumps(body)
-        head = {"content-type": "application/json"}
-        for at, one in leaves(body):
-            for v in VALUES:
-                a = client.post(path, content=with_value(body, at, v), headers=head)
-                show((named, at, v[:20]), a)
-        for what, data, h in [("deep", DEEP.encode(), head), ("deepkey", (text[:-1] + ', "zz": ' + DEEP + "}").encode(), head), ("surrkey", text[:-1].encode() + b', "\\ud800": 1}', head), ("nulkey", text[:-1].encode() + b', "\\u0000": 1}', head),
-            ("notype", text.encode(), {}), ("plain", text.encode(), {"content-type": "text/plain"}), ("xml", text.encode(), {"content-type": "application/xml"}), ("empty", b"", head), ("null", b"null", head), ("spaces", b"  ", head), ("utf16", text.encode("utf-16"), head), ("bom", b"\xef\xbb\xbf"+text.encode(), head),
-            ("gzip", text.encode(), head|{"content-encoding":"gzip"}), ("charset", text.encode(), {"content-type": "application/json; charset=nonsense"}), ("41", b" " * (MAX_JSON_BYTES + 2**20), head), ("dup", b"[]", head), ("badutf", text.encode().replace(b'"}', b'\xff"}'), head)]:
-            show((named, what), client.post(path, content=data, headers=h))
-        for k in ["x" * 256, b"\xc3\xa9", "\x7f", "", "\u00a0".encode("latin-1")]:
-            show((named, "key", k[:10]), client.post(path, json=body, headers={"Idempotency-Key": k}))
-        a = client.post(path, json=body, headers={"Idempotency-Key": "k"})
-        b = client.post(path, json=body, headers={"Idempotency-Key": "k"})
-        c = client.post(path, json=body | other, headers={"Idempotency-Key": "k"})
-        print("IDEM", named, a.status_code, b.status_code, a.json() == b.json(), c.status_code, c.text[:160] if c.status_code != 409 else "", "" if a.status_code < 300 else a.text[:200], round(time.perf_counter() - t, 2))
-    missing = {p for p, m in build_api().openapi()["paths"].items() for meth, o in m.items() if meth == "post" and any(x["name"].lower() == "idempotency-key" for x in o.get("parameters", ()))} - set(json_bodies(world))
-    print("MISSING", missing)
+def test_no_value_is_taken_that_cannot_be_kept(client: TestClient, world: GateWorld) -> None:
+    assert_all_refused(
+        ((path, at, text[:20]), client.post(path, content=with_value(body, at, text), headers=JSON))
+        for path, body, _ in json_bodies(world).values()
+        for at, value in leaves(body)
+        for text in (*HOSTILE, "0" if isinstance(value, str) else '"1"')
+    )
+
+
+def test_no_body_is_taken_that_cannot_be_read(client: TestClient, world: GateWorld) -> None:
+    def answers() -> Iterator[tuple[Any, Any]]:
+        for path, body, _ in json_bodies(world).values():
+            text = json.dumps(body).encode()
+            bodies = {
+                "no type": (text, {}),
+                "plain text": (text, {"content-type": "text/plain"}),
+                "XML": (text, {"content-type": "application/xml"}),
+                "a form": (text, {"content-type": "application/x-www-form-urlencoded"}),
+                "nothing": (b"", JSON),
+                "null": (b"null", JSON),
+                "spaces": (b"  ", JSON),
+                "half": (text[:-1], JSON),
+                "invalid UTF-8": (text[:-1] + b', "a": "\xff"}', JSON),
+                "too large": (TOO_LARGE, JSON),
+                "deep": (DEEP.encode(), JSON),
+                "deep in a field": (text[:-1] + b', "a": ' + DEEP.encode() + b"}", JSON),
+                "lone surrogate as a field": (text[:-1] + b', "\\ud800": 1}', JSON),
+                "NUL as a field": (text[:-1] + b', "\\u0000": 1}', JSON),
+            }
+            for name, (content, headers) in bodies.items():
+                yield (path, name), client.post(path, content=content, headers=headers)
+
+    assert_all_refused(answers())
+
+
+def test_no_key_is_taken_that_is_none(client: TestClient, world: GateWorld) -> None:
+    def answers() -> Iterator[tuple[Any, Any]]:
+        for name, key in BAD_KEYS.items():
+            headers = {"Idempotency-Key": key}
+            for path, body, _ in json_bodies(world).values():
+                yield (path, name), client.post(path, json=body, headers=headers)
+            for path, sent in FORMS.items():
+                yield (path, name), client.post(path, **sent | {"headers": sent.get("headers", {}) | headers})
+
+    assert_all_refused(answers())
+
+
+def test_a_key_has_one_effect(client: TestClient, world: GateWorld) -> None:
+    for path, body, changed in json_bodies(world).values():
+        headers = {"Idempotency-Key": f"for {path}"}
+        first, again = (client.post(path, json=body, headers=headers) for _ in range(2))
+        assert first.is_success, (path, first.text)
+        assert (again.status_code, again.json() | SHOWN_ONCE) == (first.status_code, first.json() | SHOWN_ONCE), path
+        other = client.post(path, json=body | changed, headers=headers)
+        assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused"), (path, other.text)
 
 
 def leaves(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    if isinstance(value, dict):
-        for name, one in value.items():
+    """Every value of a body that is no object and no list, and the way to it."""
+    if isinstance(value, dict | list):
+        for name, one in value.items() if isinstance(value, dict) else enumerate(value):
             yield from leaves(one, (*at, name))
-    elif isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from leaves(one, (*at, number))
     else:
         yield at, value
 
 
-def with_value(body: Any, at: tuple[Any, ...], text: str) -> str:
-    changed = json.loads(json.dumps(body))
-    *way, last = at
+def with_value(body: Any, at: tuple[Any, ...], text: str) -> bytes:
+    """A body's text with other text in the place of one value."""
+    changed = copy.deepcopy(body)
     inner = changed
-    for step in way:
+    for step in at[:-1]:
         inner = inner[step]
-    inner[last] = "@@"
-    return json.dumps(changed).replace('"@@"', text)
+    inner[at[-1]] = "@@"
+    return json.dumps(changed).replace('"@@"', text).encode()

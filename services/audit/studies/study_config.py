@@ -30,11 +30,11 @@ SAMPLE_SEED = 0
 MOST_PICTURES = 10_000_000
 MOST_OF_A_KIND = 100
 
-Pictures = Annotated[int, Field(ge=1, le=MOST_PICTURES)]
+Pictures = Annotated[int, Field(strict=True, ge=1, le=MOST_PICTURES)]
 # Beyond 2**53 integers have no exact form in JSON (RFC 8785, section 3.2.2.3).
-Seed = Annotated[int, Field(ge=0, lt=2**53)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
 RuleName = Literal["ssim", "fused", "l2-ratio", "carlini-adaptive", "tiled-l2", "pdq", "sscd", "clip"]
-Updates = Annotated[int, Field(ge=1, le=MOST_UPDATES)]
+Updates = Annotated[int, Field(strict=True, ge=1, le=MOST_UPDATES)]
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,20 @@ class StudyConfig(BaseModel):
     )
     dataset: str = Field(min_length=1, max_length=2000, description="Registered data set that the slices are drawn from.")
     sizes: tuple[Pictures, ...] = Field(min_length=1, max_length=MOST_OF_A_KIND, description="Pictures in a slice, ascending.")
-    twins: int = Field(default=2, ge=1, le=len(TWIN_LETTERS), description="Disjoint slices of each size.")
+    twins: int = Field(strict=True, default=2, ge=1, le=len(TWIN_LETTERS), description="Disjoint slices of each size.")
     seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=MOST_OF_A_KIND)
     slice_seed: Seed = Field(default=0, description="Of the permutation that slices and control are drawn from.")
     control: Pictures = Field(ge=4, description="Held-out pictures, never trained on by any model of the study.")
     generations: Pictures = Field(description="Pictures sampled from each model.")
-    sampling_steps: int = Field(ge=1, le=1000)
+    sampling_steps: int = Field(strict=True, ge=1, le=1000)
     kept_updates: tuple[Updates, ...] = Field(
         default=(), max_length=MOST_OF_A_KIND, description="Updates after which a model is sampled as well, ascending."
     )
-    kept_generations: int = Field(default=0, ge=0, le=MOST_PICTURES, description="Pictures sampled from a model then.")
-    neighbours: int = Field(default=1000, ge=1, le=100_000)
-    false_positive_rate: float = Field(default=0.001, gt=0, le=0.5)
+    kept_generations: int = Field(
+        strict=True, default=0, ge=0, le=MOST_PICTURES, description="Pictures sampled from a model then."
+    )
+    neighbours: int = Field(strict=True, default=1000, ge=1, le=100_000)
+    false_positive_rate: float = Field(strict=True, default=0.001, gt=0, le=0.5)
     relied_on: tuple[RuleName, ...] = Field(
         default=("ssim",),
         min_length=1,
@@ -91,7 +93,7 @@ class StudyConfig(BaseModel):
         description="Rules that the study rests on: an audit is void where a control fails by one. The curve is that of ssim, "
         "which is therefore always among them.",
     )
-    at_once: int = Field(default=2, ge=1, le=64, description="Models trained side by side, a thread each.")
+    at_once: int = Field(strict=True, default=2, ge=1, le=64, description="Models trained side by side, a thread each.")
     training: TrainingConfig
 
     @model_validator(mode="after")

@@ -1,11 +1,10 @@
 """What may be said of an item after its registration."""
 
-from datetime import date
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from services.ingest.registration.schemas import PresumedOwner, Strict, Text, Url
+from services.ingest.registration.schemas import Day, PresumedOwner, Strict, Text, Url
 
 
 class Amendment(Strict):
@@ -16,7 +15,7 @@ class Amendment(Strict):
     licence: Text | None = Field(default=None, description="SPDX expression, or LicenseRef-….")
     licence_url: Url | None = None
     snapshot_url: Url | None = None
-    version_date: date | None = None
+    version_date: Day | None = None
     owners: tuple[PresumedOwner, ...] | None = Field(
         default=None, max_length=100, description="Replaces the presumed owners; an empty list says that none is known."
     )

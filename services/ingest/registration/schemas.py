@@ -1,5 +1,6 @@
 """What a registration says of an image, and what it answers."""
 
+import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -7,6 +8,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -21,6 +23,7 @@ from shared.errors import InputError
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s\x00]+$", max_length=2000)]
 Role = Literal["creator", "photographer", "publisher", "rightsholder", "licensor"]
+_CALENDAR_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ArchivalState = Literal["verified", "drifted", "missing", "unchecked"]
 
 
@@ -31,7 +34,15 @@ def _to_utc(moment: datetime) -> datetime:
         raise ValueError("expected a time in the years 1 to 9999 of UTC") from error
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+def _verify_calendar_date(value: Any) -> Any:
+    # pydantic would also take seconds since 1970, as a number or in digits.
+    if isinstance(value, int | float) or (isinstance(value, str) and not _CALENDAR_DATE.match(value)):
+        raise ValueError("expected a date as in RFC 3339, such as 2026-01-31")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_verify_calendar_date), AfterValidator(_to_utc)]
+Day = Annotated[date, BeforeValidator(_verify_calendar_date)]
 
 
 def _has_zero(value: Any) -> bool:
@@ -53,7 +64,7 @@ class ArchivalLink(Strict):
 
     original_url: Url
     snapshot_url: Url | None = None
-    version_date: date | None = None
+    version_date: Day | None = None
 
 
 class PresumedOwner(Strict):
@@ -63,7 +74,7 @@ class PresumedOwner(Strict):
     url: Url | None = None
     role: Role = "creator"
     basis: Text = Field(description="Where the name comes from, e.g. `dataset metadata`.")
-    confidence: float = Field(ge=0, le=1, description="0 guessed … 1 certain.")
+    confidence: float = Field(ge=0, le=1, strict=True, description="0 guessed … 1 certain.")
 
 
 class DiligenceSearch(Strict):

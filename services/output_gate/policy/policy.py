@@ -27,8 +27,8 @@ from shared.records.policies import Policy
 DEFAULT_POLICY = Path(__file__).with_name("default.toml")
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Rate = Annotated[float, Field(gt=0, le=0.5)]
-Score = Annotated[float, Field(allow_inf_nan=False)]
+Rate = Annotated[float, Field(strict=True, gt=0, le=0.5)]
+Score = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 RuleName = Literal["fused", "ssim"]
 
 
@@ -46,7 +46,9 @@ class Borderline(_Part):
 class Tier(_Part):
     """Another amount for some flags: by the p-value, by the kind of the match, or by both."""
 
-    p_value_at_most: float | None = Field(default=None, gt=0, le=1, description="For flags whose p-value is at most this.")
+    p_value_at_most: float | None = Field(
+        default=None, strict=True, gt=0, le=1, description="For flags whose p-value is at most this."
+    )
     kinds: tuple[MatchKind, ...] | None = Field(default=None, min_length=1, description="For matches of these kinds.")
     amount_minor: Amount
 
@@ -89,12 +91,12 @@ class PolicyContent(_Part):
     """What a policy file says."""
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")
-    version: int = Field(ge=1, le=2**31 - 1)
+    version: int = Field(strict=True, ge=1, le=2**31 - 1)
     rule: RuleName | None = Field(default=None, description="The rule that decides; or")
     rules: tuple[RuleName, ...] | None = Field(
         default=None, min_length=2, description="rules of which any decides, each with an equal share of the rates."
     )
-    neighbours: int = Field(ge=1, le=100_000)
+    neighbours: int = Field(strict=True, ge=1, le=100_000)
     false_positive_rate: Rate | None = Field(default=None, description="The line is the control's score at this rate; or")
     threshold: Score | None = Field(default=None, description="the line is this score.")
     borderline: Borderline | None = None
