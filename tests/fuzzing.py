@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.output_gate.gate import open_gate
 from services.output_gate.webhooks.outbox import EVENTS
@@ -69,12 +71,35 @@ class Fuzzed:
         return {name: self.report[name] for name in wanted if name in self.report}
 
 
+@dataclass(frozen=True)
+class Served:
+    """A running application: where it is, and how many answers of each class of status it has given."""
+
+    url: str
+    answers: Counter[str]
+
+
+def counted(app: ASGIApp, answers: Counter[str]) -> ASGIApp:
+    """Count an application's answers by class of status, `2xx` and so on."""
+
+    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answers[f"{message['status'] // 100}xx"] += 1
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return counting
+
+
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
+def serving(home: Path) -> Iterator[Served]:
     """Serve a workspace on a free port, with all that a server does in the background."""
     settings = Settings(home=home, database_url=None, fetch_allowed_ports=NO_PORTS, fetch_allowed_networks=(LOOPBACK,))
     workspace = open_workspace(settings)
-    app = create_app(workspace, open_gate(workspace))
+    answers: Counter[str] = Counter()
+    app = counted(create_app(workspace, open_gate(workspace)), answers)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -85,7 +110,7 @@ def serving(home: Path) -> Iterator[str]:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
+        yield Served(f"http://127.0.0.1:{port}", answers)
     finally:
         server.should_exit = True
         thread.join()

@@ -8,13 +8,16 @@ import base64
 import copy
 import json
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from services.serve import MAX_JSON_BYTES, build_api, create_app
-from shared.workspace import Workspace
+from shared.settings import Settings
+from shared.workspace import open_workspace
 from tests.e2e.test_bad_requests import DEEP, is_problem
 from tests.e2e.test_flags_rest import flag_of
 from tests.factories import png, registration
@@ -76,8 +79,13 @@ TOO_LARGE = b" " * (MAX_JSON_BYTES + 2**20)
 
 
 @pytest.fixture
-def world(any_workspace: Workspace) -> GateWorld:
-    return build_world(any_workspace)
+def world(tmp_path: Path, database_url: str) -> Iterator[GateWorld]:
+    allowed = {"fetch_allowed_networks": (ip_network(f"{PUBLIC}/32"),)}
+    workspace = open_workspace(Settings(home=tmp_path / "home", database_url=database_url, **allowed))
+    built = build_world(workspace)
+    yield built
+    built.gate.close()
+    workspace.engine.dispose()
 
 
 @pytest.fixture
@@ -86,7 +94,6 @@ def client(world: GateWorld) -> Iterator[TestClient]:
     opened = TestClient(create_app(world.workspace, world.gate), base_url="http://127.0.0.1", raise_server_exceptions=False)
     yield opened
     opened.close()
-    world.gate.close()
 
 
 def json_bodies(world: GateWorld) -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -109,7 +116,7 @@ def json_bodies(world: GateWorld) -> dict[str, tuple[str, dict[str, Any], dict[s
         "/v1/checks": (
             "/v1/checks",
             {"model": "model-a", "image": base64.b64encode(png(99)).decode()},
-            {"image": "AA=="},
+            {"image": base64.b64encode(png(97)).decode()},
         ),
         "/v1/flags/{flag_id}/reviews": (f"/v1/flags/{flags[0]}/reviews", {"verdict": "confirm"} | words, {"note": "once"}),
         "/v1/checks/{check_id}/reviews": (f"/v1/checks/{check}/reviews", {"verdict": "confirm"} | words, {"note": "once"}),

@@ -12,17 +12,18 @@ from time import perf_counter
 from typing import Any
 
 from tests.e2e.conftest import build_audited
-from tests.fuzzing import Fuzzed, fuzz, serving
+from tests.fuzzing import Fuzzed, Served, fuzz, serving
 from tests.long.results import save_figures
 
 PHASES = "examples,coverage,fuzzing,stateful"
 TIMEOUT_SECONDS = 6 * 3600.0
 
 
-def build_figures(done: Fuzzed, examples: int, seed: int, seconds: float) -> dict[str, Any]:
-    """Spell a run: what was asked for, and what Schemathesis counted."""
+def build_figures(done: Fuzzed, served: Served, examples: int, seed: int, seconds: float) -> dict[str, Any]:
+    """Spell a run: what was asked for, what the application answered, and what Schemathesis counted."""
     asked = {"examples_an_operation": examples, "seed": seed, "phases": PHASES.split(","), "seconds": round(seconds)}
-    return asked | {"succeeded": done.succeeded} | done.counts()
+    answered = {"requests": served.answers.total(), "answers": dict(sorted(served.answers.items()))}
+    return asked | {"succeeded": done.succeeded} | answered | done.counts()
 
 
 def main() -> None:
@@ -35,9 +36,11 @@ def main() -> None:
         folder = Path(name)
         home = build_audited(folder).home
         begun = perf_counter()
-        with serving(home) as url:
-            done = fuzz(url, folder, examples=asked.examples, phases=PHASES, seed=asked.seed, timeout_seconds=TIMEOUT_SECONDS)
-    save_figures("fuzz", "schemathesis", build_figures(done, asked.examples, asked.seed, perf_counter() - begun))
+        with serving(home) as served:
+            done = fuzz(
+                served.url, folder, examples=asked.examples, phases=PHASES, seed=asked.seed, timeout_seconds=TIMEOUT_SECONDS
+            )
+    save_figures("fuzz", "schemathesis", build_figures(done, served, asked.examples, asked.seed, perf_counter() - begun))
     sys.stdout.write(done.output)
     sys.exit(0 if done.succeeded else 1)
 
