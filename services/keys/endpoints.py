@@ -2,19 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from services.keys.schemas import CreatedKey, KeyAnswer, KeyRequest
 from services.keys.service import create_key, page_of_keys, revoke_key, show_key
 from shared.auth.access import needs
 from shared.conditional import ConditionalRoute
+from shared.idempotency_header import Key
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
-
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 
 
 @router.post("", status_code=201, dependencies=needs("keys:write"), summary="Make a key")

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.auth.scopes import OF_A_PARTY, Scope
+from shared.clock import verify_calendar_date
 
 # PostgreSQL has no text with a zero character (manual, section 8.3).
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
@@ -22,7 +23,7 @@ class KeyRequest(BaseModel):
         max_length=36,
         description="For which party it speaks: with `items:own` or `flags:owner`, and only then.",
     )
-    expires_at: AwareDatetime | Literal["never"] | None = Field(
+    expires_at: Annotated[AwareDatetime, BeforeValidator(verify_calendar_date)] | Literal["never"] | None = Field(
         default=None, description="When its time is over; in a year where nothing is said."
     )
 

@@ -1,6 +1,5 @@
 """What a registration says of an image, and what it answers."""
 
-import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -17,13 +16,13 @@ from pydantic import (
 )
 
 from shared.canonical import canonical_json
+from shared.clock import verify_calendar_date
 from shared.errors import InputError
 
 # PostgreSQL has no text with a zero character in it (manual, section 8.3).
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s\x00]+$", max_length=2000)]
 Role = Literal["creator", "photographer", "publisher", "rightsholder", "licensor"]
-_CALENDAR_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ArchivalState = Literal["verified", "drifted", "missing", "unchecked"]
 
 
@@ -34,15 +33,8 @@ def _to_utc(moment: datetime) -> datetime:
         raise ValueError("expected a time in the years 1 to 9999 of UTC") from error
 
 
-def _verify_calendar_date(value: Any) -> Any:
-    # pydantic would also take seconds since 1970, as a number or in digits.
-    if isinstance(value, int | float) or (isinstance(value, str) and not _CALENDAR_DATE.match(value)):
-        raise ValueError("expected a date as in RFC 3339, such as 2026-01-31")
-    return value
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_verify_calendar_date), AfterValidator(_to_utc)]
-Day = Annotated[date, BeforeValidator(_verify_calendar_date)]
+Moment = Annotated[AwareDatetime, BeforeValidator(verify_calendar_date), AfterValidator(_to_utc)]
+Day = Annotated[date, BeforeValidator(verify_calendar_date)]
 
 
 def _has_zero(value: Any) -> bool:
