@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlmodel import select
 
 from services.serve import MAX_JSON_BYTES, build_api, create_app
-from shared.records.flags import Flag
 from shared.settings import Settings
 from shared.workspace import open_workspace
+from tests.e2e.flag_client import flag_of
 from tests.e2e.test_bad_requests import DEEP, is_problem
 from tests.factories import png, registration
 from tests.gate_records import BORDERLINE, FLAGGED, POLICY, GateWorld, build_world
@@ -100,7 +99,7 @@ def client(world: GateWorld) -> Iterator[TestClient]:
 def json_bodies(world: GateWorld) -> dict[str, tuple[str, dict[str, Any], dict[str, Any]]]:
     """By the path in the description: the real path, a body that is accepted, and what another one has instead."""
     first, second, third = (item.id for item in world.items)
-    flags = [raised(world, at) for at in (0, 1)]
+    flags = [flag_of(world, world.decided(FLAGGED, at).id).id for at in (0, 1)]
     check = world.decided(BORDERLINE, 2).id
     words = {"reason": "looked at it", "name": "Rita Reviewer", "note": "twice"}
     return {
@@ -139,12 +138,6 @@ def json_bodies(world: GateWorld) -> dict[str, tuple[str, dict[str, Any], dict[s
         ),
         "/v1/items/{item_id}/withdrawal": (f"/v1/items/{third}/withdrawal", {"reason": "opted out"}, {"reason": "a letter"}),
     }
-
-
-def raised(world: GateWorld, at: int) -> str:
-    check = world.decided(FLAGGED, at)
-    with world.workspace.reading() as session:
-        return session.exec(select(Flag).where(Flag.check_id == check.id)).one().id
 
 
 def assert_all_refused(answers: Iterable[tuple[Any, Any]]) -> None:
