@@ -16,11 +16,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.serve import MAX_JSON_BYTES, build_api, create_app
+from shared.records.manifests import seal_manifest
 from shared.settings import Settings
 from shared.workspace import open_workspace
 from tests.e2e.flag_client import flag_of
 from tests.e2e.test_bad_requests import DEEP, is_problem
-from tests.factories import png, registration
+from tests.factories import png, register, registration
 from tests.gate_records import BORDERLINE, FLAGGED, POLICY, GateWorld, build_world
 from tests.web_server import PUBLIC
 
@@ -83,6 +84,9 @@ def world(tmp_path: Path, database_url: str) -> Iterator[GateWorld]:
     allowed = {"fetch_allowed_networks": (ip_network(f"{PUBLIC}/32"),)}
     workspace = open_workspace(Settings(home=tmp_path / "home", database_url=database_url, **allowed))
     built = build_world(workspace)
+    held_out = register(workspace, "held-out.png", png(50))
+    with workspace.writing() as session:
+        seal_manifest(session, "held-out", "control", [held_out.id])
     yield built
     built.gate.close()
     workspace.engine.dispose()
@@ -111,7 +115,7 @@ def json_bodies(world: GateWorld) -> dict[str, tuple[str, dict[str, Any], dict[s
         "/v1/archive/captures": ("/v1/archive/captures", {"dataset": "works", "older_than_days": 1}, {"limit": 1}),
         "/v1/manifests": ("/v1/manifests", {"name": "two", "purpose": "train", "dataset": "works"}, {"name": "three"}),
         "/v1/models": ("/v1/models", {"name": "m", "manifest": "small", "config": TRAINING}, {"name": "n"}),
-        "/v1/audits": ("/v1/audits", {"model": "model-a", "control": "small", "generations": 4, "steps": 2}, {"seed": 1}),
+        "/v1/audits": ("/v1/audits", {"model": "model-a", "control": "held-out", "generations": 4, "steps": 2}, {"seed": 1}),
         "/v1/studies": ("/v1/studies", STUDY, {"name": "others"}),
         "/v1/checks": (
             "/v1/checks",
