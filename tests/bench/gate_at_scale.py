@@ -39,6 +39,7 @@ from services.output_gate.checks.answers import build_answers
 from services.output_gate.checks.evidence import view_recipe
 from services.output_gate.checks.service import check_generations
 from services.output_gate.gate import Gate, ReadyModel, open_gate
+from services.output_gate.policy.policy import DEFAULT_POLICY, load_policy_file
 from shared.errors import SleeveError
 from shared.index.exact import exact_neighbours
 from shared.matching.copy_detection.embedder import RECIPE
@@ -239,7 +240,7 @@ def measure_size(home: Path, size: int) -> dict[str, Any]:
     workspace, building = prepare(home, size)
     with workspace.reading() as session:
         model = load_model_record(session, MODEL)
-    gate = open_gate(workspace, patience_seconds=None)
+    gate = open_gate(workspace, load_policy_file(DEFAULT_POLICY), patience_seconds=None)
     before = memory()
     load, _ = timed(lambda: gate.load_ready_model(model))
     copies, held_out = load_asked(home)
