@@ -30,6 +30,18 @@ DEFAULT_RATE = 0.001  # docs/methods/decision.md
 # The audit is recorded and its report written, but a control came out wrong. Beside the gate's 3 and 4.
 EXIT_VOID = 5
 
+ModelName = Annotated[str, typer.Argument(help="Name of the model.")]
+ControlName = Annotated[str, typer.Option(help="Sealed manifest of held-out images.")]
+Drawn = Annotated[int, typer.Option(min=1, help="Images to generate, where there are none yet.")]
+FirstSeed = Annotated[int, typer.Option(help="Seed of the first image; image i has seed + i.")]
+Steps = Annotated[int, typer.Option(min=1, help="Denoising steps.")]
+SamplerName = Annotated[str, typer.Option(help="ddim or ddpm.")]
+Neighbours = Annotated[int, typer.Option(min=1, help="Length of a shortlist.")]
+ChosenRate = Annotated[float, typer.Option(min=0, max=0.5, help="Chosen false-positive rate, above 0.")]
+AllPairs = Annotated[bool, typer.Option("--all-pairs", help="Write the SSIM of every pair to pairs.parquet.")]
+ByRay = Annotated[bool, typer.Option("--ray", help="Compare on many processes with Ray.")]
+ReportFile = Annotated[Path | None, typer.Option(help="Write report.html to this file.")]
+
 
 @app.command()
 def seal(
@@ -56,7 +68,7 @@ def seal(
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    name: ModelName,
     manifest: Annotated[str, typer.Option(help="Sealed training manifest.")],
     resolution: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 24,
     channels: Annotated[int, typer.Option(help="1 grey, 3 colour.")] = 1,
@@ -91,7 +103,7 @@ def train(
 @app.command("import")
 def import_(
     folder: Annotated[Path, typer.Argument(help="Folder of the model, as diffusers saves it.")],
-    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    name: ModelName,
     manifest: Annotated[str, typer.Option(help="Sealed manifest that its owner says it was trained on.")],
 ) -> None:
     """Import a model that was trained elsewhere. Its weights must be safetensors."""
@@ -103,11 +115,11 @@ def import_(
 
 @app.command()
 def sample(
-    model: Annotated[str, typer.Argument(help="Name of the model.")],
-    count: Annotated[int, typer.Option(min=1, help="Images to generate.")] = 128,
-    seed: Annotated[int, typer.Option(help="Seed of the first image; image i has seed + i.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 25,
-    sampler: Annotated[str, typer.Option(help="ddim or ddpm.")] = "ddim",
+    model: ModelName,
+    count: Drawn = 128,
+    seed: FirstSeed = 0,
+    steps: Steps = 25,
+    sampler: SamplerName = "ddim",
     png: Annotated[Path | None, typer.Option(help="Write each image to this folder too, as PNG named by its seed.")] = None,
 ) -> None:
     """Generate images from a model, one recorded seed each. Run it again after an interruption: it resumes."""
@@ -125,17 +137,17 @@ def sample(
 
 @app.command()
 def run(
-    model: Annotated[str, typer.Argument(help="Name of the model.")],
-    control: Annotated[str, typer.Option(help="Sealed manifest of held-out images.")],
-    count: Annotated[int, typer.Option(min=1, help="Images to generate, where there are none yet.")] = 128,
-    seed: Annotated[int, typer.Option(help="Seed of the first image.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 25,
-    sampler: Annotated[str, typer.Option(help="ddim or ddpm.")] = "ddim",
-    neighbours: Annotated[int, typer.Option(min=1, help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
-    rate: Annotated[float, typer.Option(min=0, max=0.5, help="Chosen false-positive rate, above 0.")] = DEFAULT_RATE,
-    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Write the SSIM of every pair to pairs.parquet.")] = False,
-    ray: Annotated[bool, typer.Option("--ray", help="Compare on many processes with Ray.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
+    model: ModelName,
+    control: ControlName,
+    count: Drawn = 128,
+    seed: FirstSeed = 0,
+    steps: Steps = 25,
+    sampler: SamplerName = "ddim",
+    neighbours: Neighbours = DEFAULT_NEIGHBOURS,
+    rate: ChosenRate = DEFAULT_RATE,
+    all_pairs: AllPairs = False,
+    ray: ByRay = False,
+    report: ReportFile = None,
 ) -> None:
     """Sample a model, compare with its training set and a control, and write the audit and its report.
 
@@ -158,19 +170,19 @@ def run(
 
 @app.command()
 def extract(
-    model: Annotated[str, typer.Argument(help="Name of the model.")],
-    control: Annotated[str, typer.Option(help="Sealed manifest of held-out images.")],
-    count: Annotated[int, typer.Option(min=1, help="Images to generate, where there are none yet.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Seed of the first image.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Denoising steps.")] = 25,
-    sampler: Annotated[str, typer.Option(help="ddim or ddpm.")] = "ddim",
+    model: ModelName,
+    control: ControlName,
+    count: Drawn = 10_000,
+    seed: FirstSeed = 0,
+    steps: Steps = 25,
+    sampler: SamplerName = "ddim",
     clique_size: Annotated[int, typer.Option(help="Generations that must share a picture.")] = 10,
     distance: Annotated[float, typer.Option(help="Tiled distance within which two generations are the same, 0 to 1.")] = 0.15,
-    neighbours: Annotated[int, typer.Option(min=1, help="Length of a shortlist.")] = DEFAULT_NEIGHBOURS,
-    rate: Annotated[float, typer.Option(min=0, max=0.5, help="Chosen false-positive rate, above 0.")] = DEFAULT_RATE,
-    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Write the SSIM of every pair to pairs.parquet.")] = False,
-    ray: Annotated[bool, typer.Option("--ray", help="Compare on many processes with Ray.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
+    neighbours: Neighbours = DEFAULT_NEIGHBOURS,
+    rate: ChosenRate = DEFAULT_RATE,
+    all_pairs: AllPairs = False,
+    ray: ByRay = False,
+    report: ReportFile = None,
 ) -> None:
     """Extract on purpose: draw many images, take what many seeds share, and audit one of each. Exit status 5 as for run."""
     from services.audit.audits.audit import audit_extraction
@@ -256,11 +268,11 @@ def _show_audit(workspace: "Workspace", audit: "Audit", content: dict[str, Any],
 @app.command()
 def study(
     config: Annotated[str, typer.Argument(help="A study's TOML file, or one that comes along: cpu, paper, smoke.")],
-    report: Annotated[Path | None, typer.Option(help="Write report.html to this file.")] = None,
+    report: ReportFile = None,
     at_once: Annotated[
         int | None, typer.Option(min=1, help="Models trained side by side, instead of what the file says.")
     ] = None,
-    ray: Annotated[bool, typer.Option("--ray", help="Compare on many processes with Ray.")] = False,
+    ray: ByRay = False,
 ) -> None:
     """Train and audit models of many slice sizes and draw the curve. Run it again after an interruption: it goes on.
 
