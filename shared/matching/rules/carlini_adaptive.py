@@ -13,7 +13,7 @@ from shared.matching.rules.rule import NO_ITEM, Rule, Scores, undefined_for_all
 
 NEIGHBOURS = 50
 ALPHA = 0.5
-# The score is 1 where the nearest is α times as far as the neighbourhood.
+# The score is 1 where the nearest is α times as far as the neighbourhood. The authors rank by it; the line is what α says.
 THRESHOLD = 1.0
 
 
