@@ -42,6 +42,7 @@ OPEN_REVIEW = {
     "model_id": MODEL_ID,
     "generation_sha256": ROOT,
     "item_id": ITEM_ID,
+    "match_kind": "transformed",
     "rule": "fused",
     "score": 2.9,
     "p_value": 0.003,

@@ -139,6 +139,7 @@ def test_a_picture_in_the_band_is_undecided_until_a_person_says_what_it_is(
     assert {rule["verdict"] for rule in body["rules"] if rule["rule"] == "fused"} == {"not_fired"}
     assert body["match"] is not None
     [flag, waiting] = client.get("/v1/reviews").json()["items"]
+    assert flag["match_kind"] == waiting["match_kind"] == body["kind"] == "whole"
     assert (flag["kind"], waiting["kind"], waiting["id"]) == ("flag", "check", body["id"])
     answer = client.post(f"/v1/checks/{body['id']}/reviews", json={"verdict": "confirm"})
     assert answer.status_code == 201, answer.text

@@ -28,10 +28,10 @@ def list_reviews(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = Fal
     if as_json:
         show_json(page)
         return
-    table = Table(Column("id", min_width=36), "kind", "since", "item", "score", "line", "p-value", "policy")
+    table = Table(Column("id", min_width=36), "of", "since", "item", "match", "score", "line", "p-value", "policy")
     for one in page.items:
         figures = f"{one.score:.3f}", f"{one.threshold:.3f}", f"{one.p_value:.4f}"
-        table.add_row(one.id, one.kind, one.opened_at, one.item_id, *figures, one.policy)
+        table.add_row(one.id, one.kind, one.opened_at, one.item_id, one.match_kind, *figures, one.policy)
     show_page(table, page.next_cursor)
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from services.output_gate.schemas import Strict, Text
+from shared.ledger.body_fields import MatchKind
 
 Verdict = Literal["confirm", "overturn"]
 
@@ -30,6 +31,7 @@ class OpenReview(BaseModel):
     model_id: str
     generation_sha256: str
     item_id: str
+    match_kind: MatchKind = Field(description="How the picture is like the item; docs/methods/decision.md.")
     rule: str
     score: float
     p_value: float

@@ -19,6 +19,7 @@ from services.output_gate.webhooks.outbox import queue_event
 from shared.clock import format_moment, utc_now
 from shared.errors import ConflictError, CorruptStateError, NotFoundError
 from shared.ledger.output_bodies import CheckReviewed
+from shared.match_kinds import UNSPECIFIED
 from shared.paging import Page, decode_cursor, encode_cursor
 from shared.records.checks import Check, load_check
 from shared.records.flag_states import Role
@@ -131,5 +132,7 @@ def _open_review(review: Review, check: Check | None) -> OpenReview:
             "model_id": check.model_id,
             "generation_sha256": check.generation_sha256,
             "item_id": result["match"]["id"],
+            # Checks that were decided before there were kinds say none.
+            "match_kind": result.get("kind") or UNSPECIFIED,
         }
     )
