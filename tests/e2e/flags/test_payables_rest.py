@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,19 +12,8 @@ from typer.testing import CliRunner
 
 from services.cli import app
 from shared.workspace import Workspace
-from tests.e2e.flag_client import OWNERS, raised, review, step
-from tests.gate_records import GateWorld, build_world, gate_client
-
-
-@pytest.fixture
-def world(any_workspace: Workspace) -> GateWorld:
-    return build_world(any_workspace, owners=OWNERS)
-
-
-@pytest.fixture
-def client(world: GateWorld) -> Iterator[TestClient]:
-    with gate_client(world) as opened:
-        yield opened
+from tests.e2e.flag_client import raised, review, step
+from tests.gate_records import GateWorld, build_world
 
 
 def rows_of(text: str) -> list[dict[str, str]]:

@@ -1,6 +1,5 @@
 """The kind of a match, on both databases: in the answer, the log, the flag and what it owes; old checks have none."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from shared.records.checks import Check
 from shared.workspace import Workspace
 from tests.e2e.flag_client import OWNERS, flag_of, raised
 from tests.e2e.ingest_client import entries_after
-from tests.gate_records import CLEAR, FLAGGED, KIND_FIGURES, POLICY, TARIFF, GateWorld, build_world, gate_client, policy
+from tests.gate_records import CLEAR, FLAGGED, KIND_FIGURES, POLICY, TARIFF, GateWorld, build_world, policy
 
 TIERS = [
     {"kinds": ["part"], "amount_minor": 100},
@@ -31,12 +30,6 @@ TIERS = [
 @pytest.fixture
 def world(any_workspace: Workspace) -> GateWorld:
     return build_world(any_workspace, policy(tariff=TARIFF | {"tiers": TIERS}), owners=OWNERS)
-
-
-@pytest.fixture
-def client(world: GateWorld) -> Iterator[TestClient]:
-    with gate_client(world) as opened:
-        yield opened
 
 
 def test_the_kind_is_in_the_answer_the_log_and_the_flag(client: TestClient, world: GateWorld) -> None:

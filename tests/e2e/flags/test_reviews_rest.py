@@ -1,27 +1,13 @@
 """Reviews over REST, on both databases: what is borderline waits for a person, and of several verdicts one has an effect."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from fastapi.testclient import TestClient
 
 from shared.ledger.verify import verify_receipt
-from shared.workspace import Workspace
-from tests.e2e.flag_client import OWNERS, raised
+from tests.e2e.flag_client import raised
 from tests.e2e.ingest_client import entries_after
-from tests.gate_records import BORDERLINE, CLEAR, GateWorld, build_world, gate_client
-
-
-@pytest.fixture
-def world(any_workspace: Workspace) -> GateWorld:
-    return build_world(any_workspace, owners=OWNERS)
-
-
-@pytest.fixture
-def client(world: GateWorld) -> Iterator[TestClient]:
-    with gate_client(world) as opened:
-        yield opened
+from tests.gate_records import BORDERLINE, CLEAR, GateWorld
 
 
 def test_of_reviewers_at_once_one_has_an_effect(client: TestClient, world: GateWorld) -> None:

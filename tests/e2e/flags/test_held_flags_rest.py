@@ -1,9 +1,7 @@
 """What holds a flag, on both databases: contested owners, owners nobody knows, a person; and how it is released."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import select
 
@@ -19,17 +17,6 @@ from tests.e2e.flag_client import OWNERS, raised, review, step
 from tests.e2e.ingest_client import entries_after
 from tests.factories import png, register
 from tests.gate_records import FLAGGED, GateWorld, build_world, gate_client
-
-
-@pytest.fixture
-def world(any_workspace: Workspace) -> GateWorld:
-    return build_world(any_workspace, owners=OWNERS)
-
-
-@pytest.fixture
-def client(world: GateWorld) -> Iterator[TestClient]:
-    with gate_client(world) as opened:
-        yield opened
 
 
 def test_a_contest_holds_the_amount_until_a_reasoned_release(client: TestClient, world: GateWorld) -> None:

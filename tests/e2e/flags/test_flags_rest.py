@@ -1,8 +1,5 @@
 """Flags over REST, on both databases: from check to payment or waiver, each step an entry, none twice or out of turn."""
 
-from collections.abc import Iterator
-
-import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import select
 
@@ -13,21 +10,9 @@ from shared.paging import encode_cursor
 from shared.records.flags import FlagStep
 from shared.records.items import Commitment
 from shared.records.parties import Party
-from shared.workspace import Workspace
-from tests.e2e.flag_client import OWNERS, raised, review, step
+from tests.e2e.flag_client import raised, review, step
 from tests.e2e.ingest_client import entries_after
-from tests.gate_records import POLICY, GateWorld, build_world, gate_client
-
-
-@pytest.fixture
-def world(any_workspace: Workspace) -> GateWorld:
-    return build_world(any_workspace, owners=OWNERS)
-
-
-@pytest.fixture
-def client(world: GateWorld) -> Iterator[TestClient]:
-    with gate_client(world) as opened:
-        yield opened
+from tests.gate_records import POLICY, GateWorld
 
 
 def test_a_flag_is_followed_to_its_payment_and_every_step_is_proved(client: TestClient, world: GateWorld) -> None:
