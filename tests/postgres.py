@@ -67,3 +67,14 @@ def _run(command: list[str]) -> None:
     # initdb refuses to run as root.
     whole = ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command
     subprocess.run(whole, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+
+@contextmanager
+def empty_postgres() -> Iterator[str | None]:
+    """The URL of an empty database, or None where there is no PostgreSQL."""
+    binaries = find_postgres()
+    if binaries is None:
+        yield None
+        return
+    with running_cluster(binaries) as cluster, new_database(cluster) as url:
+        yield url

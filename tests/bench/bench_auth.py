@@ -34,7 +34,7 @@ from shared.auth.access import declared_routes, find_access
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 from tests.keys import asking_for_keys, make_key
-from tests.postgres import find_postgres, new_database, running_cluster
+from tests.postgres import empty_postgres
 
 ROUNDS, WARM = 800, 200
 PATH = "/log.vkey"
@@ -120,17 +120,6 @@ def measure_on(url: str | None, home: Path) -> dict[str, Any]:
         workspace.engine.dispose()
 
 
-@contextmanager
-def postgresql() -> Iterator[str | None]:
-    """The URL of an empty database; None where PostgreSQL is not installed."""
-    binaries = find_postgres()
-    if binaries is None:
-        yield None
-        return
-    with running_cluster(binaries) as cluster, new_database(cluster) as url:
-        yield url
-
-
 def find_route_us() -> float:
     """Microseconds to find what the last route asks for."""
     from services.serve import build_api
@@ -147,7 +136,7 @@ def main() -> None:
     figures: dict[str, Any] = {"find_route_us": find_route_us()}
     with tempfile.TemporaryDirectory() as folder:
         figures["sqlite"] = measure_on(None, Path(folder) / "sqlite")
-        with postgresql() as url:
+        with empty_postgres() as url:
             if url is not None:
                 figures["postgresql"] = measure_on(url, Path(folder) / "postgresql")
     sys.stdout.write(json.dumps(figures) + "\n")

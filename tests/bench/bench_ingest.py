@@ -19,9 +19,7 @@ import resource
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from time import perf_counter
@@ -40,7 +38,7 @@ from shared.ledger.verify import verify_log
 from shared.settings import Settings
 from shared.vision.images import decode_image, image_limits
 from shared.workspace import Workspace, open_workspace
-from tests.postgres import find_postgres, new_database, running_cluster
+from tests.postgres import empty_postgres
 
 IMAGES = int(os.environ.get("BENCH_IMAGES", "6000"))
 SIDE_PX = 64
@@ -82,17 +80,6 @@ def write_tar(path: Path, icons: list[bytes]) -> None:
                 member = tarfile.TarInfo(f"{number:09d}.{suffix}")
                 member.size = len(data)
                 tar.addfile(member, BytesIO(data))
-
-
-@contextmanager
-def empty_postgres() -> Iterator[str | None]:
-    """The URL of an empty database, or None where there is no PostgreSQL."""
-    binaries = find_postgres()
-    if binaries is None:
-        yield None
-        return
-    with running_cluster(binaries) as cluster, new_database(cluster) as url:
-        yield url
 
 
 def processor_seconds() -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from tests.postgres import find_postgres, new_database, running_cluster
+from tests.postgres import empty_postgres
 
 KINDS = ("sqlite", "postgresql")
 # A server notices a client that was killed at its next read or write of the connection.
@@ -21,10 +21,9 @@ def open_database(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'sleeve.db'}"
         return
-    binaries = find_postgres()
-    if binaries is None:
-        sys.exit("PostgreSQL's binaries (initdb, pg_ctl) are not installed")
-    with running_cluster(binaries) as cluster, new_database(cluster) as url:
+    with empty_postgres() as url:
+        if url is None:
+            sys.exit("PostgreSQL's binaries (initdb, pg_ctl) are not installed")
         yield url
 
 
