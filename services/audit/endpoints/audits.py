@@ -12,6 +12,7 @@ from services.audit.audits.recorded_audits import (
     load_audit_json,
     page_of_audits,
 )
+from services.audit.endpoints.recorded_answers import HTML_ANSWER, JSON_ANSWER, answer_file, answer_report
 from services.audit.long_work.requests import AUDIT, AuditRequest, verify_audit
 from services.audit.reports.recorded_reports import build_recorded_report
 from shared.auth.access import needs
@@ -22,23 +23,6 @@ from shared.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/audits", tags=["audits"], responses=PROBLEM_RESPONSES)
-
-
-# The page carries its own style, pictures and files to download, runs nothing, and belongs to no other page
-# (Content Security Policy Level 3). Receipts are links to `data:`, followed as downloads.
-REPORT_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'; sandbox allow-downloads"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-
-HTML_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
-JSON_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
 @router.get("", dependencies=needs("audits:read"), summary="List audits")
@@ -85,8 +69,7 @@ def get_audit(request: Request, audit_id: str) -> dict[str, Any]:
 def get_audit_json(request: Request, audit_id: str) -> Response:
     """Answer with the bytes of `audit.json`, whose SHA-256 stands in the log."""
     workspace: Workspace = request.app.state.workspace
-    data = load_audit_json(workspace, load_audit(workspace, audit_id))
-    return Response(data, media_type="application/json", headers={"X-Content-Type-Options": "nosniff"})
+    return answer_file(load_audit_json(workspace, load_audit(workspace, audit_id)))
 
 
 @router.get(
@@ -99,5 +82,4 @@ def get_audit_json(request: Request, audit_id: str) -> Response:
 def get_audit_report(request: Request, audit_id: str) -> HTMLResponse:
     """Answer with the report as one page that loads nothing from elsewhere, with the log's receipts as they are now."""
     workspace: Workspace = request.app.state.workspace
-    page = build_recorded_report(workspace, load_audit(workspace, audit_id))
-    return HTMLResponse(page, headers=REPORT_HEADERS)
+    return answer_report(build_recorded_report(workspace, load_audit(workspace, audit_id)))

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from services.audit.endpoints.audits import HTML_ANSWER, JSON_ANSWER, REPORT_HEADERS
+from services.audit.endpoints.recorded_answers import HTML_ANSWER, JSON_ANSWER, answer_file, answer_report
 from services.audit.long_work.requests import STUDY, verify_study
 from services.audit.reports.recorded_reports import build_recorded_study_report
 from services.audit.studies.recorded_studies import StudySummary, load_study_content, load_study_json, page_of_studies
@@ -15,7 +15,7 @@ from shared.idempotency_header import Key
 from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
 from shared.paging import Page
 from shared.problems import PROBLEM_RESPONSES
-from shared.records.studies import load_study
+from shared.records.studies import Study, load_study
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/studies", tags=["studies"], responses=PROBLEM_RESPONSES)
@@ -50,9 +50,7 @@ def create_study(request: Request, response: Response, body: StudyConfig, idempo
 @router.get("/{study_id}", dependencies=needs("audits:read"), summary="Show one study")
 def get_study(request: Request, study_id: str) -> dict[str, Any]:
     """Answer with what stands in a study's `study.json`, checked against the digest in the log."""
-    workspace: Workspace = request.app.state.workspace
-    with workspace.reading() as session:
-        study = load_study(session, study_id)
+    workspace, study = _find_recorded(request, study_id)
     return load_study_content(workspace, study)
 
 
@@ -65,12 +63,8 @@ def get_study(request: Request, study_id: str) -> dict[str, Any]:
 )
 def get_study_json(request: Request, study_id: str) -> Response:
     """Answer with the bytes of `study.json`, whose SHA-256 stands in the log."""
-    workspace: Workspace = request.app.state.workspace
-    with workspace.reading() as session:
-        study = load_study(session, study_id)
-    return Response(
-        load_study_json(workspace, study), media_type="application/json", headers={"X-Content-Type-Options": "nosniff"}
-    )
+    workspace, study = _find_recorded(request, study_id)
+    return answer_file(load_study_json(workspace, study))
 
 
 @router.get(
@@ -82,7 +76,11 @@ def get_study_json(request: Request, study_id: str) -> Response:
 )
 def get_study_report(request: Request, study_id: str) -> HTMLResponse:
     """Answer with the report as one page that loads nothing from elsewhere, with the log's receipts as they are now."""
+    workspace, study = _find_recorded(request, study_id)
+    return answer_report(build_recorded_study_report(workspace, study))
+
+
+def _find_recorded(request: Request, study_id: str) -> tuple[Workspace, Study]:
     workspace: Workspace = request.app.state.workspace
     with workspace.reading() as session:
-        study = load_study(session, study_id)
-    return HTMLResponse(build_recorded_study_report(workspace, study), headers=REPORT_HEADERS)
+        return workspace, load_study(session, study_id)

@@ -6,7 +6,7 @@ specification of huggingface/hub-docs, modelcard.md.
 
 from services.audit.training.training_config import TrainingConfig
 
-_CARD = """---
+_HEAD = """---
 library_name: diffusers
 pipeline_tag: unconditional-image-generation
 tags:
@@ -16,7 +16,11 @@ tags:
 
 # {name}
 
-An unconditional diffusion model of {resolution} × {resolution} {colour} images.
+"""
+
+_CARD = (
+    _HEAD
+    + """An unconditional diffusion model of {resolution} × {resolution} {colour} images.
 
 ## Training data
 
@@ -45,19 +49,12 @@ from diffusers import DDPMPipeline
 image = DDPMPipeline.from_pretrained("path/to/this/folder")().images[0]
 ```
 """
+)
 
 
-_IMPORTED_CARD = """---
-library_name: diffusers
-pipeline_tag: unconditional-image-generation
-tags:
-- diffusers
-- unconditional-image-generation
----
-
-# {name}
-
-An unconditional diffusion model that was trained elsewhere and imported into Sleeve. It came without a card.
+_IMPORTED_CARD = (
+    _HEAD
+    + """An unconditional diffusion model that was trained elsewhere and imported into Sleeve. It came without a card.
 
 ## Training data
 
@@ -71,6 +68,7 @@ Nobody here trained it, so this was not verified. How it was trained is not reco
 |---|
 | `{weights_sha256}` |
 """
+)
 
 
 def build_imported_card(name: str, manifest_root: str, image_count: int, weights_sha256: str) -> str:
