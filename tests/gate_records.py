@@ -109,10 +109,10 @@ class GateWorld:
                     item=self.items[at].id,
                     source="a test",
                     kind=kind if rule == "fused" else None,
-                    kind_figures=KIND_FIGURES if rule == "fused" and kind is not None else None,
                 )
                 for rule, one in by_rule.items()
             ),
+            kind_figures=KIND_FIGURES if rules[chosen] == "fused" and kind is not None else None,
             metrics=METRICS,
             control_size=len(CONTROL),
             calibration_sha256=self.calibration.sha256,

@@ -70,7 +70,6 @@ CHECK: dict[str, Any] = {
             "item": ITEM_ID,
             "source": "docs/methods/quality.md",
             "kind": "transformed",
-            "kind_figures": KIND_FIGURES,
         }
     ],
     "rule": "fused",

@@ -1,7 +1,7 @@
 """The evidence of a check: search, best match, suite and p-value, and the result that is recorded of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from services.output_gate.checks.kinds import SeenPairs
 from services.output_gate.checks.matched_items import describe_cluster_owners, describe_items
-from services.output_gate.checks.schemas import CheckResult, ClusterOwner, MatchedItem, Metrics, RuleFinding
+from services.output_gate.checks.schemas import CheckResult, ClusterOwner, KindFigures, MatchedItem, Metrics, RuleFinding
 from services.output_gate.checks.timings import Timings
 from services.output_gate.gate import Gate, ReadyModel
 from shared.errors import CorruptStateError
@@ -19,6 +19,8 @@ from shared.index.index import is_searched_exactly
 from shared.match_kinds import UNSPECIFIED
 from shared.matching.best_match import find_best_matches
 from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
+from shared.matching.copy_detection.kinds import KindFigures as Measured
+from shared.matching.copy_detection.kinds import classify
 from shared.matching.decision import Decision, Judged, decide_by_any, undecided
 from shared.matching.rules.evidence import CopyScores, Evidence
 from shared.matching.rules.panel import RuleOutcome, evaluate
@@ -44,6 +46,8 @@ class CheckEvidence:
     item: str | None = None
     cluster: tuple[str, ...] = ()
     rules: tuple[RuleFinding, ...] = ()
+    # Of the item.
+    kind_figures: KindFigures | None = None
     metrics: Metrics | None = None
     control_size: int | None = None
     calibration_sha256: str | None = None
@@ -110,13 +114,16 @@ def _decide(
             decided.append(CheckEvidence(decision))
             continue
         asked_of = None if decision.outcome == "clear" else rule
+        findings = {name: _finding(ready, outcome, at, pairs, asked_of) for name, outcome in outcomes.items()}
+        figures = findings[rule][1]
         decided.append(
             CheckEvidence(
                 decision=decision,
                 rule=rule,
                 item=ready.corpus.item_ids[row],
                 cluster=tuple(ready.corpus.item_ids[member] for member in ready.corpus.side.clusters.members(row)),
-                rules=tuple(_finding(ready, outcome, at, pairs, asked_of) for outcome in outcomes.values()),
+                rules=tuple(finding for finding, _ in findings.values()),
+                kind_figures=KindFigures(**asdict(figures)) if figures else None,
                 metrics=Metrics(**suite.row(at)),
                 control_size=ready.scores.null(rule).size,
                 calibration_sha256=ready.scores.sha256,
@@ -151,13 +158,16 @@ def _search(gate: Gate, ready: ReadyModel, vectors: NDArray[np.float32]) -> tupl
     return rows, np.array([[one.cosine for one in each] for each in found], dtype=np.float64)
 
 
-def _finding(ready: ReadyModel, outcome: RuleOutcome, at: int, pairs: SeenPairs, asked_of: str | None) -> RuleFinding:
-    """Spell what a rule found; `asked_of` is the rule whose pair has to have a kind, if any has."""
+def _finding(
+    ready: ReadyModel, outcome: RuleOutcome, at: int, pairs: SeenPairs, asked_of: str | None
+) -> tuple[RuleFinding, Measured | None]:
+    """Spell what a rule found, and how its item lies there; `asked_of` is the rule whose pair has to have a kind."""
     row = outcome.row(at)
     if row["item"] is None:
-        return RuleFinding(**row)
-    kind = pairs.kind_of(at, row["item"], decides=outcome.rule.name == asked_of)
-    return RuleFinding(**row | kind | {"item": ready.corpus.item_ids[row["item"]]})
+        return RuleFinding(**row), None
+    figures = pairs.figures_of(at, row["item"], decides=outcome.rule.name == asked_of)
+    kind = classify(figures) if figures else None
+    return RuleFinding(**row | {"kind": kind, "item": ready.corpus.item_ids[row["item"]]}), figures
 
 
 def build_results(session: Session, gate: Gate, model: Model, evidence: Sequence[CheckEvidence]) -> list[CheckResult]:
@@ -203,7 +213,7 @@ def _build_result(
         cluster=list(evidence.cluster),
         cluster_owners=owners,
         kind=kind if matches else None,
-        kind_figures=deciding.kind_figures if deciding else None,
+        kind_figures=evidence.kind_figures,
         rules=list(evidence.rules),
         metrics=evidence.metrics,
         rule=evidence.rule,

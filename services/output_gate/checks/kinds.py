@@ -8,13 +8,11 @@ Rules, in order:
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
-from services.output_gate.checks.schemas import KindFigures
 from shared.matching.copy_detection import CopyDetector, Detections
-from shared.matching.copy_detection.kinds import KindFigures as Measured
-from shared.matching.copy_detection.kinds import classify, measure_kinds, measure_pair
+from shared.matching.copy_detection.kinds import KindFigures, measure_kinds, measure_pair
 from shared.vision.views import Pixels
 
 
@@ -32,7 +30,7 @@ class SeenPairs:
     detector: CopyDetector
     views: Pixels
     found: Detections
-    figures: Sequence[Measured | None]
+    figures: Sequence[KindFigures | None]
 
     @classmethod
     def detect(cls, detector: CopyDetector, views: Pixels) -> Self:
@@ -40,20 +38,13 @@ class SeenPairs:
         found = detector.detect(views)
         return cls(detector, views, found, measure_kinds(views, detector.views, found))
 
-    def kind_of(self, at: int, item: int, *, decides: bool) -> dict[str, Any]:
-        """Say in which way a generation shows an item.
+    def figures_of(self, at: int, item: int, *, decides: bool) -> KindFigures | None:
+        """Return how an item lies in a generation; None where nothing was measured.
 
         Args:
             at: which generation.
             item: row of the corpus.
             decides: rule 2: it is laid over the generation where that was not done yet.
-
-        Returns:
-            `kind` and `kind_figures`; empty where nothing was measured.
         """
         figures = self.figures[at] if item == self.found.items[at] else None
-        if figures is None and decides:
-            figures = measure_pair(self.detector, self.views[at], item)
-        if figures is None:
-            return {}
-        return {"kind": classify(figures), "kind_figures": KindFigures(**asdict(figures))}
+        return measure_pair(self.detector, self.views[at], item) if figures is None and decides else figures

@@ -87,7 +87,6 @@ class RuleFinding(BaseModel):
     kind: MatchKind | None = Field(
         default=None, description="In which way the generation shows that item, where it was laid over the generation."
     )
-    kind_figures: KindFigures | None = Field(default=None, description="What that kind rests on.")
 
 
 class CheckResult(BaseModel):
