@@ -44,10 +44,10 @@ serve: $(RUN)
 	$(BIN)/sleeve serve
 
 openapi: $(RUN)
-	$(BIN)/python -m services.openapi docs/api/openapi.json
+	$(BIN)/python -m services.api.openapi docs/api/openapi.json
 
 commands: $(RUN)
-	$(BIN)/python -m services.commands_page docs/commands.md
+	$(BIN)/python -m services.commands.reference_page docs/commands.md
 
 constraints: $(TEST)
 	{ head -1 constraints.txt; { $(BIN)/pip freeze --exclude-editable; grep -E '^(msgpack|ray)==' constraints.txt; } | LC_ALL=C sort -fu -t= -k1,1; } > constraints.new && mv constraints.new constraints.txt

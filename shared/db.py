@@ -5,7 +5,7 @@ Rules, in order:
 1. SQLite runs in WAL mode with foreign keys on, waits for locks, and makes each commit durable (`synchronous=FULL`):
    what was acknowledged survives a power cut. Deleted rows are overwritten (`secure_delete`): what was erased is gone.
 2. A write transaction on SQLite begins IMMEDIATE, so that two writers queue instead of failing half-way.
-3. The schema is what the migrations in `deploy/migrations` make it; `migrate` is safe to call from several processes.
+3. The schema is what the migrations in `shared/records/migrations` make it; `migrate` is safe to call from several processes.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
-import deploy.migrations
+import shared.records.migrations
 from shared.errors import CorruptStateError, InputError, UnavailableError
 
 # How long a writer waits for another one before it gives up.
@@ -104,7 +104,7 @@ def looking_up(engine: Engine, connections: int) -> Engine:
 
 def alembic_config(url: str) -> Config:
     """Build the Alembic configuration that points at the migrations shipped with this package."""
-    folder = Path(deploy.migrations.__file__).parent
+    folder = Path(shared.records.migrations.__file__).parent
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))

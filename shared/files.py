@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-# What a killed writer leaves behind begins so; no finished file does. `shared.leftovers` removes it.
+# What a killed writer leaves behind begins so; no finished file does. `shared.stale_files` removes it.
 TEMPORARY_PREFIX = ".new-"
 # How many fsyncs wait at once. A journalling file system commits them in groups: on ext4 16 reached 40 to 60 times the
 # rate of one after the other, 64 no more than 16.

@@ -10,11 +10,11 @@ from fastapi.testclient import TestClient
 
 from services.output_gate.checks import service
 from services.output_gate.checks.evidence import CheckEvidence
-from services.output_gate.checks.once import OncePerKey
+from services.output_gate.checks.idempotency import OncePerKey
 from services.output_gate.checks.schemas import KindFigures, Metrics, RuleFinding
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.policy.policy import PolicyContent, parse_policy
-from services.serve import create_app
+from services.server.one_process import create_app
 from shared.clock import utc_now
 from shared.ids import new_id
 from shared.ledger.body_fields import MatchKind

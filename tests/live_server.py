@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from services.ingest.log.endpoints import router
-from shared.problems import add_problem_handlers
+from shared.http.problems import add_problem_handlers
 from shared.workspace import Workspace
 
 STARTUP_SECONDS = 20

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Request, Response
 from services.keys.schemas import CreatedKey, KeyAnswer, KeyRequest
 from services.keys.service import create_key, page_of_keys, revoke_key, show_key
 from shared.auth.access import needs
-from shared.conditional import ConditionalRoute
-from shared.idempotency_header import Key
-from shared.paging import Page
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.conditional import ConditionalRoute
+from shared.http.idempotency import Key
+from shared.http.paging import Page
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)

@@ -23,7 +23,7 @@ from shared.ledger.bodies import KeyCreated, KeyRevoked
 from shared.ledger.body_fields import EntryBody
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
-from shared.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.api_keys import ApiKey, is_expired, list_keys, load_key, lock_key
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.parties import load_parties

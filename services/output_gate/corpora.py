@@ -3,7 +3,7 @@
 Rules, in order:
 
 1. A corpus is ready when the index holds the whole manifest and every file is there and holds: views, hashes, clusters, means,
-   points and vectors (`shared.kept_arrays`). Files are read in full once; after that each check looks at their stamps, and
+   points and vectors (`shared.array_store`). Files are read in full once; after that each check looks at their stamps, and
    one that was written to makes the corpus be loaded anew.
 2. It is loaded by a thread of its own. A request waits for a moment only and then says `building`: a hundred thousand items
    take minutes once, which goes on from where it was when the process is started again.
@@ -22,12 +22,12 @@ import structlog
 from numpy.typing import NDArray
 from sqlmodel import col, select
 
-from services.output_gate.indexing import Indexer
+from services.output_gate.indexer import Indexer
 from shared.errors import NotFoundError, SleeveError, UnavailableError
 from shared.index.index import VectorIndex, is_searched_exactly
-from shared.index.kept_rows import KeptRows, load_kept_rows
+from shared.index.vector_files import KeptRows, load_kept_rows
 from shared.index.scan import ScannedRows
-from shared.kept_arrays import ArrayPlan, KeptArray
+from shared.array_store import ArrayPlan, KeptArray
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_store import load_copy_detector
 from shared.matching.rules.evidence import TrainingSide

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from services.output_gate.corpora import PATIENCE_SECONDS, Corpora, NotReadyError, ReadyCorpus
-from services.output_gate.indexing import Indexer
+from services.output_gate.indexer import Indexer
 from services.output_gate.policy.adoption import adopt_default, adopt_policy
 from services.output_gate.policy.policy import PolicyContent, content_of
 from shared.index.index import VectorIndex

@@ -12,7 +12,7 @@ Source: RFC 9110 sections 7.2 (Host) and 15.5.20 (421); Fetch standard, "Origin"
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.problems import build_problem
+from shared.http.problems import build_problem
 from shared.settings import is_loopback
 
 # RFC 9110 section 9.2.1: safe methods change nothing.

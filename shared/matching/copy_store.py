@@ -5,7 +5,7 @@ Rules, in order:
 1. Points are projections of the views. Their file is named by the manifest's root and by the digests of the views, of the
    descriptor and of the indexed views, so that points of anything else cannot be taken for them.
 2. Their codes (`shared.index.scan`) are made of the points, and kept beside them.
-3. All of it is made in blocks, and made again where a digest does not hold (`shared.kept_arrays`).
+3. All of it is made in blocks, and made again where a digest does not hold (`shared.array_store`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.canonical import canonical_json, sha256_hex
-from shared.index.kept_rows import KeptRows, load_kept_rows
-from shared.kept_arrays import ArrayPlan, KeptArray, Progress
+from shared.index.vector_files import KeptRows, load_kept_rows
+from shared.array_store import ArrayPlan, KeptArray, Progress
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.descriptor import Descriptor, load_descriptor
 from shared.matching.copy_detection.embedder import RECIPE

@@ -16,7 +16,7 @@ import sqlalchemy
 from sqlmodel import Session, col, select
 
 from shared.records.bases import EMBEDDED_BASIS
-from shared.records.insertion import in_chunks, table_of
+from shared.records.bulk_insert import in_chunks, table_of
 from shared.records.items import Item, ItemOwner
 
 

@@ -17,7 +17,7 @@ from sqlmodel import Field, Session, SQLModel, col, func, select
 from shared.clock import utc_now
 from shared.errors import NotFoundError
 from shared.ids import new_id
-from shared.records.insertion import in_chunks
+from shared.records.bulk_insert import in_chunks
 
 
 class Flag(SQLModel, table=True):

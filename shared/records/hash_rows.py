@@ -16,7 +16,7 @@ import sqlalchemy
 from sqlalchemy import BigInteger, ColumnElement, Integer
 from sqlmodel import Session, SQLModel, func
 
-from shared.records.insertion import in_chunks, insert_missing, table_of
+from shared.records.bulk_insert import in_chunks, insert_missing, table_of
 
 # SQLite makes row ids for a column declared INTEGER only.
 ROW_ID = BigInteger().with_variant(Integer, "sqlite")

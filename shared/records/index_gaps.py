@@ -15,7 +15,7 @@ from sqlalchemy import DateTime, delete
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
-from shared.records.insertion import insert_missing
+from shared.records.bulk_insert import insert_missing
 from shared.records.manifests import ManifestItem
 
 

@@ -27,7 +27,7 @@ from shared.ledger.merkle import root_of
 from shared.ledger.tables import LogEntry
 from shared.names import check_name
 from shared.records.items import Item, may_train
-from shared.records.leaves import Leaf
+from shared.ledger.manifest_leaves import Leaf
 
 Purpose = Literal["train", "control"]
 

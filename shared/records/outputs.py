@@ -15,7 +15,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from shared.records.checks import Check
 from shared.records.hash_rows import ROW_ID, HashTable
-from shared.records.insertion import in_chunks
+from shared.records.bulk_insert import in_chunks
 
 
 class Output(SQLModel, table=True):

@@ -11,7 +11,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from shared.clock import utc_now
 from shared.ids import new_id
-from shared.records.insertion import in_chunks, insert_missing
+from shared.records.bulk_insert import in_chunks, insert_missing
 
 
 class Party(SQLModel, table=True):

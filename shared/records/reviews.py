@@ -14,7 +14,7 @@ from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
 from shared.errors import NotFoundError
-from shared.records.insertion import in_chunks
+from shared.records.bulk_insert import in_chunks
 
 
 class Review(SQLModel, table=True):

@@ -1,4 +1,4 @@
-"""View store: the canonical views of a manifest, kept as one memory-mapped array (`shared.kept_arrays`).
+"""View store: the canonical views of a manifest, kept as one memory-mapped array (`shared.array_store`).
 
 Rules, in order:
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.blobs import BlobStore
-from shared.kept_arrays import ArrayPlan, KeptArray, Progress, load_or_build
+from shared.array_store import ArrayPlan, KeptArray, Progress, load_or_build
 from shared.vision.images import ImageLimits, decode_image
 from shared.vision.similarity.threads import usable_cores
 from shared.vision.views import Pixels, ViewRecipe, build_view

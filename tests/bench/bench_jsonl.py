@@ -101,7 +101,7 @@ def serve(home: str, port: int) -> None:
     from fastapi import FastAPI
 
     from services.ingest.app import add_ingest
-    from shared.problems import add_problem_handlers
+    from shared.http.problems import add_problem_handlers
 
     app = FastAPI()
     app.state.workspace = open_workspace(Settings(home=Path(home), database_url=os.environ.get("BENCH_DATABASE_URL")))

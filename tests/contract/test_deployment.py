@@ -33,6 +33,6 @@ def test_the_distribution_carries_templates_policy_and_migrations(tmp_path: Path
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (*ROOT.glob("services/**/*.j2"), *ROOT.glob("services/**/*.css"), *ROOT.glob("services/**/*.toml")):
         assert str(path.relative_to(ROOT)) in names
-    for path in ROOT.glob("deploy/migrations/versions/*.py"):
+    for path in ROOT.glob("shared/records/migrations/versions/*.py"):
         assert str(path.relative_to(ROOT)) in names
     assert not [name for name in names if name.startswith("tests/")]

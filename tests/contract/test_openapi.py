@@ -7,9 +7,9 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from services.api_examples import EXAMPLES
-from services.openapi import openapi_json
-from services.serve import build_api
+from services.api.examples import EXAMPLES
+from services.api.openapi import openapi_json
+from services.server.one_process import build_api
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "api" / "openapi.json"
 DESCRIBED: dict[str, Any] = build_api().openapi()

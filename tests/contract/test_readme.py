@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer.main
 
-from services.cli import app
-from services.commands_page import build_page
+from services.commands.main import app
+from services.commands.reference_page import build_page
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

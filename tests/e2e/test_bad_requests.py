@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from sqlmodel import func, select
 
 from services.output_gate.gate import open_gate
-from services.serve import create_app
-from shared.paging import encode_cursor
+from services.server.one_process import create_app
+from shared.http.paging import encode_cursor
 from shared.records.items import Item
 from shared.records.parties import Party
 from shared.workspace import Workspace

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services import cli
+from services.commands import main as cli
 from services.audit.training_set import load_sealed_set
 from shared.workspace import Workspace
 from tests.factories import encode, imagefolder, picture, png

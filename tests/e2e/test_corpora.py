@@ -96,8 +96,8 @@ def test_a_check_looks_at_stamps_and_reads_no_file_again(
     def fail(*_: Any) -> Any:
         raise AssertionError("a file was read again")
 
-    monkeypatch.setattr("shared.kept_arrays._digest_file", fail)
-    monkeypatch.setattr("shared.kept_arrays.digest_rows", fail)
+    monkeypatch.setattr("shared.array_store._digest_file", fail)
+    monkeypatch.setattr("shared.array_store.digest_rows", fail)
     monkeypatch.setattr("shared.matching.copy_detection.detector.digest_rows", fail)
     assert check_generation(gate, MODEL, data).decision == "flag"
 

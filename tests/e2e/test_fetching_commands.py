@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.commands.main import app
 from services.ingest.archive import snapshots
 from services.ingest.sources.rows import SourceOptions
 from services.ingest.sources.run import RunResult, add_source

@@ -10,7 +10,7 @@ from PIL import Image
 from sqlmodel import select
 
 from services.output_gate.gate import open_gate
-from services.serve import create_app
+from services.server.one_process import create_app
 from shared.records.models import Calibration
 from shared.workspace import Workspace
 from tests.e2e.gate_client import post_checks, training_original

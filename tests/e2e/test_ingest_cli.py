@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
-from services.console import console
+from services.commands.main import app
+from shared.command_line.console import console
 from shared.errors import SleeveError
 from shared.workspace import Workspace
 from tests.factories import png, register

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 ROWS, KILLS = 2600, 3
 # Small enough for several batches before a kill; `sleeve` itself is started with its own size.
 BATCH_ROWS = 100
-START = f"from services.ingest.sources import bulk\nbulk.BATCH_ROWS = {BATCH_ROWS}\nfrom services.cli import main\nmain()\n"
+START = f"from services.ingest.sources import bulk\nbulk.BATCH_ROWS = {BATCH_ROWS}\nfrom services.commands.main import main\nmain()\n"
 
 
 def start(path: Path, home: Path) -> subprocess.Popen[str]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlmodel import select
 
-from services.ingest.archive.long_work import ARCHIVE_JOBS, VERIFICATION
-from shared.jobs import JobWorker, running_worker
+from services.ingest.archive.item_checks import ARCHIVE_JOBS, VERIFICATION
+from shared.job_worker import JobWorker, running_worker
 from shared.ledger.verify import verify_log
 from shared.records.items import Item
 from shared.records.jobs import Job, add_job, load_job

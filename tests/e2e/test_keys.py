@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.commands.main import app
 from services.output_gate.gate import open_gate
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError, SleeveError

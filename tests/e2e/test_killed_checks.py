@@ -11,7 +11,7 @@ from services.output_gate.checks.batches import build_check_jobs, queue_checks
 from services.output_gate.checks.submission import SubmittedImage
 from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.gate import open_gate
-from shared.jobs import JobWorker, running_worker
+from shared.job_worker import JobWorker, running_worker
 from shared.records.batches import load_batch
 from shared.records.checks import Check
 from shared.records.jobs import load_job

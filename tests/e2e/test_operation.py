@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.audit.training_set import load_sealed_set
-from services.output_gate import tailing
+from services.output_gate import background_indexer as tailing
 from services.output_gate.gate import open_gate
-from services.serve import create_app
+from services.server.one_process import create_app
 from shared.workspace import Workspace
 from tests.e2e.gate_client import post_checks, training_original
 from tests.factories import png, register

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.commands.main import app
 from services.output_gate.gate import open_gate
 from services.output_gate.policy.policy import DEFAULT_POLICY, content_of, load_policy_file
 from shared.errors import CorruptStateError

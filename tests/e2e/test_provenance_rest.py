@@ -8,9 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.output_gate.gate import open_gate
-from services.serve import create_app
+from services.server.one_process import create_app
 from shared.ledger.verify import verify_receipt
-from shared.records.manifest_proofs import DigestProof, verify_digest_proof
+from shared.ledger.manifest_proofs import DigestProof, verify_digest_proof
 from shared.workspace import Workspace
 from tests.factories import png, register
 

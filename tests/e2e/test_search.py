@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from services.ingest.search.service import ImageSearch
 from services.output_gate.gate import open_gate
-from services.serve import create_app
+from services.server.one_process import create_app
 from shared.workspace import Workspace
 from tests.e2e.test_cli import one_line_error, sleeve
 from tests.factories import encode, png_of_size, register

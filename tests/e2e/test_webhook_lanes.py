@@ -19,7 +19,7 @@ from services.output_gate.webhooks.outbox import queue_event
 from services.output_gate.webhooks.schemas import WebhookRequest
 from services.output_gate.webhooks.service import create_webhook, page_of_deliveries
 from shared.clock import utc_now
-from shared.jobs import running_worker
+from shared.job_worker import running_worker
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 from tests.web_server import PUBLIC, Page, WebServer, web_server

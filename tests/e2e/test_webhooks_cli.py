@@ -12,15 +12,15 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
 
-from services.cli import app
+from services.commands.main import app
 from services.output_gate.webhooks.delivery import deliver
 from services.output_gate.webhooks.outbox import DELIVERY, queue_event
 from services.output_gate.webhooks.service import page_of_deliveries
 from services.output_gate.webhooks.signing import load_secret, secret_file
-from services.serve import create_app
+from services.server.one_process import create_app
 from shared.clock import utc_now
 from shared.errors import ConflictError, InputError
-from shared.jobs import JobWorker
+from shared.job_worker import JobWorker
 from shared.records.jobs import count_jobs
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace

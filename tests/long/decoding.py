@@ -20,7 +20,7 @@ from typing import Self
 
 import numpy as np
 
-from services.ingest.registration.prepared import check_item
+from services.ingest.registration.preparation import check_item
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.settings import Settings

@@ -45,7 +45,7 @@ SEVERAL = 3
 MODEL = "model-a"
 EVERY = 10
 # What a server imports before its first answer; none of it starts a thread.
-PRELOADED = ("services.serve", "numba", "scipy.ndimage", "qdrant_edge", "shared.index.edge", "uvicorn.lifespan.on", "psycopg")
+PRELOADED = ("services.server.one_process", "numba", "scipy.ndimage", "qdrant_edge", "shared.index.edge", "uvicorn.lifespan.on", "psycopg")
 
 
 @dataclass
@@ -83,7 +83,7 @@ class GateTally:
 
 def serve(home: str, database_url: str, port: int) -> None:
     """Run a server, in a process of its own."""
-    from services.serve import build_server
+    from services.server.one_process import build_server
     from shared.logging import configure_logging
     from shared.settings import Settings
 

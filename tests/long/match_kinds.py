@@ -17,7 +17,7 @@ from PIL import Image
 
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.kinds import KindFigures, classify, measure_kinds
-from shared.matching.copy_detection.practice import build_practice_copies
+from shared.matching.copy_detection.synthetic_copies import build_practice_copies
 from shared.vision.views import view_to_image
 from tests.long.quality_pictures import DATA, Sample, build_samples, design_of, load_pictures, stack_views
 from tests.long.quality_transforms import TRANSFORMS, transform_views

@@ -14,7 +14,7 @@ from shared.matching.copy_detection.detector import CopyDetector
 from shared.matching.copy_detection.fitting import fit_descriptor, fit_fusion
 from shared.matching.copy_detection.fusion import SHIPPED as FUSION_FILE
 from shared.matching.copy_detection.fusion import SIGNS, Fusion, stack_evidence
-from shared.matching.copy_detection.practice import build_practice_copies
+from shared.matching.copy_detection.synthetic_copies import build_practice_copies
 from tests.long.quality_pictures import DATA, build_samples, load_pictures, stack_views
 
 SEED = 20261122

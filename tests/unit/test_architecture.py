@@ -63,7 +63,7 @@ def test_ingest_brings_no_torch() -> None:
         assert not [name for name in imports(path) if name.split(".")[0] in TORCH or name.startswith(TORCH_MODULES)], path
 
 
-@pytest.mark.parametrize("start", ["services.cli", "services.cli, shared.records.membership"])
+@pytest.mark.parametrize("start", ["services.commands.main", "services.commands.main, shared.ledger.membership"])
 def test_the_command_line_starts_light(start: str) -> None:
     # A process of its own: this one has long imported everything.
     script = f"import sys, {start}; print(*sys.modules)"

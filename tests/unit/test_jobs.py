@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from shared import jobs
+from shared import job_worker as jobs
 from shared.clock import utc_now
 from shared.errors import ConflictError, InputError, NotFoundError, UnavailableError
-from shared.jobs import JobRun, JobRunner, JobWorker, running_worker
+from shared.job_worker import JobRun, JobRunner, JobWorker, running_worker
 from shared.records.jobs import Job, add_job, cancel_job, claim_job, list_jobs, load_job
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared import kept_arrays
-from shared.kept_arrays import ArrayPlan, digest_rows, load_kept, load_or_build
+from shared import array_store as kept_arrays
+from shared.array_store import ArrayPlan, digest_rows, load_kept, load_or_build
 
 WHOLE = np.arange(70, dtype=np.float32).reshape(10, 7)
 

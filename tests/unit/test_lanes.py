@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from shared.jobs import JobRun, JobWorker, running_worker
+from shared.job_worker import JobRun, JobWorker, running_worker
 from shared.records.jobs import Job, add_job, claim_job, write_job
 from shared.workspace import Workspace
 

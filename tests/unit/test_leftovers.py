@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.commands.main import app
 from shared.blobs import BlobStore
 from shared.files import save_atomically
-from shared.leftovers import Leftovers, remove_leftovers
+from shared.stale_files import Leftovers, remove_leftovers
 
 HOUR_SECONDS = 3600.0
 # Stops in the middle of writing a blob: the file is there under its temporary name, half of it written.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from services.audit.recorded_files import load_recorded_file
 from shared.clock import format_moment
 from shared.errors import NotFoundError
-from shared.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.models import Audit, list_recorded_audits, load_model_record
 from shared.workspace import Workspace
 

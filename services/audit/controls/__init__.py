@@ -12,7 +12,7 @@ from services.audit.controls.calibration import (
     record_calibration,
 )
 from services.audit.controls.outcome import ControlCheck, ControlOutcome, failed_checks, verify_relied_on
-from services.audit.controls.run import run_controls
+from services.audit.controls.all_controls import run_controls
 
 __all__ = [
     "CalibratedModel",

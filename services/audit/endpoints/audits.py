@@ -13,13 +13,13 @@ from services.audit.audits.recorded_audits import (
     page_of_audits,
 )
 from services.audit.endpoints.recorded_answers import HTML_ANSWER, JSON_ANSWER, answer_file, answer_report
-from services.audit.long_work.requests import AUDIT, AuditRequest, verify_audit
+from services.audit.jobs.requests import AUDIT, AuditRequest, verify_audit
 from services.audit.reports.recorded_reports import build_recorded_report
 from shared.auth.access import needs
-from shared.idempotency_header import Key
-from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
-from shared.paging import Page
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.idempotency import Key
+from shared.http.jobs import JobAnswer, build_job_answer, queue_job_once
+from shared.http.paging import Page
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/audits", tags=["audits"], responses=PROBLEM_RESPONSES)

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from services.audit.long_work.requests import TRAINING, TrainingRequest, verify_training
+from services.audit.jobs.requests import TRAINING, TrainingRequest, verify_training
 from shared.auth.access import needs
 from shared.clock import format_moment
-from shared.idempotency_header import Key
-from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
-from shared.paging import Page, decode_cursor, encode_cursor
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.idempotency import Key
+from shared.http.jobs import JobAnswer, build_job_answer, queue_job_once
+from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.manifests import Manifest, load_manifest
 from shared.records.models import Model, list_audits, list_models, load_model_record
 from shared.workspace import Workspace

@@ -6,15 +6,15 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from services.audit.endpoints.recorded_answers import HTML_ANSWER, JSON_ANSWER, answer_file, answer_report
-from services.audit.long_work.requests import STUDY, verify_study
+from services.audit.jobs.requests import STUDY, verify_study
 from services.audit.reports.recorded_reports import build_recorded_study_report
 from services.audit.studies.recorded_studies import StudySummary, load_study_content, load_study_json, page_of_studies
 from services.audit.studies.study_config import StudyConfig
 from shared.auth.access import needs
-from shared.idempotency_header import Key
-from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
-from shared.paging import Page
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.idempotency import Key
+from shared.http.jobs import JobAnswer, build_job_answer, queue_job_once
+from shared.http.paging import Page
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.studies import Study, load_study
 from shared.workspace import Workspace
 

@@ -9,7 +9,7 @@ import torch
 from services.audit.models.model_configuration import verify_configuration
 from services.audit.sampling.sample import Sampler, sample
 from services.audit.sampling.sample_shards import Samples, samples_folder
-from services.audit.training.kept_models import load_kept_folder
+from services.audit.training.model_checkpoints import load_kept_folder
 from shared.files import save_all_atomically
 from shared.records.models import load_model_record
 from shared.vision.views import view_to_image

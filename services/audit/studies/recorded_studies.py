@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from services.audit.recorded_files import load_recorded_file
 from shared.clock import format_moment
-from shared.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.studies import Study, list_studies
 from shared.workspace import Workspace
 

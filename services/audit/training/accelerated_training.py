@@ -24,7 +24,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from services.audit.training.checkpoints import restore_newest
+from services.audit.training.training_checkpoints import restore_newest
 from services.audit.training.training_config import TrainingConfig
 from services.audit.training.training_state import TrainingState, build_training_state
 from shared.errors import InputError

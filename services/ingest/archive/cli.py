@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from services.command_input import EXIT_STATUS, AsJson, show_json
-from services.command_workspace import open_home
-from services.console import console, progress
+from shared.command_line.options import EXIT_STATUS, AsJson, show_json
+from shared.command_line.workspace import open_home
+from shared.command_line.console import console, progress
 from services.ingest.archive.robust_link import ArchivalState
 
 if TYPE_CHECKING:
-    from services.ingest.archive.jobs import JobScope, OnItem
+    from services.ingest.archive.item_checks import JobScope, OnItem
     from shared.fetching.fetcher import Fetcher
     from shared.records.archival import DueBy
     from shared.workspace import Workspace
@@ -39,7 +39,7 @@ Wayback = Annotated[
 @app.command()
 def verify(dataset: Dataset = None, limit: Limit = None, days: Days = 1, as_json: AsJson = False) -> None:
     """Fetch originals and snapshots and compare their bytes with those acquired. Run it again after an interruption."""
-    from services.ingest.archive.jobs import JobScope, check_links
+    from services.ingest.archive.item_checks import JobScope, check_links
 
     scope = JobScope(dataset, limit, timedelta(days=days))
     show_counts(run_job(check_links, "archival_checked_at", "checking links", scope, quiet=as_json), as_json=as_json)
@@ -50,7 +50,7 @@ def capture(
     dataset: Dataset = None, limit: Limit = None, days: Days = 1, *, wayback: Wayback = False, as_json: AsJson = False
 ) -> None:
     """Keep what the originals answer in WARC files, and check the links by it. Run it again after an interruption."""
-    from services.ingest.archive.jobs import JobScope, capture_items
+    from services.ingest.archive.item_checks import JobScope, capture_items
     from services.ingest.archive.snapshots import build_snapshot_taker
     from shared.settings import load_settings
 
@@ -80,7 +80,7 @@ def states(dataset: Dataset = None, as_json: AsJson = False) -> None:
 
 def run_job(job: "Job", by: "DueBy", label: str, scope: "JobScope", *, quiet: bool) -> Counter[ArchivalState]:
     """Run a job over the workspace of the settings, with a bar unless it is to be quiet."""
-    from services.ingest.archive.jobs import count_items
+    from services.ingest.archive.item_checks import count_items
     from shared.fetching.fetcher import build_fetcher
 
     workspace = open_home()

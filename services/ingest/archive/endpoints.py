@@ -5,14 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from services.ingest.archive.long_work import CAPTURE, VERIFICATION, ArchiveRequest
+from services.ingest.archive.item_checks import CAPTURE, VERIFICATION, ArchiveRequest
 from services.ingest.archive.states import ArchivalLinkAnswer, ArchiveStates, build_link_answer, count_states
-from services.ingest.registration.seen import NEEDS_SIGHT
+from services.ingest.registration.item_access import NEEDS_SIGHT
 from shared.auth.access import needs
-from shared.conditional import ConditionalRoute
-from shared.idempotency_header import Key
-from shared.job_requests import JobAnswer, build_job_answer, queue_job_once
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.conditional import ConditionalRoute
+from shared.http.idempotency import Key
+from shared.http.jobs import JobAnswer, build_job_answer, queue_job_once
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.items import load_item
 from shared.workspace import Workspace
 

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 from sqlmodel import Session, col, func, select
 
-from services.ingest.archive.jobs import build_link
+from services.ingest.archive.item_checks import build_link
 from services.ingest.archive.robust_link import ArchivalState as State
 from services.ingest.archive.robust_link import RobustLink, format_robust_link
 from services.ingest.registration.schemas import ArchivalState

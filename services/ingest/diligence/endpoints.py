@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request, Response
 from services.ingest.diligence.answers import build_item_diligence, build_search_answer
 from services.ingest.diligence.schemas import ItemDiligence, OwnerSearch, OwnerSearchAnswer, OwnerSearchOfMany
 from services.ingest.diligence.service import record_search
-from services.ingest.registration.seen import NEEDS_SIGHT
+from services.ingest.registration.item_access import NEEDS_SIGHT
 from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
-from shared.conditional import ConditionalRoute
-from shared.idempotency_header import Key
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.conditional import ConditionalRoute
+from shared.http.idempotency import Key
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect
 from shared.workspace import Workspace
 

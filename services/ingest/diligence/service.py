@@ -23,7 +23,7 @@ from shared.ids import new_id
 from shared.ledger.commitments import build_commitment, new_salt
 from shared.ledger.entries import Entry, build_entry
 from shared.ledger.log import Log
-from shared.records.insertion import in_chunks, insert_all
+from shared.records.bulk_insert import in_chunks, insert_all
 from shared.records.items import Commitment, Diligence, Item, ItemEntry
 from shared.records.parties import find_or_add_parties
 

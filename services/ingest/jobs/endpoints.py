@@ -6,10 +6,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from shared.auth.access import needs
 from shared.auth.caller import current_caller
-from shared.auth.sight import JOB_SCOPES, kinds_seen, verify_sees_job
-from shared.job_requests import JobAnswer, build_job_answer
-from shared.paging import Page, decode_cursor, encode_cursor
-from shared.problems import PROBLEM_RESPONSES
+from shared.auth.visibility import JOB_SCOPES, kinds_seen, verify_sees_job
+from shared.http.jobs import JobAnswer, build_job_answer
+from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.job_states import JobState
 from shared.records.jobs import cancel_job, list_jobs, load_job
 from shared.workspace import Workspace

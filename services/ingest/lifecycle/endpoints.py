@@ -13,13 +13,13 @@ from services.ingest.lifecycle.schemas import Amendment, History, Withdrawal
 from services.ingest.lifecycle.service import amend_item, withdraw_item
 from services.ingest.registration.answers import build_item_answer
 from services.ingest.registration.schemas import ItemAnswer
-from services.ingest.registration.seen import NEEDS_SIGHT
+from services.ingest.registration.item_access import NEEDS_SIGHT
 from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
-from shared.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition
-from shared.idempotency_header import Key
-from shared.paging import Page
-from shared.problems import CONDITION_FAILED, PROBLEM_RESPONSES
+from shared.http.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition
+from shared.http.idempotency import Key
+from shared.http.paging import Page
+from shared.http.problems import CONDITION_FAILED, PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.items import Item, load_item, lock_item
 from shared.workspace import Workspace

@@ -3,8 +3,8 @@
 from services.ingest.registration.answers import build_item_answer
 from services.ingest.registration.schemas import ItemAnswer
 from shared.auth.caller import current_caller
-from shared.auth.sight import own_items_only
-from shared.paging import Page, decode_cursor, encode_cursor
+from shared.auth.visibility import own_items_only
+from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.items import list_items
 from shared.workspace import Workspace
 

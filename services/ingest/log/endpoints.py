@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from shared.auth.access import PUBLIC
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
 
 router = APIRouter(tags=["log"])

@@ -14,13 +14,13 @@ from services.ingest.manifests.service import (
     seal_once,
 )
 from shared.auth.access import PUBLIC, needs
-from shared.conditional import ConditionalRoute
-from shared.idempotency_header import Key
-from shared.paging import Page
-from shared.problems import PROBLEM_RESPONSES
-from shared.records.manifest_proofs import DigestProof
+from shared.http.conditional import ConditionalRoute
+from shared.http.idempotency import Key
+from shared.http.paging import Page
+from shared.http.problems import PROBLEM_RESPONSES
+from shared.ledger.manifest_proofs import DigestProof
 from shared.records.manifests import load_manifest
-from shared.records.membership import MembershipProof
+from shared.ledger.membership import MembershipProof
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/manifests", tags=["manifests"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)

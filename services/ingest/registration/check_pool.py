@@ -36,7 +36,7 @@ from services.ingest.registration.check_worker import (
     read_frame,
     write_frame,
 )
-from services.ingest.registration.prepared import PreparedItem
+from services.ingest.registration.preparation import PreparedItem
 from shared.blobs import BlobStore
 from shared.errors import InputError, UnavailableError
 from shared.vision.images import FORMATS, ImageLimits

@@ -8,17 +8,17 @@ from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from services.ingest.registration.answers import build_item_answer, build_seen_item
-from services.ingest.registration.prepared import PreparedItem
+from services.ingest.registration.preparation import PreparedItem
 from services.ingest.registration.schemas import ItemAnswer, Registration, RegistrationAnswer
 from services.ingest.registration.service import prepare_item, record_item
 from shared.auth.access import PUBLIC, needs
 from shared.auth.caller import current_caller
-from shared.auth.sight import PublicItem
+from shared.auth.visibility import PublicItem
 from shared.canonical import canonical_json, sha256_hex
-from shared.conditional import ConditionalRoute
+from shared.http.conditional import ConditionalRoute
 from shared.errors import InputError
-from shared.idempotency_header import Key
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.idempotency import Key
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.items import Item, load_item
 from shared.workspace import Workspace

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from services.command_input import AsJson, MaxDistance, Picture, read_bytes, show_json
-from services.command_workspace import open_home
-from services.console import ITEM_COLUMNS, build_item_cells, console, name_distance, progress, say_count
+from shared.command_line.options import AsJson, MaxDistance, Picture, read_bytes, show_json
+from shared.command_line.workspace import open_home
+from shared.command_line.console import ITEM_COLUMNS, build_item_cells, console, name_distance, progress, say_count
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
 from shared.vision.search_bounds import MAX_LIMIT
 
@@ -70,7 +70,7 @@ def fingerprint(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the blobs again that failed.")] = False,
 ) -> None:
     """Make the fingerprints that search by image needs. A server does so by itself; several processes may at once."""
-    from services.ingest.search.catch_up import catch_up, count_missing, forget
+    from services.ingest.search.fingerprint_backlog import catch_up, count_missing, forget
     from shared.records.fingerprints import load_failed_blobs
     from shared.vision.fingerprints import RECIPE
 

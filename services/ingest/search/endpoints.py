@@ -7,7 +7,7 @@ from fastapi import APIRouter, File, Query, Request, UploadFile
 from services.ingest.search.schemas import SearchAnswer
 from services.ingest.search.service import ImageSearch
 from shared.auth.access import needs
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
 from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
 

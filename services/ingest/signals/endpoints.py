@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter, Request
 
-from services.ingest.registration.seen import NEEDS_SIGHT
-from services.ingest.signals.later import build_recorded, record_once
+from services.ingest.registration.item_access import NEEDS_SIGHT
+from services.ingest.signals.service import build_recorded, record_once
 from services.ingest.signals.schemas import ItemSignals, SignalObservation, SignalRecorded, build_item_signals
 from shared.auth.access import needs
-from shared.conditional import ConditionalRoute
-from shared.idempotency_header import Key
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.conditional import ConditionalRoute
+from shared.http.idempotency import Key
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/items", tags=["signals"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from services.ingest.registration.schemas import Moment, SignalAnswer, Strict, Text, Url
 from services.ingest.signals.observation import Observation, basis_of
 from shared.clock import format_moment, utc_now
-from shared.records.holdings import load_holdings
+from shared.records.item_usage import load_holdings
 from shared.records.items import SignalRecord, load_item, load_signals
 
 # Clocks of different machines differ; nothing later than this was seen.

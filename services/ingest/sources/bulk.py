@@ -21,8 +21,8 @@ from typing import Literal
 from sqlalchemy.exc import IntegrityError
 
 from services.ingest.registration.check_pool import Checked, CheckPool
-from services.ingest.registration.held import HeldBlobs
-from services.ingest.registration.prepared import PreparedItem
+from services.ingest.registration.known_blobs import HeldBlobs
+from services.ingest.registration.preparation import PreparedItem
 from services.ingest.registration.service import RecordedItem, record_items
 from services.ingest.sources.rows import AnyRow, BadRow, HeldRow, Pause, Row, refuse
 from shared.errors import SleeveError

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
-from services.output_gate.checks.people import with_names
+from services.output_gate.checks.party_names import with_names
 from services.output_gate.checks.schemas import BatchedAnswer, CheckAnswer, CheckSummary
 from shared.clock import format_moment
 from shared.errors import CorruptStateError
-from shared.problems import Problem
+from shared.http.problems import Problem
 from shared.records.batches import BatchedCheck
 from shared.records.checks import Check
 from shared.records.flags import find_flags_of_checks
-from shared.records.insertion import in_chunks
+from shared.records.bulk_insert import in_chunks
 from shared.records.models import Model
 from shared.records.reviews import find_reviews
 from shared.workspace import Workspace

@@ -16,9 +16,9 @@ from services.output_gate.gate import Gate
 from shared.auth.access import needs
 from shared.clock import format_moment
 from shared.errors import InputError, NotFoundError
-from shared.idempotency_header import Key
-from shared.paging import Page, decode_cursor, encode_cursor
-from shared.problems import PROBLEM_RESPONSES, UNSUPPORTED_MEDIA_TYPE
+from shared.http.idempotency import Key
+from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.http.problems import PROBLEM_RESPONSES, UNSUPPORTED_MEDIA_TYPE
 from shared.records.batches import load_batch
 from shared.records.checks import list_checks, load_check
 from shared.records.jobs import Job, load_job

@@ -9,7 +9,7 @@ import structlog
 from numpy.typing import NDArray
 from sqlmodel import Session
 
-from services.output_gate.checks.kinds import SeenPairs
+from services.output_gate.checks.match_kinds import SeenPairs
 from services.output_gate.checks.matched_items import describe_cluster_owners, describe_items
 from services.output_gate.checks.schemas import CheckResult, ClusterOwner, KindFigures, MatchedItem, Metrics, RuleFinding
 from services.output_gate.checks.timings import Timings

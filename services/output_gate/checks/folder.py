@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from services.output_gate.checks.once import OncePerKey
+from services.output_gate.checks.idempotency import OncePerKey
 from services.output_gate.checks.service import decide
 from services.output_gate.gate import Gate
 from shared.canonical import canonical_json, sha256_hex

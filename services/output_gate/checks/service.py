@@ -22,12 +22,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from services.output_gate.checks.evidence import CheckEvidence, build_results, find_evidence_of_views, view_recipe
-from services.output_gate.checks.once import AlreadyDecidedError, Once, OncePerKey
-from services.output_gate.checks.people import without_names
+from services.output_gate.checks.idempotency import AlreadyDecidedError, Once, OncePerKey
+from services.output_gate.checks.party_names import without_names
 from services.output_gate.checks.schemas import CheckResult
 from services.output_gate.checks.timings import Timings
 from services.output_gate.corpora import NotReadyError
-from services.output_gate.flags.raising import raise_flag
+from services.output_gate.flags.creation import raise_flag
 from services.output_gate.gate import Gate
 from services.output_gate.operation.metrics import observe_steps
 from services.output_gate.webhooks.outbox import queue_event

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.completeness.schemas import CompletenessAnswer, build_completeness_answer
 from shared.auth.access import needs
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.problems import PROBLEM_RESPONSES
 
 router = APIRouter(prefix="/v1", tags=["completeness"], responses=PROBLEM_RESPONSES)
 

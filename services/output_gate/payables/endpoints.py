@@ -7,9 +7,9 @@ from fastapi.responses import StreamingResponse
 
 from services.output_gate.payables.payables import Payable, iterate_payables, page_of_payables, write_csv
 from shared.auth.access import needs
-from shared.conditional import ConditionalRoute
-from shared.paging import Page
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.conditional import ConditionalRoute
+from shared.http.paging import Page
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.flag_states import State
 from shared.workspace import Workspace
 

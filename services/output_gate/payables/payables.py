@@ -20,9 +20,9 @@ from sqlmodel import Session
 
 from services.output_gate.flags.holds import find_holds, load_checks_of
 from shared.auth.caller import current_caller
-from shared.auth.sight import own_flags_only
+from shared.auth.visibility import own_flags_only
 from shared.clock import format_moment
-from shared.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.flag_states import State
 from shared.records.flags import Flag, list_flags
 from shared.records.parties import load_parties

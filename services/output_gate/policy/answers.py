@@ -5,7 +5,7 @@ from sqlmodel import Session
 from services.output_gate.policy.policy import content_of
 from services.output_gate.policy.schemas import AdoptedPolicy, PolicyAnswer
 from shared.clock import format_moment
-from shared.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.policies import Policy, find_policy_in_force, list_policies, load_newest_policy, load_policy
 from shared.workspace import Workspace
 

@@ -11,11 +11,11 @@ from services.output_gate.policy.dry_run import run_dry
 from services.output_gate.policy.policy import PolicyContent, parse_policy, parse_policy_toml
 from services.output_gate.policy.schemas import AdoptedPolicy, DryRun, PolicyAnswer
 from shared.auth.access import needs
-from shared.conditional import ConditionalRoute
+from shared.http.conditional import ConditionalRoute
 from shared.errors import InputError
-from shared.idempotency_header import Key
-from shared.paging import Page
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.idempotency import Key
+from shared.http.paging import Page
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.models import load_model_record
 from shared.workspace import Workspace

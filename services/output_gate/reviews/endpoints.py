@@ -11,10 +11,10 @@ from services.output_gate.reviews.schemas import CheckReviewAnswer, OpenReview, 
 from services.output_gate.reviews.service import build_check_review, page_of_reviews, review_check, review_flag
 from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
-from shared.conditional import ConditionalRoute, IfMatch, verify_precondition
-from shared.idempotency_header import Key
-from shared.paging import Page
-from shared.problems import CONDITION_FAILED, PROBLEM_RESPONSES
+from shared.http.conditional import ConditionalRoute, IfMatch, verify_precondition
+from shared.http.idempotency import Key
+from shared.http.paging import Page
+from shared.http.problems import CONDITION_FAILED, PROBLEM_RESPONSES
 from shared.records.flags import lock_flag
 from shared.records.idempotency import bind_effect, find_effect
 from shared.workspace import Workspace

@@ -10,8 +10,8 @@ Rules, in order:
 
 from sqlmodel import Session
 
-from services.output_gate.acts import Actor, log_act
-from services.output_gate.flags.raising import raise_flag
+from services.output_gate.audit_events import Actor, log_act
+from services.output_gate.flags.creation import raise_flag
 from services.output_gate.flags.steps import take_step
 from services.output_gate.policy.policy import content_of
 from services.output_gate.reviews.schemas import CheckReviewAnswer, OpenReview, ReviewRequest
@@ -20,7 +20,7 @@ from shared.clock import format_moment, utc_now
 from shared.errors import ConflictError, CorruptStateError, NotFoundError
 from shared.ledger.output_bodies import CheckReviewed
 from shared.match_kinds import UNSPECIFIED
-from shared.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.checks import Check, load_check
 from shared.records.flag_states import Role
 from shared.records.flags import Flag, find_flag_of_check

@@ -31,7 +31,7 @@ from shared.fetching.addresses import AddressPolicy
 from shared.fetching.connection import Exchange
 from shared.fetching.fetcher import DEFAULT_USER_AGENT, Fetcher
 from shared.fetching.limits import FetchLimits, parse_retry_after
-from shared.jobs import JobPutOffError, JobRun, JobRunner
+from shared.job_worker import JobPutOffError, JobRun, JobRunner
 from shared.records.webhooks import Webhook, WebhookDelivery, lock_delivery
 from shared.settings import Settings
 from shared.workspace import Workspace

@@ -14,10 +14,10 @@ from services.output_gate.webhooks.service import (
     redeliver,
 )
 from shared.auth.access import needs
-from shared.conditional import ConditionalRoute
-from shared.idempotency_header import Key
-from shared.paging import Page
-from shared.problems import PROBLEM_RESPONSES
+from shared.http.conditional import ConditionalRoute
+from shared.http.idempotency import Key
+from shared.http.paging import Page
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)

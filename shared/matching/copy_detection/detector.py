@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from shared.errors import InputError
 from shared.index.scan import ScannedRows
-from shared.kept_arrays import digest_rows
+from shared.array_store import digest_rows
 from shared.matching.copy_detection.descriptor import Descriptor, load_descriptor
 from shared.matching.copy_detection.evidence import Evidence, weigh
 from shared.matching.copy_detection.fusion import Fusion, load_fusion

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 
 from shared.matching.copy_detection.descriptor import Descriptor, measure_views
 from shared.matching.copy_detection.fusion import SIGNS, Fusion
-from shared.matching.copy_detection.practice import build_practice_copies
+from shared.matching.copy_detection.synthetic_copies import build_practice_copies
 
 # Copies a picture: with five a class the spread within is estimated from ten thousand pairs; six gave the same recall.
 _COPIES = 5

@@ -6,7 +6,7 @@ from sqlmodel import select
 from services.ingest.lifecycle.erasure import erase_party
 from shared.ledger.commitments import verify_commitment
 from shared.ledger.verify import verify_receipt
-from shared.paging import encode_cursor
+from shared.http.paging import encode_cursor
 from shared.records.flags import FlagStep
 from shared.records.items import Commitment
 from shared.records.parties import Party

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.commands.main import app
 from services.output_gate.policy.policy import Tariff
 from shared.ledger.body_fields import MatchKind
 from shared.ledger.output_bodies import CheckDecided

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.commands.main import app
 from shared.workspace import Workspace
 from tests.e2e.flag_client import raised, review, step
 from tests.gate_records import GateWorld, build_world

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from services.audit.long_work.apart import Tell, run_apart
-from shared import jobs
+from services.audit.jobs.subprocess_job import Tell, run_apart
+from shared import job_worker as jobs
 from shared.errors import InputError, UnavailableError
-from shared.jobs import JobWorker, running_worker
+from shared.job_worker import JobWorker, running_worker
 from shared.records.jobs import Job, add_job, cancel_job, load_job
 from shared.workspace import Workspace
 

@@ -11,9 +11,9 @@ import torch
 from diffusers import DDPMPipeline
 
 from services.audit.atomic_folders import UNFINISHED_PREFIX, locked_folder
-from services.audit.training.checkpoints import checkpoint_folders
+from services.audit.training.training_checkpoints import checkpoint_folders
 from services.audit.training.diffusion_model import load_model, weights_sha256
-from services.audit.training.kept_models import load_kept_folder
+from services.audit.training.model_checkpoints import load_kept_folder
 from services.audit.training.presets import DEMO_CONFIG
 from services.audit.training.train import TrainedModel, TrainingConfig, cpu_threads, load_training_config, train
 from services.audit.training.training_state import DataOrder, build_training_state

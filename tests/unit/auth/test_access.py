@@ -3,14 +3,14 @@
 import re
 from pathlib import Path
 
-from services.audit.long_work.jobs import AUDIT_JOBS
-from services.ingest.archive.long_work import ARCHIVE_JOBS
+from services.audit.jobs.kinds import AUDIT_JOBS
+from services.ingest.archive.item_checks import ARCHIVE_JOBS
 from services.output_gate.checks.batches import CHECKS
 from services.output_gate.webhooks.outbox import DELIVERY
-from services.serve import build_api
+from services.server.one_process import build_api
 from shared.auth.access import CLOSED, DESCRIPTION_PATHS, declared_routes, find_access, needs
 from shared.auth.scopes import MEANING, OF_A_PARTY, SCOPES
-from shared.auth.sight import JOB_SCOPES, SCOPE_OF_JOB, SCOPE_OF_ROLE
+from shared.auth.visibility import JOB_SCOPES, SCOPE_OF_JOB, SCOPE_OF_ROLE
 from shared.records.flag_states import STEPS
 
 ROUTES = tuple(declared_routes(build_api()))

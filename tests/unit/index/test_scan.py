@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from shared.errors import InputError
 from shared.index import scan
 from shared.index.exact import exact_neighbours
-from shared.index.kept_rows import load_kept_rows
+from shared.index.vector_files import load_kept_rows
 from shared.index.scan import ScannedRows, code_rows
-from shared.kept_arrays import ArrayPlan
+from shared.array_store import ArrayPlan
 
 Rows = NDArray[np.float32]
 

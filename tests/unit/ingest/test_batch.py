@@ -14,10 +14,11 @@ import pytest
 from fastapi import FastAPI
 from sqlmodel import select
 
-from services.ingest.registration import batch, streaming
+from services.ingest.registration import duplex_stream as streaming
+from services.ingest.registration import batch
 from services.ingest.sources import bulk
 from shared.ledger.checkpoint import verify_checkpoint
-from shared.problems import add_problem_handlers
+from shared.http.problems import add_problem_handlers
 from shared.records.items import Item, count_items
 from shared.workspace import Workspace
 from tests.factories import png, registration

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from services.ingest.registration.prepared import check_item
+from services.ingest.registration.preparation import check_item
 from services.ingest.registration.service import RecordedItem, record_item, record_items
 from services.ingest.sources import bulk
 from services.ingest.sources.bulk import register_rows

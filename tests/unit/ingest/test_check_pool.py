@@ -14,7 +14,7 @@ from PIL import Image
 from services.ingest.registration import check_pool, check_worker
 from services.ingest.registration.check_pool import CheckPool, is_quick
 from services.ingest.registration.check_worker import UncheckedRow
-from services.ingest.registration.prepared import PreparedItem, check_item
+from services.ingest.registration.preparation import PreparedItem, check_item
 from services.ingest.signals.signal import Signal
 from shared.errors import InputError, UnavailableError
 from shared.workspace import Workspace

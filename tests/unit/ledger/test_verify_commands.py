@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from services.cli import main
+from services.commands.main import main
 from shared.db import open_engine
 from shared.ledger.log import Log
 from shared.ledger.note import Signer

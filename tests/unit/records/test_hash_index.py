@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from services.ingest.search.catch_up import catch_up, forget
+from services.ingest.search.fingerprint_backlog import catch_up, forget
 from shared.records import hash_index as module
 from shared.records.fingerprints import FINGERPRINTS
 from shared.records.hash_index import HashIndex, KnownHashes

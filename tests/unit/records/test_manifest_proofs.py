@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import VerificationError
-from shared.records.leaves import Leaf
-from shared.records.manifest_proofs import DigestProof, prove_digest, verify_digest_proof
+from shared.ledger.manifest_leaves import Leaf
+from shared.ledger.manifest_proofs import DigestProof, prove_digest, verify_digest_proof
 from shared.records.manifests import build_root
 
 DIGESTS = st.integers(0, 40).map(lambda number: hashlib.sha256(str(number).encode()).hexdigest())

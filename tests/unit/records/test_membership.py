@@ -9,7 +9,7 @@ from services.ingest.manifests.schemas import SealRequest
 from services.ingest.manifests.service import build_membership_proof, seal_once
 from shared.canonical import sha256_hex
 from shared.errors import InputError, SleeveError, VerificationError
-from shared.records.membership import verify_membership
+from shared.ledger.membership import verify_membership
 from shared.workspace import Workspace
 from tests.factories import png, register
 

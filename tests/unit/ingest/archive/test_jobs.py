@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from services.ingest.archive import jobs
-from services.ingest.archive.jobs import JobScope, capture_items, check_links, count_items
+from services.ingest.archive import item_checks as jobs
+from services.ingest.archive.item_checks import JobScope, capture_items, check_links, count_items
 from services.ingest.archive.robust_link import ArchivalState
 from services.ingest.archive.verification import LinkCheck
 from services.ingest.archive.warc import WarcLocator, WarcStore

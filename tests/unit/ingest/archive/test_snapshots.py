@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from sqlmodel import select
 
-from services.ingest.archive.jobs import JobScope, capture_items
+from services.ingest.archive.item_checks import JobScope, capture_items
 from services.ingest.archive.robust_link import ArchivalState
 from services.ingest.archive.snapshots import SnapshotTaker, build_snapshot_taker
 from services.ingest.archive.wayback import WaybackClient, WaybackKeys

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from services.ingest.search import catch_up as module
-from services.ingest.search.catch_up import background_catch_up, catch_up, count_missing, forget
+from services.ingest.search import fingerprint_backlog as module
+from services.ingest.search.fingerprint_backlog import background_catch_up, catch_up, count_missing, forget
 from shared.canonical import sha256_hex
 from shared.errors import UnavailableError
 from shared.records.fingerprints import load_failed_blobs

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from services.ingest.lifecycle.schemas import Withdrawal
 from services.ingest.lifecycle.service import withdraw_item
 from services.ingest.search import service
-from services.ingest.search.catch_up import catch_up
+from services.ingest.search.fingerprint_backlog import catch_up
 from services.ingest.search.schemas import SearchAnswer
 from services.ingest.search.service import ImageSearch
 from shared.canonical import sha256_hex

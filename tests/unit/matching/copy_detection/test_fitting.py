@@ -4,7 +4,7 @@ import numpy as np
 
 from shared.matching.copy_detection.fitting import fit_descriptor, fit_fusion
 from shared.matching.copy_detection.fusion import SIGNS
-from shared.matching.copy_detection.practice import build_practice_copies
+from shared.matching.copy_detection.synthetic_copies import build_practice_copies
 from tests.unit.matching.copy_detection.drawings import draw
 
 

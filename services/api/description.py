@@ -1,0 +1,122 @@
+"""What the OpenAPI description says beyond what the routes say by themselves.
+
+Rules, in order:
+
+1. An operation is named as the function that answers it; the name is stable and clients are generated from it.
+2. Every error answer is `application/problem+json`, with an example.
+3. A GET that is answered 304 takes `If-None-Match` and gives an `ETag`.
+4. An operation that asks for a key names the scopes that open it, one of them enough; 401, 403 and 429 say how it is refused.
+   A server that asks for none describes none of it.
+5. Every operation has an example of what it takes and of what it answers; a test holds each against its schema.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.api.examples import EXAMPLES
+from shared.auth.access import Access, declared_routes
+from shared.auth.key_text import PATTERN
+from shared.auth.scopes import MEANING
+from shared.http.problems import MEDIA_TYPE
+
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+# A code of each status as the services give it.
+_CODES = {
+    401: ("key_missing", "expected Authorization: Bearer with a key"),
+    403: ("scope_missing", "expected a key with the scope items:write"),
+    404: ("item_not_found", "no item '0198c0de-0000-7000-8000-000000000000'"),
+    409: ("item_withdrawn", "item 0198c0de-0000-7000-8000-000000000000 is withdrawn; expected an active one"),
+    412: ("precondition_failed", 'expected If-Match "9f86d081…", got "2c26b46b…"'),
+    413: ("request_too_large", "expected at most 20,971,520 bytes, got more"),
+    415: ("media_type_unsupported", "expected application/jsonl, got text/plain"),
+    422: ("invalid_request", "body.reason: Field required"),
+    429: ("too_many_failures", "too many keys that do not count came from this address; expected the next one in 42 s"),
+    503: ("unavailable", "database does not answer"),
+}
+SCHEME = "key"
+_REFUSED = {
+    401: ("No key, or one that does not count", {"WWW-Authenticate": "The scheme, Bearer, and what is wrong (RFC 6750)."}),
+    403: ("The key has none of the scopes, or may not do this", {}),
+    429: ("Too many keys from this address did not count", {"Retry-After": "In how many seconds to try again."}),
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "`ETag` of an answer that the client has; 304 where it is still the present one.",
+}
+_ETAG = {"description": "Strong entity tag of the answer (RFC 9110).", "schema": {"type": "string"}}
+
+
+def describe_api(app: FastAPI, *, with_keys: bool = True) -> dict[str, Any]:
+    """Return the OpenAPI description of an app, built on the first call.
+
+    Args:
+        app: whose routes.
+        with_keys: whether it asks for keys.
+    """
+    if app.openapi_schema is None:
+        described = FastAPI.openapi(app)
+        asked = {(route.path, method): route.access for route in declared_routes(app) for method in route.methods or ()}
+        for path, operations in described["paths"].items():
+            for method, operation in operations.items():
+                if with_keys:
+                    _add_security(operation, asked[path, method.upper()])
+                _add_problems(operation)
+                _add_conditions(operation)
+                _add_examples(operation)
+        if with_keys:
+            described["components"]["securitySchemes"] = {SCHEME: _describe_scheme()}
+        app.openapi_schema = described
+    return app.openapi_schema
+
+
+def _describe_scheme() -> dict[str, str]:
+    scopes = "\n".join(f"- `{scope}`: {meaning}" for scope, meaning in MEANING.items())
+    return {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": PATTERN,
+        "description": f"An API key, where the server asks for keys. Its holder may do what its scopes say:\n\n{scopes}",
+    }
+
+
+def _add_security(operation: dict[str, Any], access: Access | None) -> None:
+    """Say which scopes open an operation, any one of them; OpenAPI 3.1 allows them with every kind of scheme."""
+    if access is None or access.public:
+        operation["security"] = []
+        return
+    operation["security"] = [{SCHEME: [scope]} for scope in access.any_of]
+    for status, (title, headers) in _REFUSED.items():
+        described = {name: {"description": said, "schema": {"type": "string"}} for name, said in headers.items()}
+        operation["responses"][str(status)] = {"description": title} | ({"headers": described} if described else {})
+
+
+def _add_problems(operation: dict[str, Any]) -> None:
+    for status, response in operation["responses"].items():
+        if int(status) in _CODES:
+            code, detail = _CODES[int(status)]
+            problem = {"type": "about:blank", "title": code.replace("_", " ").capitalize(), "status": int(status)}
+            example = problem | {"code": code, "detail": detail}
+            response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM, "example": example}}
+
+
+def _add_conditions(operation: dict[str, Any]) -> None:
+    if "304" in operation["responses"]:
+        operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+        operation["responses"]["200"].setdefault("headers", {})["ETag"] = _ETAG
+
+
+def _add_examples(operation: dict[str, Any]) -> None:
+    example = EXAMPLES.get(operation["operationId"])
+    if example is None:
+        return
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        content["example"] = example.request_forms.get(media_type, example.request)
+    for status, response in operation["responses"].items():
+        if status.startswith("2"):
+            for media_type, content in response.get("content", {}).items():
+                other = example.other_answers.get(status, example.answer)
+                content["example"] = example.other_forms.get(media_type, other)

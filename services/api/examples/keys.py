@@ -1,0 +1,23 @@
+"""Examples of keys."""
+
+from services.api.examples.example import MOMENT, RECEIPT, Example
+
+KEY_ID = "0198c0dea4c177d18ab2e9d1c40f0001"
+ASKED = {"name": "release pipeline", "scopes": ["checks:write"], "party_id": None, "expires_at": "2027-03-01T00:00:00.000Z"}
+KEY = ASKED | {
+    "id": KEY_ID,
+    "state": "active",
+    "created_by": None,
+    "created_at": MOMENT,
+    "revoked_at": None,
+    "last_used_at": MOMENT,
+}
+
+EXAMPLES: dict[str, Example] = {
+    "post_key": Example(
+        KEY | {"last_used_at": None, "key": f"sleeve_{KEY_ID}_(49 digits, shown this once)", "receipt": RECEIPT}, ASKED
+    ),
+    "get_keys": Example({"items": [KEY], "next_cursor": None}),
+    "get_api_key": Example(KEY),
+    "post_key_revocation": Example(KEY | {"state": "revoked", "revoked_at": MOMENT}),
+}

@@ -1,0 +1,32 @@
+"""What routes about one item ask of their caller: to see it in full (`shared.auth.visibility`)."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from shared.auth.access import needs
+from shared.auth.caller import current_caller
+from shared.auth.visibility import verify_sees_item
+from shared.records.items import load_item, load_owners
+from shared.workspace import Workspace
+
+
+def verify_item_seen(request: Request, item_id: Annotated[str, Path()]) -> None:
+    """Check that the caller sees the item in full.
+
+    Raises:
+        NotFoundError: no item has this id.
+        ForbiddenError: the item names others.
+    """
+    caller = current_caller()
+    if caller.holds("items:read"):
+        return
+    workspace: Workspace = request.app.state.workspace
+    with workspace.reading() as session:
+        item = load_item(session, item_id)
+        owners = load_owners(session, [item.id])[item.id]
+    verify_sees_item(caller, {party.id for _, party in owners})
+
+
+# For `dependencies=` of routes with `{item_id}` in their path.
+NEEDS_SIGHT = (*needs("items:read", "items:own"), Depends(verify_item_seen))

@@ -1,0 +1,258 @@
+"""The rows and the log entry of new items: built for a batch, written with one statement a table.
+
+Rules, in order:
+
+1. Parties and blobs that are there already are used, new ones added, also when another process adds the same meanwhile.
+2. Item, owners, diligence, commitments and entry of an item are written together or not at all.
+3. An item whose record does not fit into an entry is refused; the others of the batch are not held up by it.
+4. Names go into the database; the log gets salted commitments to them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session
+
+from services.ingest.registration.preparation import PreparedItem
+from services.ingest.registration.schemas import PresumedOwner, Registration
+from services.ingest.signals.verdict import combine
+from shared.clock import format_moment, timestamp, utc_now
+from shared.errors import InputError
+from shared.ids import new_id
+from shared.ledger.commitments import build_commitment, new_salt
+from shared.ledger.entries import Entry, build_entry
+from shared.ledger.log import Log
+from shared.records.bulk_insert import insert_all, insert_missing
+from shared.records.items import Blob, Commitment, Diligence, Item, ItemEntry, ItemOwner, KnownItem, SignalRecord
+from shared.records.parties import find_or_add_parties
+
+# Party id by (name, URL).
+Parties = Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
+class _NewItem:
+    """An item on its way into the database: its id, its entry, and what opens the entry's commitments."""
+
+    prepared: PreparedItem
+    item_id: str
+    now: datetime
+    entry: Entry
+    names: Mapping[str, str]
+    salts: Mapping[str, bytes]
+
+
+def add_items(session: Session, prepared: Sequence[PreparedItem]) -> dict[tuple[str, str], KnownItem | InputError]:
+    """Write items that are not registered yet, in the caller's transaction.
+
+    Args:
+        session: an open transaction; nothing is committed here.
+        prepared: items of different keys; their blobs are stored.
+
+    Returns:
+        By (dataset, source key): the item as recorded, or why it does not fit into an entry.
+    """
+    parties = find_or_add_parties(session, (pair for one in prepared for pair in _named(one.registration)))
+    built = {one.key: _build(one, parties) for one in prepared}
+    refused: dict[tuple[str, str], KnownItem | InputError] = {
+        key: one for key, one in built.items() if isinstance(one, InputError)
+    }
+    new, entry_ids = _append(session, [one for one in built.values() if isinstance(one, _NewItem)], refused)
+    blobs = {one.prepared.blob.sha256: vars(one.prepared.blob) for one in new}
+    insert_missing(session, Blob, [blobs[digest] for digest in sorted(blobs)])
+    placed = list(zip(new, entry_ids, strict=True))
+    insert_all(session, Item, [_item_row(one, entry_id, parties) for one, entry_id in placed])
+    insert_all(session, Commitment, [row for one, entry_id in placed for row in _commitment_rows(one, entry_id, parties)])
+    signals = _append_signals(session, new)
+    insert_all(session, SignalRecord, signals)
+    insert_all(session, ItemEntry, [{"entry_id": row["entry_id"], "item_id": row["item_id"]} for row in signals])
+    insert_all(session, ItemOwner, [row for one in new for row in _owner_rows(one, parties)])
+    insert_all(session, Diligence, [row for one in new for row in _diligence_rows(one)])
+    return refused | {one.prepared.key: _as_known(one, entry_id) for one, entry_id in placed}
+
+
+def _named(registration: Registration) -> list[tuple[str, str]]:
+    return [(registration.acquirer, ""), *map(_party_key, registration.owners)]
+
+
+def _party_key(owner: PresumedOwner) -> tuple[str, str]:
+    return owner.name, owner.url or ""
+
+
+def _build(prepared: PreparedItem, parties: Parties) -> _NewItem | InputError:
+    registration, item_id, now = prepared.registration, new_id(), utc_now()
+    names = {"acquirer.name": registration.acquirer}
+    names |= {f"owners.{position}.name": owner.name for position, owner in enumerate(registration.owners)}
+    # A query often holds the name that was searched for.
+    names |= {f"diligence.{at}.query": search.query for at, search in enumerate(registration.diligence) if search.query}
+    salts = {field: new_salt() for field in names}
+    try:
+        entry = build_entry(
+            "item.registered",
+            at=now,
+            subject={"item": item_id, "sha256": prepared.blob.sha256},
+            body=_entry_body(prepared, parties, timestamp(registration.acquired_at or now)),
+            commitments={field: build_commitment(name, salts[field]) for field, name in names.items()},
+        )
+    except InputError as error:
+        return error
+    return _NewItem(prepared, item_id, now, entry, names, salts)
+
+
+def _append(
+    session: Session, new: list[_NewItem], refused: dict[tuple[str, str], KnownItem | InputError]
+) -> tuple[list[_NewItem], list[int]]:
+    """Append the entries; those that the log does not take are moved to the refused ones."""
+    try:
+        return new, Log.append(session, [one.entry for one in new])
+    except InputError:  # raised before anything is written, for the first that does not fit
+        refused |= {one.prepared.key: error for one in new if (error := _entry_error(one.entry)) is not None}
+    fitting = [one for one in new if one.prepared.key not in refused]
+    return fitting, Log.append(session, [one.entry for one in fitting])
+
+
+def _entry_error(entry: Entry) -> InputError | None:
+    try:
+        entry.canonical_bytes()
+    except InputError as error:
+        return error
+    return None
+
+
+def _append_signals(session: Session, new: Sequence[_NewItem]) -> list[dict[str, Any]]:
+    """Log every rights signal of new items, each an entry of its own, and give the rows that name the entries."""
+    seen = [(one, signal) for one in new for signal in one.prepared.signals]
+    entries = [
+        build_entry(
+            "signal.observed",
+            at=one.now,
+            subject={"item": one.item_id},
+            body={
+                "kind": signal.kind,
+                "verdict": signal.verdict,
+                "raw_sha256": signal.raw_sha256,
+                "detail": signal.detail,
+                "observed_at": timestamp(signal.observed_at),
+            },
+        )
+        for one, signal in seen
+    ]
+    return [
+        {
+            "entry_id": entry_id,
+            "item_id": one.item_id,
+            "kind": signal.kind,
+            "verdict": signal.verdict,
+            "raw_sha256": signal.raw_sha256,
+            "detail": signal.detail,
+            "observed_at": signal.observed_at,
+        }
+        for entry_id, (one, signal) in zip(Log.append(session, entries), seen, strict=True)
+    ]
+
+
+def _as_known(one: _NewItem, entry_id: int) -> KnownItem:
+    return KnownItem(one.item_id, entry_id, one.prepared.blob.sha256, one.prepared.record_sha256)
+
+
+def _item_row(one: _NewItem, entry_id: int, parties: Parties) -> dict[str, Any]:
+    registration = one.prepared.registration
+    link = registration.archival_link
+    return {
+        "id": one.item_id,
+        "dataset": registration.dataset,
+        "source_key": registration.source_key,
+        "blob_sha256": one.prepared.blob.sha256,
+        "record_sha256": one.prepared.record_sha256,
+        "title": registration.title,
+        "licence": one.prepared.licence,
+        "licence_url": registration.licence_url,
+        "source_url": link.original_url if link else registration.source_url,
+        "acquired_from": registration.acquired_from,
+        "acquired_at": registration.acquired_at or one.now,
+        "acquirer_id": parties[registration.acquirer, ""],
+        "archival_snapshot_url": link.snapshot_url if link else None,
+        "archival_version_date": link.version_date.isoformat() if link and link.version_date else None,
+        "archival_state": "unchecked" if link else None,
+        "extra": registration.extra,
+        "state": "active",
+        "rights_verdict": combine(one.prepared.signals),
+        "training_permission": registration.training_permission,
+        "entry_id": entry_id,
+        "created_at": one.now,
+    }
+
+
+def _commitment_rows(one: _NewItem, entry_id: int, parties: Parties) -> list[dict[str, Any]]:
+    registration = one.prepared.registration
+    named = {"acquirer.name": parties[registration.acquirer, ""]}
+    named |= {f"owners.{at}.name": parties[_party_key(owner)] for at, owner in enumerate(registration.owners)}
+    return [
+        {"entry_id": entry_id, "field": field, "party_id": named.get(field), "salt": one.salts[field], "value": name}
+        for field, name in one.names.items()
+    ]
+
+
+def _owner_rows(one: _NewItem, parties: Parties) -> list[dict[str, Any]]:
+    return [
+        {
+            "item_id": one.item_id,
+            "position": position,
+            "party_id": parties[_party_key(owner)],
+            "role": owner.role,
+            "basis": owner.basis,
+            "confidence": owner.confidence,
+        }
+        for position, owner in enumerate(one.prepared.registration.owners)
+    ]
+
+
+def _diligence_rows(one: _NewItem) -> list[dict[str, Any]]:
+    searches = enumerate(one.prepared.registration.diligence)
+    return [
+        {"item_id": one.item_id, "position": position, "sources": [search.source], **search.model_dump(exclude={"source"})}
+        for position, search in searches
+    ]
+
+
+def _entry_body(prepared: PreparedItem, parties: Parties, acquired_at: str) -> dict[str, Any]:
+    registration, blob, link = prepared.registration, prepared.blob, prepared.registration.archival_link
+    return {
+        "dataset": registration.dataset,
+        "title": registration.title,
+        "media_type": blob.media_type,
+        "width_px": blob.width_px,
+        "height_px": blob.height_px,
+        "size_bytes": blob.size_bytes,
+        "licence": prepared.licence,
+        "licence_url": registration.licence_url,
+        "source_url": link.original_url if link else registration.source_url,
+        "archival_link": _archival_body(prepared),
+        "acquired_from": registration.acquired_from,
+        "acquired_at": acquired_at,
+        "acquirer": parties[registration.acquirer, ""],
+        "owners": [
+            {"party": parties[_party_key(owner)], "role": owner.role, "basis": owner.basis, "confidence": owner.confidence}
+            for owner in registration.owners
+        ],
+        "diligence": [
+            {
+                "source": search.source,
+                "searched_at": format_moment(search.searched_at),
+                "jurisdiction": search.jurisdiction,
+                "result": search.result,
+                "expires_at": format_moment(search.expires_at) if search.expires_at else None,
+            }
+            for search in registration.diligence
+        ],
+        "training_permission": registration.training_permission,
+    }
+
+
+def _archival_body(prepared: PreparedItem) -> dict[str, Any] | None:
+    link = prepared.registration.archival_link
+    if link is None:
+        return None
+    return {**link.model_dump(mode="json"), "sha256": prepared.blob.sha256, "state": "unchecked"}

@@ -1,0 +1,50 @@
+"""`sleeve gate search`: the registered items nearest to a picture by embedding."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from shared.command_line.options import AsJson, Picture, read_bytes, show_json
+from shared.command_line.workspace import open_home
+from shared.command_line.console import ITEM_COLUMNS, build_item_cells, console, say_count, show_page
+
+if TYPE_CHECKING:
+    from services.output_gate.embedding_search.schemas import NearestAnswer
+
+# As `services.output_gate.embedding_search.service.MAX_NEAREST`, which a command must not import before it runs.
+MAX_LIMIT = 50
+
+
+def search(
+    file: Picture,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many items at most.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Find the registered items nearest to an image by embedding, with the similarity suite on each."""
+    workspace, data = open_home(), read_bytes(file)
+    from services.output_gate.gate import open_gate
+    from services.output_gate.embedding_search.service import find_nearest
+
+    gate = open_gate(workspace)
+    try:
+        gate.indexer.catch_up()
+        answer = find_nearest(gate, data, limit)
+    finally:
+        gate.close()
+    show_json(answer) if as_json else show_nearest(answer)
+
+
+def show_nearest(answer: "NearestAnswer") -> None:
+    """Print the items as a table, and below it what was searched."""
+    table = Table("cosine", "SSIM", *ITEM_COLUMNS)
+    for near in answer.items:
+        ssim = near.problem or "" if near.metrics is None else f"{near.metrics.ssim:.3f}"
+        table.add_row(f"{near.cosine:.3f}", ssim, *build_item_cells(near.item))
+    show_page(table)
+    searched = answer.searched
+    console.print(f"{say_count(searched.registered, 'item', 'items')} registered; embedder {answer.embedder}")
+    if not searched.complete:
+        console.print(
+            f"not searched: {searched.gaps:,} items without a vector, {searched.behind_entries:,} entries of the log"
+        )

@@ -1,0 +1,67 @@
+"""Bounds of every HTTP request, held before anything of it is parsed.
+
+Rules, in order:
+
+1. A body is counted as it comes in: what is beyond the limit is refused with 413 and not read, whether its length was stated
+   or not. Paths that take streams have bounds of their own.
+2. A zero character in path or query is refused: no name holds one, and PostgreSQL has no text with one.
+
+Source: RFC 9110 section 15.5.14; RFC 3986 section 7.3; PostgreSQL manual, section 8.3.
+"""
+
+from collections.abc import Collection
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.http.problems import build_problem
+
+
+class RequestBounds:
+    """ASGI middleware that holds the bounds.
+
+    Args:
+        app: what is behind it.
+        max_body_bytes: the longest body.
+        streams: paths whose bodies are not counted.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int, streams: Collection[str] = ()) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._streams = frozenset(streams)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with what is wrong."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            detail = "expected a path and query without zero characters"
+            await build_problem(422, "zero_character", detail)(scope, receive, send)
+        elif scope["path"] in self._streams:
+            await self._app(scope, receive, send)
+        elif _stated_length(scope) > self._max_body_bytes:
+            await build_problem(413, "http_413", self._detail())(scope, receive, send)
+        else:
+            await self._app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        taken = 0
+
+        async def counting() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._max_body_bytes:
+                raise HTTPException(413, self._detail(), headers={"Connection": "close"})
+            return message
+
+        return counting
+
+    def _detail(self) -> str:
+        return f"body too large: expected at most {self._max_body_bytes:,} bytes"
+
+
+def _stated_length(scope: Scope) -> int:
+    stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(stated) if stated.isdigit() else 0

@@ -1,0 +1,108 @@
+"""Proofs about a manifest that hold for anyone who has its root: this digest is in it, or it is not.
+
+Rules, in order:
+
+1. The leaves stand in the order of their digests, so a digest that is absent would stand between two neighbours. Both
+   are shown, with inclusion proofs at adjacent positions; at either end one neighbour and the size say the same.
+2. A proof carries its leaves in full. The verifier recomputes their hashes and trusts nothing but root and size, which
+   the log holds in the entry `dataset.sealed`.
+
+Source: the technique is that of sorted-tree absence proofs, e.g. Laurie and Kasper 2012, "Revocation Transparency".
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.errors import VerificationError
+from shared.ledger.merkle import build_inclusion_proof, root_of, verify_inclusion
+from shared.ledger.manifest_leaves import Leaf
+
+
+class ProvenLeaf(BaseModel):
+    """One leaf with its place and the hashes that lead to the root (hexadecimal, from the sibling up)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    blob: str
+    entry: str
+    item: str
+    index: int
+    proof: list[str]
+
+
+class DigestProof(BaseModel):
+    """Whether a digest is in a manifest: every leaf that has it, or else its neighbours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: str
+    member: bool
+    size: int
+    root: str
+    leaves: list[ProvenLeaf]
+
+
+def prove_digest(leaves: Sequence[Leaf], sha256: str) -> DigestProof:
+    """Prove that a digest is in a manifest, or that it is not.
+
+    Args:
+        leaves: all leaves of the manifest, in its order.
+        sha256: digest of an image's bytes, 64 lower-case hexadecimal digits.
+    """
+    hashes = [leaf.hash() for leaf in leaves]
+    start = bisect_left(leaves, sha256, key=lambda leaf: leaf.blob)
+    end = start
+    while end < len(leaves) and leaves[end].blob == sha256:
+        end += 1
+    member = end > start
+    shown = range(start, end) if member else [at for at in (start - 1, start) if 0 <= at < len(leaves)]
+
+    def subtree(level: int, index: int) -> bytes:
+        return root_of(hashes[index << level : (index + 1) << level])
+
+    proven = [
+        ProvenLeaf(
+            blob=leaves[at].blob,
+            entry=leaves[at].entry,
+            item=leaves[at].item,
+            index=at,
+            proof=[one.hex() for one in build_inclusion_proof(at, len(leaves), subtree)],
+        )
+        for at in shown
+    ]
+    return DigestProof(sha256=sha256, member=member, size=len(leaves), root=root_of(hashes).hex(), leaves=proven)
+
+
+def verify_digest_proof(proof: DigestProof, root: str, size: int) -> None:
+    """Check a proof against a manifest's root and size, as the log states them.
+
+    Raises:
+        VerificationError: it does not hold; the message says where.
+    """
+    if (proof.root, proof.size) != (root, size):
+        raise VerificationError(f"manifest: expected root {root} of {size} leaves, got {proof.root} of {proof.size}")
+    for leaf in proof.leaves:
+        own = Leaf(leaf.blob, leaf.entry, leaf.item).hash()
+        try:
+            hashes = [bytes.fromhex(one) for one in leaf.proof]
+        except ValueError as error:
+            raise VerificationError(f"leaf {leaf.index}: expected hashes in hexadecimal") from error
+        verify_inclusion(own, leaf.index, proof.size, hashes, bytes.fromhex(root))
+    if proof.member:
+        if not proof.leaves or any(leaf.blob != proof.sha256 for leaf in proof.leaves):
+            raise VerificationError(f"expected leaves of {proof.sha256} only, got {[leaf.blob for leaf in proof.leaves]}")
+        return
+    _verify_gap(proof)
+
+
+def _verify_gap(proof: DigestProof) -> None:
+    below = [leaf for leaf in proof.leaves if leaf.blob < proof.sha256]
+    above = [leaf for leaf in proof.leaves if leaf.blob > proof.sha256]
+    if len(below) + len(above) != len(proof.leaves) or len(below) > 1 or len(above) > 1:
+        raise VerificationError("expected at most one neighbour on each side, none with the digest itself")
+    last = below[0].index if below else -1
+    first = above[0].index if above else proof.size
+    if first != last + 1:
+        raise VerificationError(f"expected neighbours at adjacent positions, got {last} and {first} of {proof.size}")
