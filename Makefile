@@ -29,16 +29,16 @@ bench-gate: $(TEST)
 	$(BIN)/python -m tests.bench.gate_at_scale
 
 bench-quality: $(TEST)
-	$(BIN)/python -m tests.long.quality
+	$(BIN)/python -m tests.campaigns.quality
 
 study: $(TEST)
-	$(BIN)/python -m tests.long.study
+	$(BIN)/python -m tests.campaigns.study
 
 fuzz: $(TEST)
-	$(BIN)/python -m tests.long.fuzz
+	$(BIN)/python -m tests.campaigns.fuzz
 
 kills: $(TEST)
-	for d in sqlite postgresql; do for w in rest bulk gate; do $(BIN)/python -m tests.long.kills --database $$d --way $$w || exit 1; done; done
+	for d in sqlite postgresql; do for w in rest bulk gate; do $(BIN)/python -m tests.campaigns.kills --database $$d --way $$w || exit 1; done; done
 
 serve: $(RUN)
 	$(BIN)/sleeve serve

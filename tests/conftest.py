@@ -20,7 +20,8 @@ from sqlalchemy import Engine
 from shared.db import migrate, open_engine
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
-from tests.postgres import find_postgres, new_database, running_cluster
+from tests.support.paths import SHARED
+from tests.support.postgres import find_postgres, new_database, running_cluster
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +75,7 @@ def any_workspace(tmp_path: Path, database_url: str) -> Iterator[Workspace]:
 @pytest.fixture
 def shared_data() -> Path:
     """The real data sets beside the project, for tests that use them."""
-    folder = Path(os.environ.get("SLEEVE_SHARED", Path(__file__).parents[2] / "shared")) / "data"
+    folder = SHARED / "data"
     if not folder.is_dir():
         pytest.skip(f"the real data sets are not here: {folder} (set SLEEVE_SHARED)")
     return folder

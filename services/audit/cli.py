@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shared.command_line.console import console, step_progress
 from shared.command_line.options import EXIT_STATUS, build_request
 from shared.command_line.workspace import open_home
-from shared.command_line.console import console, step_progress
 
 if TYPE_CHECKING:
     from services.audit.sampling.sample import Sampler

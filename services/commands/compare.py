@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from shared.command_line.options import read_bytes
 from shared.command_line.console import console
+from shared.command_line.options import read_bytes
 from shared.errors import InputError
 
 SUITE = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from shared.command_line.console import console
 from shared.command_line.options import EXIT_STATUS
 from shared.command_line.workspace import open_home
-from shared.command_line.console import console
 from shared.records.job_states import JobState
 
 app = typer.Typer(

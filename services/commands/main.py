@@ -10,15 +10,15 @@ from typing import Annotated
 
 import typer
 
+from services.audit import cli as audit_cli
 from services.commands import jobs as jobs_cli
 from services.commands import verify as verify_cli
-from services.audit import cli as audit_cli
-from shared.command_line.groups import in_order
 from services.commands.compare import compare
 from services.ingest import cli as ingest_cli
 from services.keys import cli as keys_cli
 from services.output_gate import cli as gate_cli
 from shared.code_version import code_version
+from shared.command_line.groups import in_order
 from shared.errors import SleeveError
 
 EPILOG = """First steps:

@@ -1,4 +1,4 @@
-"""The page docs/commands.md, written from the command line itself: `python -m services.commands.reference_page docs/commands.md`."""
+"""The page docs/commands.md, written from the command line: `python -m services.commands.reference_page docs/commands.md`."""
 
 import inspect
 import sys

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from shared.command_line.options import read_bytes, show_json
-from shared.command_line.console import console
 from shared.canonical import sha256_hex
+from shared.command_line.console import console
+from shared.command_line.options import read_bytes, show_json
 from shared.errors import InputError
 
 app = typer.Typer(

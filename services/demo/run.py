@@ -15,17 +15,17 @@ import typer
 from rich.table import Table
 
 from services.audit.audits.audit import audit_model
-from services.audit.reports.audit_report import write_report
 from services.audit.process_pool import ModelJob, train_and_sample
+from services.audit.reports.audit_report import write_report
 from services.audit.slices import draw_slice
 from services.audit.training.presets import DEMO_CONFIG, DEMO_SAMPLING_STEPS
 from services.audit.training.training_config import TrainingConfig
-from shared.command_line.console import console, progress
 from services.demo.gate_step import ask_gate
 from services.demo.pictures import write_faces, write_photographs
 from services.demo.summary import build_summary
 from services.ingest.sources.bulk import register_rows
 from services.ingest.sources.imagefolder import count_rows, read_imagefolder
+from shared.command_line.console import console, progress
 from shared.errors import CorruptStateError, InputError
 from shared.files import save_atomically
 from shared.ledger.verify import verify_log

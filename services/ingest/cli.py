@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from shared.command_line.options import EXIT_STATUS, AsJson
-from shared.command_line.groups import in_order
-from shared.command_line.workspace import open_home
-from shared.command_line.console import console, progress
 from services.ingest.archive import cli as archive_cli
 from services.ingest.diligence import cli as diligence_cli
 from services.ingest.lifecycle import cli as items_cli
 from services.ingest.manifests import cli as manifests_cli
 from services.ingest.search.cli import fingerprint, search
 from services.ingest.signals import cli as signals_cli
+from shared.command_line.console import console, progress
+from shared.command_line.groups import in_order
+from shared.command_line.options import EXIT_STATUS, AsJson
+from shared.command_line.workspace import open_home
 from shared.stale_files import SAFE_AGE_SECONDS, remove_leftovers
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from shared.auth.scopes import SCOPES, with_included
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import format_moment, utc_now
 from shared.errors import ForbiddenError, InputError, NotFoundError
+from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.ledger.bodies import KeyCreated, KeyRevoked
 from shared.ledger.body_fields import EntryBody
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
-from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.api_keys import ApiKey, is_expired, list_keys, load_key, lock_key
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.parties import load_parties

@@ -5,9 +5,9 @@ from fastapi import FastAPI
 from services.output_gate.checks.endpoints import router as checks_router
 from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.completeness.endpoints import router as completeness_router
+from services.output_gate.embedding_search.endpoints import router as nearest_router
 from services.output_gate.flags.endpoints import router as flags_router
 from services.output_gate.gate import Gate
-from services.output_gate.embedding_search.endpoints import router as nearest_router
 from services.output_gate.operation.endpoints import router as operation_router
 from services.output_gate.operation.metrics import GateCollector
 from services.output_gate.operation.recent_readiness import RecentReadiness

@@ -2,17 +2,17 @@
 
 import typer
 
-from shared.command_line.options import EXIT_STATUS
-from shared.command_line.groups import in_order
 from services.output_gate.checks.cli import check, evidence
 from services.output_gate.completeness.cli import completeness
-from services.output_gate.flags import cli as flags_cli
 from services.output_gate.embedding_search.cli import search
+from services.output_gate.flags import cli as flags_cli
 from services.output_gate.payables.cli import payables
 from services.output_gate.policy import cli as policy_cli
 from services.output_gate.registry.cli import seen
 from services.output_gate.reviews import cli as reviews_cli
 from services.output_gate.webhooks import cli as webhooks_cli
+from shared.command_line.groups import in_order
+from shared.command_line.options import EXIT_STATUS
 
 app = typer.Typer(
     cls=in_order("check", "evidence", "review", "flags", "payables", "policy", "webhooks", "seen", "search", "completeness"),

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from sqlmodel import col, select
 
 from services.output_gate.indexer import Indexer
+from shared.array_store import ArrayPlan, KeptArray
 from shared.errors import NotFoundError, SleeveError, UnavailableError
 from shared.index.index import VectorIndex, is_searched_exactly
-from shared.index.vector_files import KeptRows, load_kept_rows
 from shared.index.scan import ScannedRows
-from shared.array_store import ArrayPlan, KeptArray
+from shared.index.vector_files import KeptRows, load_kept_rows
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_store import load_copy_detector
 from shared.matching.rules.evidence import TrainingSide

@@ -15,23 +15,23 @@ from services.api.description import describe_api
 from services.audit.app import add_audit
 from services.audit.jobs.kinds import AUDIT_JOBS
 from services.ingest.app import add_ingest
-from services.ingest.archive.item_checks import ARCHIVE_JOBS
+from services.ingest.archive.jobs import ARCHIVE_JOBS
 from services.ingest.search.fingerprint_backlog import background_catch_up
 from services.ingest.search.service import ImageSearch
 from services.keys.endpoints import router as keys_router
 from services.output_gate.app import add_output_gate, open_output_gate
+from services.output_gate.background_indexer import background_indexing
 from services.output_gate.checks.batches import build_check_jobs
 from services.output_gate.gate import Gate, open_gate
-from services.output_gate.background_indexer import background_indexing
 from services.output_gate.webhooks.delivery import RECEIVERS_AT_ONCE, WEBHOOK_JOBS
 from shared.auth.access import PUBLIC
 from shared.auth.authentication import Authentication
 from shared.auth.loopback import LoopbackOnly
 from shared.code_version import code_version
 from shared.errors import SleeveError
-from shared.job_worker import running_worker
 from shared.http.problems import add_problem_handlers
 from shared.http.request_limits import RequestBounds
+from shared.job_worker import running_worker
 from shared.settings import Settings, is_loopback
 from shared.workspace import Workspace, open_workspace
 

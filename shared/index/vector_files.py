@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.index.scan import TERMS, ScannedRows, code_rows
 from shared.array_store import ArrayPlan, KeptArray, Progress, load_or_build
+from shared.index.scan import TERMS, ScannedRows, code_rows
 
 
 @dataclass(frozen=True)

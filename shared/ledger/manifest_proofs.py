@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from shared.errors import VerificationError
-from shared.ledger.merkle import build_inclusion_proof, root_of, verify_inclusion
 from shared.ledger.manifest_leaves import Leaf
+from shared.ledger.merkle import build_inclusion_proof, root_of, verify_inclusion
 
 
 class ProvenLeaf(BaseModel):

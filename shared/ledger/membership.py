@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import InputError, VerificationError
 from shared.ledger.bodies import DatasetSealed
-from shared.ledger.verify import verify_receipt
 from shared.ledger.manifest_proofs import DigestProof, verify_digest_proof
+from shared.ledger.verify import verify_receipt
 
 
 class MembershipProof(BaseModel):

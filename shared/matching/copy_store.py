@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.array_store import ArrayPlan, KeptArray, Progress
 from shared.canonical import canonical_json, sha256_hex
 from shared.index.vector_files import KeptRows, load_kept_rows
-from shared.array_store import ArrayPlan, KeptArray, Progress
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.descriptor import Descriptor, load_descriptor
 from shared.matching.copy_detection.embedder import RECIPE

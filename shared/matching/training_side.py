@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.files import save_atomically
 from shared.array_store import ArrayPlan, KeptArray, Progress, load_or_build
+from shared.files import save_atomically
 from shared.matching.best_ssim import build_means, means_shape
 from shared.matching.duplicates import Clusters, build_clusters
 from shared.matching.rules.evidence import TrainingSide

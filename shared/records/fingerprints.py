@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from sqlalchemy import Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, Session, SQLModel, col, delete, func, select
 
-from shared.records.hash_rows import ROW_ID, HashTable
 from shared.records.bulk_insert import in_chunks
+from shared.records.hash_rows import ROW_ID, HashTable
 from shared.records.items import Blob, Item
 
 

@@ -23,11 +23,11 @@ from shared.errors import ConflictError, InputError, NotFoundError
 from shared.ids import new_id
 from shared.ledger.entries import Entry
 from shared.ledger.log import Log
+from shared.ledger.manifest_leaves import Leaf
 from shared.ledger.merkle import root_of
 from shared.ledger.tables import LogEntry
 from shared.names import check_name
 from shared.records.items import Item, may_train
-from shared.ledger.manifest_leaves import Leaf
 
 Purpose = Literal["train", "control"]
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from sqlalchemy import Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field, Session, SQLModel, col, select
 
+from shared.records.bulk_insert import in_chunks
 from shared.records.checks import Check
 from shared.records.hash_rows import ROW_ID, HashTable
-from shared.records.bulk_insert import in_chunks
 
 
 class Output(SQLModel, table=True):

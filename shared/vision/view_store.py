@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.blobs import BlobStore
 from shared.array_store import ArrayPlan, KeptArray, Progress, load_or_build
+from shared.blobs import BlobStore
 from shared.vision.images import ImageLimits, decode_image
 from shared.vision.similarity.threads import usable_cores
 from shared.vision.views import Pixels, ViewRecipe, build_view

@@ -33,8 +33,8 @@ from services.server.one_process import create_app
 from shared.auth.access import declared_routes, find_access
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
-from tests.keys import asking_for_keys, make_key
-from tests.postgres import empty_postgres
+from tests.support.keys import asking_for_keys, make_key
+from tests.support.postgres import empty_postgres
 
 ROUNDS, WARM = 800, 200
 PATH = "/log.vkey"

@@ -38,7 +38,7 @@ from shared.ledger.verify import verify_log
 from shared.settings import Settings
 from shared.vision.images import decode_image, image_limits
 from shared.workspace import Workspace, open_workspace
-from tests.postgres import empty_postgres
+from tests.support.postgres import empty_postgres
 
 IMAGES = int(os.environ.get("BENCH_IMAGES", "6000"))
 SIDE_PX = 64

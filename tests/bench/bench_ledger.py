@@ -41,7 +41,7 @@ from shared.ledger.log import Log
 from shared.ledger.merkle import HASH_BYTES, build_consistency_proof, build_inclusion_proof, leaf_hash, verify_inclusion
 from shared.ledger.tiles import TileStore
 from shared.ledger.verify import verify_log
-from tests.postgres import find_postgres, new_database, running_cluster
+from tests.support.postgres import find_postgres, new_database, running_cluster
 
 ENTRIES = 10_000
 BATCH = 1_000

@@ -45,8 +45,9 @@ from shared.vision.perceptual_hash import (
     pack_hashes,
 )
 from shared.workspace import Workspace, open_workspace
+from tests.support.paths import SHARED
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 SETS = ("openmoji", "game_icons.tar", "dcss_tiles", "omniglot.parquet")
 HASHES, PAIR_HASHES, ROUNDS = 1_000_000, 20_000, 12
 EVERY = 20

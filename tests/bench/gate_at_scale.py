@@ -54,8 +54,8 @@ from shared.workspace import Workspace
 from tests.bench.gate_corpus import MODEL, build_corpus, load_asked
 from tests.bench.gate_page import write_page
 from tests.bench.run import describe_machine
+from tests.support.paths import RESULTS
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results"
 SIZES = (1_000, 10_000, 100_000)
 NEIGHBOURS, RATE = 1000, 0.001
 # Asked one at a time before timing begins, and timed alone: enough for a median.

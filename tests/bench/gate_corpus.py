@@ -33,8 +33,8 @@ from shared.records.manifests import seal_manifest
 from shared.settings import Settings
 from shared.vision.views import view_to_image
 from shared.workspace import Workspace, open_workspace
-from tests.long.quality_pictures import DATA, load_pictures
-from tests.long.quality_transforms import TRANSFORMS, transform_views
+from tests.campaigns.quality_pictures import DATA, load_pictures
+from tests.campaigns.quality_transforms import TRANSFORMS, transform_views
 
 ASKED, CONTROL, SEED = 200, 999, 14
 # What copies are asked by; the register holds the other transforms.

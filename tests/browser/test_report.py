@@ -15,10 +15,11 @@ from services.audit.reports.audit_report import write_report
 from shared.vision.embedding.pixels import PixelEmbedder
 from shared.workspace import Workspace
 from tests.e2e.conftest import SLICE, audited, audited_workspace, save_copycat
+from tests.support.paths import RESULTS
 
 __all__ = ["audited", "audited_workspace"]
 
-STUDY = Path(__file__).parents[2] / "docs" / "results" / "study-cpu.html"
+STUDY = RESULTS / "study-cpu.html"
 CHROMIUM = shutil.which("chromium")
 # Chromium refuses its sandbox to root; the rest keeps it from calling home.
 FLAGS = [

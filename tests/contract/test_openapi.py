@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -10,8 +9,9 @@ from jsonschema import Draft202012Validator
 from services.api.examples import EXAMPLES
 from services.api.openapi import openapi_json
 from services.server.one_process import build_api
+from tests.support.paths import ROOT
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "api" / "openapi.json"
+COMMITTED = ROOT / "docs" / "api" / "openapi.json"
 DESCRIBED: dict[str, Any] = build_api().openapi()
 PROBLEM = "application/problem+json"
 

@@ -8,8 +8,8 @@ import typer.main
 
 from services.commands.main import app
 from services.commands.reference_page import build_page
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Audited, audited
-from tests.fuzzing import fuzz, serving
+from tests.support.fuzzing import fuzz, serving
 
 __all__ = ["audited"]
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from shared.ledger.repository import insert_entries
 from shared.workspace import Workspace
-from tests.live_server import build_log_app, serve
+from tests.support.live_server import build_log_app, serve
 
 # The newest release of 2026-07; raised with the other pins.
 MODULE = "github.com/transparency-dev/tessera/cmd/fsck@v1.0.4"

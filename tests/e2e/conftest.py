@@ -23,8 +23,8 @@ from shared.settings import Settings
 from shared.vision.embedding.pixels import PixelEmbedder
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace, open_workspace
-from tests.copied_database import copy_database
-from tests.factories import imagefolder
+from tests.support.copied_database import copy_database
+from tests.support.factories import imagefolder
 
 # As small as training, sampling and comparison can be and still run through every step.
 CONFIG = TrainingConfig(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 SERVICES = ("ingest", "audit", "output_gate")
 TORCH = {"torch", "torchvision", "diffusers", "open_clip", "accelerate"}
 # Modules of shared/ that bring torch; ingest may not reach them.
@@ -42,12 +43,7 @@ def test_services_do_not_import_each_other(service: str) -> None:
 
 def test_shared_imports_no_service() -> None:
     for path in modules("shared"):
-        assert not [name for name in imports(path) if name.split(".")[0] in {"services", "deploy"} - allowed(path)], path
-
-
-def allowed(path: Path) -> set[str]:
-    # The database module runs the migrations that are shipped beside the services.
-    return {"deploy"} if path == ROOT / "shared" / "db.py" else set()
+        assert not [name for name in imports(path) if name.split(".")[0] in {"services", "deploy"}], path
 
 
 def test_the_ledger_stands_alone() -> None:

@@ -1,12 +1,7 @@
 """Examples of the API: for each operation what it takes and what it answers, as a client would see them."""
 
+from services.api.examples import audits, flags, gate, keys, provenance, webhooks
 from services.api.examples import log_and_search as acts
-from services.api.examples import audits
-from services.api.examples import flags
-from services.api.examples import gate
-from services.api.examples import keys
-from services.api.examples import provenance
-from services.api.examples import webhooks
 from services.api.examples.example import Example
 
 PARTS = (provenance, audits, acts, flags, gate, webhooks, keys)

@@ -3,6 +3,7 @@
 An audit whose controls come out wrong is void, whatever its figures; docs/methods/controls.md says what each one proves.
 """
 
+from services.audit.controls.all_controls import run_controls
 from services.audit.controls.calibration import (
     CalibratedModel,
     MeasuredSlice,
@@ -12,7 +13,6 @@ from services.audit.controls.calibration import (
     record_calibration,
 )
 from services.audit.controls.outcome import ControlCheck, ControlOutcome, failed_checks, verify_relied_on
-from services.audit.controls.all_controls import run_controls
 
 __all__ = [
     "CalibratedModel",

@@ -2,10 +2,10 @@
 
 from services.audit.comparison import match_against
 from services.audit.controls.calibration import CalibratedModel
-from services.audit.controls.positive_control import NOISE_LEVELS, draw_copycats
 from services.audit.controls.held_out import check_held_out
 from services.audit.controls.optimum import draw_replays
 from services.audit.controls.outcome import ControlCheck, ControlOutcome, check_copies_are_found
+from services.audit.controls.positive_control import NOISE_LEVELS, draw_copycats
 from services.audit.models.model_configuration import verify_configuration
 from services.audit.models.trained_models import model_recipe
 from services.audit.sampling.sample import SAMPLERS, Samples, build_sampling_scheduler

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from services.audit.jobs.subprocess_job import run_apart
 from services.audit.jobs.requests import AUDIT, STUDY, TRAINING
+from services.audit.jobs.subprocess_job import run_apart
 from services.audit.jobs.tasks import audit_as_asked, study_as_asked, train_as_asked
 from shared.job_worker import JobRunner
 

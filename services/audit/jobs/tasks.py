@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from services.audit.jobs.subprocess_job import Tell
 from services.audit.jobs.requests import AuditRequest, TrainingRequest
+from services.audit.jobs.subprocess_job import Tell
 from shared.workspace import Workspace
 
 

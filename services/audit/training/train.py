@@ -31,15 +31,15 @@ from accelerate import Accelerator
 
 from services.audit.atomic_folders import locked_folder, new_folder, remove_unfinished
 from services.audit.training.accelerated_training import begin_state, follow, is_main, tell_followers, wait
+from services.audit.training.diffusion_model import save_model, verify_weights, weights_sha256
+from services.audit.training.model_card import build_model_card
+from services.audit.training.model_checkpoints import keep_model
 from services.audit.training.training_checkpoints import (
     load_newest_run,
     remove_checkpoints,
     save_checkpoint,
     verify_same_run,
 )
-from services.audit.training.diffusion_model import save_model, verify_weights, weights_sha256
-from services.audit.training.model_checkpoints import keep_model
-from services.audit.training.model_card import build_model_card
 from services.audit.training.training_config import TrainingConfig
 from services.audit.training.training_state import TrainingState
 from shared.canonical import canonical_json, sha256_hex

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from services.ingest.archive.robust_link import ArchivalState
+from shared.command_line.console import console, progress
 from shared.command_line.options import EXIT_STATUS, AsJson, show_json
 from shared.command_line.workspace import open_home
-from shared.command_line.console import console, progress
-from services.ingest.archive.robust_link import ArchivalState
 
 if TYPE_CHECKING:
     from services.ingest.archive.item_checks import JobScope, OnItem

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from services.ingest.archive.item_checks import CAPTURE, VERIFICATION, ArchiveRequest
+from services.ingest.archive.jobs import CAPTURE, VERIFICATION, ArchiveRequest
 from services.ingest.archive.states import ArchivalLinkAnswer, ArchiveStates, build_link_answer, count_states
 from services.ingest.registration.item_access import NEEDS_SIGHT
 from shared.auth.access import needs

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from shared.command_line.console import console
 from shared.command_line.options import EXIT_STATUS, AsJson, build_request, read_lines, show_json
 from shared.command_line.workspace import open_home
-from shared.command_line.console import console
 
 app = typer.Typer(help="Record searches for the owners of items.", epilog=EXIT_STATUS, no_args_is_help=True)
 

@@ -8,9 +8,9 @@ import typer
 from pydantic import BaseModel
 from rich.table import Table
 
+from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
-from shared.command_line.console import console, show_page
 from shared.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from services.ingest.lifecycle.pages import page_of_items
 from services.ingest.lifecycle.schemas import Amendment, History, Withdrawal
 from services.ingest.lifecycle.service import amend_item, withdraw_item
 from services.ingest.registration.answers import build_item_answer
-from services.ingest.registration.schemas import ItemAnswer
 from services.ingest.registration.item_access import NEEDS_SIGHT
+from services.ingest.registration.schemas import ItemAnswer
 from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
 from shared.http.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from shared.canonical import sha256_hex
+from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, read_bytes, read_lines, show_json
 from shared.command_line.workspace import open_home
-from shared.command_line.console import console, show_page
-from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.files import save_atomically
 

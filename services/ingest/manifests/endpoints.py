@@ -19,8 +19,8 @@ from shared.http.idempotency import Key
 from shared.http.paging import Page
 from shared.http.problems import PROBLEM_RESPONSES
 from shared.ledger.manifest_proofs import DigestProof
-from shared.records.manifests import load_manifest
 from shared.ledger.membership import MembershipProof
+from shared.records.manifests import load_manifest
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/manifests", tags=["manifests"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)

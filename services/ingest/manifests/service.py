@@ -6,11 +6,11 @@ from services.ingest.manifests.schemas import LeafAnswer, ManifestAnswer, Manife
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
 from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.ledger.manifest_proofs import DigestProof, prove_digest
+from shared.ledger.membership import MembershipProof
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.items import load_dataset_items
-from shared.ledger.manifest_proofs import DigestProof, prove_digest
 from shared.records.manifests import Manifest, load_leaves, load_manifest, seal_manifest
-from shared.ledger.membership import MembershipProof
 from shared.workspace import Workspace
 
 OPERATION = "manifests.seal"

@@ -15,8 +15,8 @@ from shared.auth.access import PUBLIC, needs
 from shared.auth.caller import current_caller
 from shared.auth.visibility import PublicItem
 from shared.canonical import canonical_json, sha256_hex
-from shared.http.conditional import ConditionalRoute
 from shared.errors import InputError
+from shared.http.conditional import ConditionalRoute
 from shared.http.idempotency import Key
 from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect

@@ -17,10 +17,10 @@ from services.ingest.registration.answers import build_seen_item
 from services.ingest.search.fingerprint_backlog import catch_up
 from services.ingest.search.schemas import ItemMatch, SearchAnswer, SearchedBlobs
 from shared.auth.caller import current_caller
-from shared.records.similar_blobs import find_alike
 from shared.records.fingerprints import FINGERPRINTS, count_blobs, load_items_of
 from shared.records.hash_index import HashIndex, KnownHashes
 from shared.records.items import load_item
+from shared.records.similar_blobs import find_alike
 from shared.vision.image_query import ImageQuery, MatchKind, build_query
 from shared.workspace import Workspace
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from shared.command_line.console import console
 from shared.command_line.options import EXIT_STATUS, AsJson, build_request, read_bytes, show_json
 from shared.command_line.workspace import open_home
-from shared.command_line.console import console
 
 if TYPE_CHECKING:
     from services.ingest.signals.schemas import ItemSignals
@@ -44,8 +44,8 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Record a signal that was seen later. The most restrictive one wins; a denial keeps the item out of later manifests."""
-    from services.ingest.signals.service import build_recorded, record_once
     from services.ingest.signals.schemas import SignalObservation
+    from services.ingest.signals.service import build_recorded, record_once
 
     fields = {
         "kind": kind,

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request
 
 from services.ingest.registration.item_access import NEEDS_SIGHT
-from services.ingest.signals.service import build_recorded, record_once
 from services.ingest.signals.schemas import ItemSignals, SignalObservation, SignalRecorded, build_item_signals
+from services.ingest.signals.service import build_recorded, record_once
 from shared.auth.access import needs
 from shared.http.conditional import ConditionalRoute
 from shared.http.idempotency import Key

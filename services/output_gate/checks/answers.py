@@ -10,9 +10,9 @@ from shared.clock import format_moment
 from shared.errors import CorruptStateError
 from shared.http.problems import Problem
 from shared.records.batches import BatchedCheck
+from shared.records.bulk_insert import in_chunks
 from shared.records.checks import Check
 from shared.records.flags import find_flags_of_checks
-from shared.records.bulk_insert import in_chunks
 from shared.records.models import Model
 from shared.records.reviews import find_reviews
 from shared.workspace import Workspace

@@ -21,13 +21,13 @@ from services.output_gate.checks.submission import SubmittedImage
 from services.output_gate.gate import Gate
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError, UnavailableError
+from shared.http.problems import describe_error
 from shared.ids import new_id
 from shared.job_worker import JobRun, JobRunner
-from shared.http.problems import describe_error
 from shared.records.batches import BatchedCheck, load_batch, save_outcome
+from shared.records.bulk_insert import in_chunks
 from shared.records.checks import Check
 from shared.records.idempotency import bind_effect, find_effect
-from shared.records.bulk_insert import in_chunks
 from shared.records.jobs import Job, add_job, load_job
 from shared.records.models import Model, load_model_record
 from shared.workspace import Workspace

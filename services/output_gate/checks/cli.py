@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from shared.command_line.console import console, progress
 from shared.command_line.options import AsJson, read_bytes, show_json
 from shared.command_line.workspace import open_home
-from shared.command_line.console import console, progress
 from shared.errors import InputError
 from shared.files import save_atomically
 from shared.match_kinds import MEANINGS, UNSPECIFIED

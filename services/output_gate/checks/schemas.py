@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, computed_field
 
-from shared.ledger.body_fields import MatchKind
 from shared.http.problems import Problem
+from shared.ledger.body_fields import MatchKind
 from shared.records.job_states import JobState
 
 Outcome = Literal["clear", "flag", "undecided"]

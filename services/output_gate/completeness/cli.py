@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
+from shared.command_line.console import console
 from shared.command_line.options import AsJson, show_json
 from shared.command_line.workspace import open_home
-from shared.command_line.console import console
 
 if TYPE_CHECKING:
     from services.output_gate.completeness.schemas import CompletenessAnswer

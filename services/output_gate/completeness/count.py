@@ -22,10 +22,10 @@ from shared.ledger.bundles import read_published
 from shared.ledger.readers import FolderReader
 from shared.ledger.tables import LogEntry
 from shared.records.batches import count_undecided
+from shared.records.bulk_insert import table_of
 from shared.records.checks import Check
 from shared.records.flag_states import ENDED
 from shared.records.flags import Flag, FlagStep, count_flags
-from shared.records.bulk_insert import table_of
 from shared.workspace import Workspace
 
 # Entries compared in one query for each table.

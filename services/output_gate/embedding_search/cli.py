@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from shared.command_line.console import ITEM_COLUMNS, build_item_cells, console, say_count, show_page
 from shared.command_line.options import AsJson, Picture, read_bytes, show_json
 from shared.command_line.workspace import open_home
-from shared.command_line.console import ITEM_COLUMNS, build_item_cells, console, say_count, show_page
 
 if TYPE_CHECKING:
     from services.output_gate.embedding_search.schemas import NearestAnswer
@@ -23,8 +23,8 @@ def search(
 ) -> None:
     """Find the registered items nearest to an image by embedding, with the similarity suite on each."""
     workspace, data = open_home(), read_bytes(file)
-    from services.output_gate.gate import open_gate
     from services.output_gate.embedding_search.service import find_nearest
+    from services.output_gate.gate import open_gate
 
     gate = open_gate(workspace)
     try:

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Query, Request, UploadFile
 
-from services.output_gate.gate import Gate
 from services.output_gate.embedding_search.schemas import NearestAnswer
 from services.output_gate.embedding_search.service import MAX_NEAREST, find_nearest
+from services.output_gate.gate import Gate
 from shared.auth.access import needs
 from shared.http.problems import PROBLEM_RESPONSES
 

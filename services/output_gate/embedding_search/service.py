@@ -16,8 +16,8 @@ from sqlmodel import func, select
 
 from services.output_gate.checks.matched_items import describe_items
 from services.output_gate.checks.schemas import MatchedItem, Metrics
-from services.output_gate.gate import Gate
 from services.output_gate.embedding_search.schemas import NearestAnswer, NearItem, SearchedItems
+from services.output_gate.gate import Gate
 from shared.auth.caller import current_caller
 from shared.auth.visibility import PublicItem, sees_item
 from shared.canonical import sha256_hex

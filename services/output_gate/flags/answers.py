@@ -9,8 +9,8 @@ from services.output_gate.flags.schemas import FlagAnswer, FlagEntry, FlagHistor
 from shared.auth.caller import current_caller
 from shared.auth.visibility import own_flags_only, verify_sees_flag
 from shared.clock import format_moment
-from shared.ledger.entries import parse_entry
 from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.ledger.entries import parse_entry
 from shared.records.checks import Check, load_check
 from shared.records.cluster_owners import ClusterOwner, find_cluster_owners
 from shared.records.flag_states import allowed_steps

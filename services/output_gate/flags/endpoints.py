@@ -13,9 +13,9 @@ from shared.auth.visibility import SCOPE_OF_ROLE, verify_role, verify_sees_flag
 from shared.canonical import canonical_json, sha256_hex
 from shared.http.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition
 from shared.http.idempotency import Key
-from shared.ledger.body_fields import MatchKind
 from shared.http.paging import Page
 from shared.http.problems import CONDITION_FAILED, PROBLEM_RESPONSES
+from shared.ledger.body_fields import MatchKind
 from shared.records.flag_states import State
 from shared.records.flags import load_flag, lock_flag
 from shared.records.idempotency import bind_effect, find_effect

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from sqlmodel import Session, col, select
 
 from services.output_gate.flags.creation import CONTESTED, CONTESTED_CLUSTER
+from shared.records.bulk_insert import in_chunks
 from shared.records.checks import Check
 from shared.records.cluster_owners import Cluster, are_contested_clusters
 from shared.records.flag_states import OPEN
 from shared.records.flags import Flag
-from shared.records.bulk_insert import in_chunks
 from shared.records.items import find_contested, find_items
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from sqlmodel import Session
 
 from services.output_gate.audit_events import Actor, log_act
-from services.output_gate.flags.holds import cluster_of
 from services.output_gate.flags.creation import CONTESTED, CONTESTED_CLUSTER, UNKNOWN_OWNER, presumed_shares, tell_of
+from services.output_gate.flags.holds import cluster_of
 from services.output_gate.flags.shares import with_amounts
 from services.output_gate.policy.policy import content_of
 from services.output_gate.webhooks.outbox import queue_event

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from shared.command_line.workspace import open_home
 from shared.command_line.console import console, show_page
+from shared.command_line.workspace import open_home
 from shared.files import save_atomically
 
 

@@ -11,8 +11,8 @@ from services.output_gate.policy.dry_run import run_dry
 from services.output_gate.policy.policy import PolicyContent, parse_policy, parse_policy_toml
 from services.output_gate.policy.schemas import AdoptedPolicy, DryRun, PolicyAnswer
 from shared.auth.access import needs
-from shared.http.conditional import ConditionalRoute
 from shared.errors import InputError
+from shared.http.conditional import ConditionalRoute
 from shared.http.idempotency import Key
 from shared.http.paging import Page
 from shared.http.problems import PROBLEM_RESPONSES

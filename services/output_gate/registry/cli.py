@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from shared.command_line.console import console, name_distance, say_count
 from shared.command_line.options import AsJson, MaxDistance, Picture, read_bytes, show_json
 from shared.command_line.workspace import open_home
-from shared.command_line.console import console, name_distance, say_count
 from shared.vision.pdq_thresholds import MATCH_DISTANCE
 from shared.vision.search_bounds import MAX_LIMIT
 

@@ -15,10 +15,10 @@ from sqlmodel import Session
 
 from services.output_gate.checks.answers import build_summaries
 from services.output_gate.registry.schemas import SearchedOutputs, SeenAnswer, SeenOutput
-from shared.records.similar_blobs import Alike, find_alike
 from shared.records.checks import Check
 from shared.records.hash_index import HashIndex
 from shared.records.outputs import OUTPUTS, load_checks_of
+from shared.records.similar_blobs import Alike, find_alike
 from shared.vision.image_query import build_query
 from shared.workspace import Workspace
 

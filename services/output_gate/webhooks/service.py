@@ -20,8 +20,8 @@ from services.output_gate.webhooks.signing import create_secret, delete_secret
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import format_moment, utc_now
 from shared.errors import ConflictError, NotFoundError
-from shared.ids import new_id
 from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.ids import new_id
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.jobs import add_job
 from shared.records.webhooks import (

@@ -18,9 +18,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.array_store import digest_rows
 from shared.errors import InputError
 from shared.index.scan import ScannedRows
-from shared.array_store import digest_rows
 from shared.matching.copy_detection.descriptor import Descriptor, load_descriptor
 from shared.matching.copy_detection.evidence import Evidence, weigh
 from shared.matching.copy_detection.fusion import Fusion, load_fusion

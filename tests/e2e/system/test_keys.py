@@ -1,0 +1,127 @@
+"""Making, listing and revoking keys, by command and over REST: nobody gives what they have not."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from typer.testing import CliRunner
+
+from services.commands.main import app
+from services.output_gate.gate import open_gate
+from shared.clock import timestamp, utc_now
+from shared.errors import InputError, SleeveError
+from shared.ledger.entries import parse_entry
+from shared.ledger.verify import verify_receipt
+from shared.workspace import Workspace
+from tests.support.keys import bearer, keyed_client, make_key, party_named
+
+
+@pytest.fixture
+def client(any_workspace: Workspace) -> Iterator[TestClient]:
+    with keyed_client(any_workspace, open_gate(any_workspace)) as opened:
+        yield opened
+
+
+def sleeve(home: Path, *arguments: str) -> Any:
+    ran = CliRunner(env={"SLEEVE_HOME": str(home), "COLUMNS": "300"}).invoke(app, ["keys", *arguments])
+    if isinstance(ran.exception, SleeveError):
+        raise ran.exception
+    assert ran.exit_code == 0, ran.output
+    return ran
+
+
+def entries(workspace: Workspace) -> list[tuple[str, dict[str, Any], dict[str, str]]]:
+    workspace.log.integrate()
+    found = [parse_entry(workspace.log.entry(index)) for index in range(workspace.log.size)]
+    return [(entry.type, entry.body, dict(entry.subject)) for entry in found if entry.type.startswith("key.")]
+
+
+def test_the_first_key_is_made_by_command_and_works_until_it_is_revoked(workspace: Workspace) -> None:
+    ran = sleeve(workspace.home, "create", "first key", "--scope", "items:read", "--scope", "keys:write")
+    key = ran.stdout.strip()
+    with keyed_client(workspace, open_gate(workspace)) as client:
+        assert client.get("/v1/items", headers=bearer(key)).status_code == 200
+        [shown] = json.loads(sleeve(workspace.home, "list", "--json").stdout)["items"]
+        assert (shown["name"], shown["scopes"], shown["state"]) == ("first key", ["items:read", "keys:write"], "active")
+        assert shown["id"] == key.split("_")[1]
+        assert key not in sleeve(workspace.home, "list").output
+        assert json.loads(sleeve(workspace.home, "revoke", shown["id"], "--json").stdout)["state"] == "revoked"
+        assert sleeve(workspace.home, "revoke", shown["id"]).stdout == f"{shown['id']}: revoked\n"
+        assert client.get("/v1/items", headers=bearer(key)).json()["code"] == "key_revoked"
+    said = {"scopes": ["items:read", "keys:write"], "party": None, "expires_at": shown["expires_at"], "by": None}
+    subject = {"key": shown["id"]}
+    assert entries(workspace) == [("key.created", said, subject), ("key.revoked", {"by": None}, subject)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--scope", "items:everything"], "invalid_request"),
+        (["--scope", "items:own"], "invalid_request"),
+        (["--scope", "items:read", "--party", "0198c0de-0000-7000-8000-000000000000"], "invalid_request"),
+        (["--scope", "items:own", "--party", "0198c0de-0000-7000-8000-000000000000"], "party_unknown"),
+        (["--scope", "items:read", "--expires", "2020-01-01T00:00:00Z"], "key_expired"),
+        (["--scope", "items:read", "--expires", "soon"], "invalid_request"),
+        (["--scope", "items:read", "--expires", "2030-01-01T00:00:00"], "invalid_request"),
+    ],
+)
+def test_what_is_no_key_is_refused_in_words(workspace: Workspace, arguments: list[str], code: str) -> None:
+    with pytest.raises(InputError) as caught:
+        sleeve(workspace.home, "create", "a key", *arguments)
+    assert caught.value.code == code
+    assert entries(workspace) == []
+
+
+def test_every_scope_can_be_looked_up(workspace: Workspace) -> None:
+    assert "checks:write" in sleeve(workspace.home, "scopes").output
+
+
+def test_a_key_makes_no_key_beyond_itself(any_workspace: Workspace, client: TestClient) -> None:
+    soon = utc_now() + timedelta(days=2)
+    olga, peter = party_named(any_workspace, "Olga Owner"), party_named(any_workspace, "Peter Publisher")
+    maker = make_key(any_workspace, "keys:write", "items:write", "items:own", party=olga, expires_at=timestamp(soon))
+
+    def post(**asked: Any) -> Any:
+        return client.post("/v1/keys", json={"name": "child"} | asked, headers=bearer(maker))
+
+    for asked in (
+        {"scopes": ["audits:run"]},
+        {"scopes": ["items:read", "metrics:read"]},
+        {"scopes": ["items:own"], "party_id": peter},
+        {"scopes": ["items:read"], "expires_at": "never"},
+        {"scopes": ["items:read"], "expires_at": timestamp(soon + timedelta(days=1))},
+    ):
+        answer = post(**asked)
+        assert (answer.status_code, answer.json()["code"]) == (403, "key_beyond_maker"), asked
+    # What is included may be given; nothing said of its end, it ends with its maker.
+    made = post(scopes=["items:read"])
+    assert made.status_code == 201
+    assert made.headers["cache-control"] == "no-store"
+    assert (made.json()["created_by"], made.json()["expires_at"]) == (maker.split("_")[1], timestamp(soon))
+    assert post(scopes=["items:own"], party_id=olga, expires_at=timestamp(soon - timedelta(days=1))).status_code == 201
+    assert client.get("/v1/items", headers=bearer(made.json()["key"])).status_code == 200
+    verify_receipt(made.json()["receipt"], any_workspace.log.vkey)
+    assert entries(any_workspace)[-2][1]["by"] == maker.split("_")[1]
+
+
+def test_a_key_sees_and_revokes_what_it_could_have_made(any_workspace: Workspace, client: TestClient) -> None:
+    maker = make_key(any_workspace, "keys:write", "items:read")
+    beyond, within = make_key(any_workspace, "audits:run"), make_key(any_workspace, "items:read")
+    headers = bearer(maker)
+    listed = {one["id"] for one in client.get("/v1/keys", headers=headers).json()["items"]}
+    assert listed == {maker.split("_")[1], within.split("_")[1]}
+    assert client.get(f"/v1/keys/{beyond.split('_')[1]}", headers=headers).json()["code"] == "key_not_found"
+    assert client.post(f"/v1/keys/{beyond.split('_')[1]}/revoke", headers=headers).json()["code"] == "key_beyond_maker"
+    assert client.post("/v1/keys/0/revoke", headers=headers).json()["code"] == "key_not_found"
+    assert client.get("/v1/models", headers=bearer(beyond)).status_code == 200
+    for _ in range(2):
+        assert client.post(f"/v1/keys/{within.split('_')[1]}/revoke", headers=headers).json()["state"] == "revoked"
+    assert client.get("/v1/items", headers=bearer(within)).status_code == 401
+    assert [one[0] for one in entries(any_workspace)].count("key.revoked") == 1
+    shown = client.get(f"/v1/keys/{within.split('_')[1]}", headers=headers).json()
+    assert shown["state"] == "revoked"
+    assert "sha256" not in shown

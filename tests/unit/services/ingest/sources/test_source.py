@@ -1,0 +1,67 @@
+"""Sources are recognised by what is there; what could be two kinds is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from services.ingest.sources.source import KINDS, open_source
+from shared.errors import InputError
+from tests.support.factories import imagefolder
+from tests.unit.services.ingest.small_sources import huggingface_rows, opened, options, sample, write_parquet, write_tar
+
+
+def test_each_kind_is_recognised(tmp_path: Path) -> None:
+    imagefolder(tmp_path / "folder", 1)
+    write_tar(tmp_path / "one.tar", sample("0", 0))
+    write_parquet(tmp_path / "one.parquet", huggingface_rows(1))
+    (tmp_path / "faces" / "img_align_celeba").mkdir(parents=True)
+    (tmp_path / "described").mkdir()
+    for name in ("croissant.json", "metadata.jsonl"):
+        (tmp_path / "described" / name).write_text("{}", encoding="utf-8")
+    (tmp_path / "list.csv").write_text("url\nhttps://example.org/a.png\n", encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text("{}\n", encoding="utf-8")
+    names = ("folder", "one.tar", "one.parquet", "faces", "described", "list.csv", "rows.jsonl")
+    found = {name: opened(tmp_path / name).kind for name in names}
+    assert found == {
+        "folder": "imagefolder",
+        "one.tar": "webdataset",
+        "one.parquet": "parquet",
+        "faces": "celeba",
+        "described": "croissant",
+        "list.csv": "url_list",
+        "rows.jsonl": "jsonl",
+    }
+    assert opened(tmp_path / "described" / "croissant.json").kind == "croissant"
+    assert set(found.values()) == KINDS.keys()
+
+
+def test_a_parquet_file_of_urls_is_a_list_unless_it_has_images(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "urls.parquet", [{"URL": "https://example.org/a.png", "TEXT": "A"}])
+    write_parquet(tmp_path / "both.parquet", huggingface_rows(1))
+    write_parquet(tmp_path / "neither.parquet", [{"words": "a"}])
+    kinds = {name: opened(tmp_path / f"{name}.parquet").kind for name in ("urls", "both", "neither")}
+    assert kinds == {"urls": "url_list", "both": "parquet", "neither": "parquet"}
+
+
+def test_the_status_files_that_img2dataset_writes_do_not_hide_its_tars(tmp_path: Path) -> None:
+    write_tar(tmp_path / "00000.tar", sample("0", 0))
+    write_parquet(tmp_path / "00000.parquet", [{"status": "success"}])
+    assert opened(tmp_path).kind == "webdataset"
+
+
+def test_what_is_unclear_is_refused_and_can_be_said(tmp_path: Path) -> None:
+    imagefolder(tmp_path / "both", 2)
+    write_tar(tmp_path / "both" / "one.tar", sample("0", 0))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "words.txt").write_text("words", encoding="utf-8")
+    codes = {}
+    for name in ("both", "empty", "words.txt", "nowhere"):
+        with pytest.raises(InputError) as caught:
+            opened(tmp_path / name)
+        codes[name] = caught.value.code
+    unclear = "source_unclear"
+    assert codes == {"both": unclear, "empty": unclear, "words.txt": unclear, "nowhere": "source_missing"}
+    assert open_source(tmp_path / "both", options(), "imagefolder").count() == 2
+    assert open_source(tmp_path / "both", options(), "webdataset").count() == 1
+    with pytest.raises(InputError):
+        open_source(tmp_path / "both", options(), "folder")

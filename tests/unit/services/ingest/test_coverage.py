@@ -1,0 +1,25 @@
+"""Coverage of the input duty: counts that are those of the records, on both databases."""
+
+from services.ingest.coverage import Coverage, measure_coverage
+from shared.records.items import load_item
+from shared.workspace import Workspace
+from tests.support.factories import png, register
+
+
+def test_every_count_is_of_active_items_that_have_the_thing(any_workspace: Workspace) -> None:
+    full = register(any_workspace, "full.png", png(1))
+    register(any_workspace, "bare.png", png(2), owners=[], diligence=[], archival_link=None)
+    gone = register(any_workspace, "gone.png", png(3))
+    register(any_workspace, "other.png", png(4), dataset="others", owners=[])
+    with any_workspace.writing() as session:
+        load_item(session, full.id).archival_state = "verified"
+        load_item(session, gone.id).state = "withdrawn"
+    with any_workspace.reading() as session:
+        others, works = measure_coverage(session)
+    assert works == Coverage(
+        "works", items=2, owner=1, acquirer=2, diligence=1, archival_link=1, archival_verified=1, denied=0
+    )
+    assert works.share(works.owner) == 0.5
+    assert others == Coverage(
+        "others", items=1, owner=0, acquirer=1, diligence=1, archival_link=1, archival_verified=0, denied=0
+    )

@@ -1,0 +1,129 @@
+"""The suite: rows, presets, refusals, and the one-pair form."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from shared.errors import InputError
+from shared.vision.similarity import fsim, psnr, rmse, sam, sre, ssim, uiq
+from shared.vision.similarity.compare import compare_arrays
+from shared.vision.similarity.suite import METRICS, measure
+from tests.unit.shared.vision.similarity.pictures import batch, noisy, photograph
+
+MEASURES = [ssim.ssim, rmse.rmse, psnr.psnr, fsim.fsim, sre.sre, sam.sam, uiq.uiq]
+
+
+def values(row):
+    """Take the seven numbers of a row."""
+    return {name: row[name] for name in METRICS}
+
+
+def test_a_row_of_equal_images_says_so_and_is_json():
+    picture = batch(photograph("astronaut"))
+    row = measure(picture, picture).row(0)
+    assert row["identical"] is True
+    assert row["psnr"] is None
+    assert row["sre"] is None
+    assert row["not_finite"] == {"psnr": "inf", "sre": "inf"}
+    assert [row[name] for name in ("ssim", "rmse", "fsim", "sam", "uiq")] == pytest.approx([1, 0, 1, 0, 1])
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+def test_one_equal_band_is_not_an_identical_pair():
+    picture = photograph("coffee")
+    changed = picture.copy()
+    changed[..., 0] = noisy(picture, 9)[..., 0]
+    row = measure(batch(picture), batch(changed)).row(0)
+    assert row["identical"] is False
+    assert row["not_finite"] == {"sre": "inf"}
+
+
+def test_bytes_and_floats_measure_alike():
+    a, b = photograph("astronaut"), photograph("coffee")
+    x, y = batch(a), batch(b)
+    floats = values(measure(x, y).row(0))
+    assert values(measure(x.float(), y.float()).row(0)) == pytest.approx(floats, abs=1e-12)
+    assert values(measure(x.to(torch.uint8), y.to(torch.uint8)).row(0)) == pytest.approx(floats, abs=1e-12)
+    assert values(measure(x.numpy().astype(np.uint8), y.numpy()).row(0)) == pytest.approx(floats, abs=1e-12)
+    assert values(compare_arrays(a, b)) == pytest.approx(floats, abs=1e-12)
+
+
+def test_grey_pictures_have_every_metric():
+    a, b = photograph("camera"), photograph("moon")
+    row = compare_arrays(a, b)
+    assert values(row) == pytest.approx(values(compare_arrays(a[..., 0], b[..., 0])), abs=1e-12)
+    assert all(math.isfinite(row[name]) for name in METRICS)
+
+
+def test_presets_differ_where_they_must():
+    x, y = batch(photograph("coffee")), batch(noisy(photograph("coffee"), 20))
+    literature, package = measure(x, y), measure(x, y, "muller2020")
+    assert package.preset == "muller2020"
+    assert package.ssim == literature.ssim
+    assert package.fsim == literature.fsim
+    assert package.sre[0] > literature.sre[0] + 10
+
+
+def test_a_batch_is_its_pairs_and_may_be_empty():
+    pictures = [photograph("astronaut"), photograph("coffee"), photograph("chelsea")]
+    x, y = batch(*pictures), batch(*(noisy(picture, 15) for picture in pictures))
+    together = measure(x, y)
+    for i in range(3):
+        alone = measure(x[i : i + 1], y[i : i + 1]).row(0)
+        assert values(together.row(i)) == pytest.approx(values(alone), abs=1e-12)
+    assert len(measure(x[:0], y[:0])) == 0
+    assert len(measure(x[:0], y[:0], "muller2020")) == 0
+
+
+@pytest.mark.parametrize("measure_pair", MEASURES)
+def test_every_metric_refuses_unequal_shapes(measure_pair):
+    with pytest.raises(InputError, match=r"expected \(1, 3, 16, 16\).*got \(1, 3, 16, 17\)"):
+        measure_pair(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 17))
+
+
+@pytest.mark.parametrize("measure_pair", MEASURES)
+@pytest.mark.parametrize(
+    "images",
+    [
+        torch.zeros(1, 3, 16, 16, dtype=torch.uint8),
+        torch.zeros(3, 16, 16),
+        torch.zeros(1, 2, 16, 16),
+        torch.full((1, 3, 16, 16), 256.0),
+        torch.full((1, 3, 16, 16), -0.5),
+        torch.full((1, 3, 16, 16), math.nan),
+    ],
+)
+def test_every_metric_refuses_what_is_no_float_image(measure_pair, images):
+    with pytest.raises(InputError, match="expected"):
+        measure_pair(images, images)
+
+
+@pytest.mark.parametrize(
+    ("measure_pair", "side_px"),
+    [(ssim.ssim, 7), (lambda x, y: ssim.ssim(x, y, window="gaussian"), 11), (uiq.uiq, 8), (measure, 8), (fsim.fsim, 2)],
+)
+def test_images_smaller_than_the_window(measure_pair, side_px):
+    large = torch.full((1, 1, side_px, side_px), 9.0)
+    measure_pair(large, large)
+    small = large[..., 1:]
+    with pytest.raises(InputError, match=f"at least {side_px} × {side_px} px, got {side_px} × {side_px - 1} px"):
+        measure_pair(small, small)
+
+
+def test_grey_images_have_no_chromatic_form():
+    with pytest.raises(InputError, match="expects 3 channels, got 1"):
+        fsim.fsim(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8), chromatic=True)
+
+
+def test_an_unknown_preset():
+    with pytest.raises(InputError, match="literature"):
+        measure(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8), "mueller")
+
+
+@pytest.mark.parametrize("image", [np.zeros((8, 8, 3)), np.zeros((8,), np.uint8)])
+def test_arrays_are_bytes(image):
+    with pytest.raises(InputError, match="expected uint8"):
+        compare_arrays(image, image)

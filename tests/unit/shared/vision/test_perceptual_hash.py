@@ -1,0 +1,98 @@
+"""PDQ hashes: what keeps them and what does not; distances, scans and pairs against counting bit by bit."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.errors import InputError
+from shared.vision import near_hashes, perceptual_hash
+from shared.vision.near_hashes import near_pairs
+from shared.vision.pdq_thresholds import MATCH_DISTANCE
+from shared.vision.perceptual_hash import (
+    find_near,
+    hash_image,
+    measure_distances,
+    pack_hashes,
+)
+from tests.support.factories import picture
+
+
+def distance(a: bytes, b: bytes) -> int:
+    return (int.from_bytes(a) ^ int.from_bytes(b)).bit_count()
+
+
+def random_hashes(count: int, seed: int) -> list[bytes]:
+    """Unrelated hashes, and near copies of some of them."""
+    rng = np.random.default_rng(seed)
+    hashes = [rng.bytes(32) for _ in range(count - count // 4)]
+    for at in rng.integers(0, len(hashes), count // 4):
+        bits = np.unpackbits(np.frombuffer(hashes[at], dtype=np.uint8))
+        bits[rng.choice(256, rng.integers(0, 50), replace=False)] ^= 1
+        hashes.append(np.packbits(bits).tobytes())
+    return [hashes[at] for at in rng.permutation(count)]
+
+
+@pytest.fixture(params=[(7, 3), (64, 16), (32_768, 256)])
+def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perceptual_hash, "BLOCK_HASHES", request.param[0])
+    monkeypatch.setattr(near_hashes, "BLOCK_ROWS", request.param[1])
+
+
+@pytest.mark.usefixtures("blocks")
+def test_distances_are_the_bits_that_differ() -> None:
+    hashes = [*random_hashes(60, 1), bytes(32), b"\xff" * 32]
+    expected = [[distance(a, b) for b in hashes] for a in hashes]
+    assert measure_distances(pack_hashes(hashes), pack_hashes(hashes)).tolist() == expected
+    assert expected[-1][-2] == 256
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("max_distance", [0, 31, 128, 256])
+def test_a_scan_finds_what_a_loop_finds(max_distance: int) -> None:
+    hashes = random_hashes(90, 2)
+    rows, distances = find_near(pack_hashes(hashes[:1]), pack_hashes(hashes), max_distance)
+    expected = [(at, distance(hashes[0], one)) for at, one in enumerate(hashes) if distance(hashes[0], one) <= max_distance]
+    assert list(zip(rows.tolist(), distances.tolist(), strict=True)) == expected
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("max_distance", [0, 31, 60, 256])
+@pytest.mark.parametrize("count", [1, 2, 8, 90])
+def test_pairs_are_those_of_a_double_loop(count: int, max_distance: int) -> None:
+    hashes = random_hashes(count, 3)
+    found = [tuple(pair) for block in near_pairs(pack_hashes(hashes), max_distance) for pair in block.tolist()]
+    expected = [(i, j) for (i, a), (j, b) in combinations(enumerate(hashes), 2) if distance(a, b) <= max_distance]
+    assert sorted(found) == expected
+
+
+def test_no_hashes_have_no_pairs() -> None:
+    assert list(near_pairs(pack_hashes([]), 31)) == []
+    assert find_near(pack_hashes([bytes(32)]), pack_hashes([]), 31)[0].tolist() == []
+
+
+def test_a_hash_of_another_length_is_refused() -> None:
+    with pytest.raises(InputError, match="32"):
+        pack_hashes([bytes(32), bytes(31)])
+
+
+@pytest.mark.parametrize("side_px", [8, 24, 64, 96, 700])
+def test_pictures_of_any_size_are_hashed(side_px: int) -> None:
+    made = hash_image(picture(1, side_px))
+    assert len(made.value) == 32
+    assert made.is_defined
+    assert 50 <= made.quality <= 100
+
+
+def test_a_large_picture_has_nearly_the_hash_of_a_smaller_copy() -> None:
+    large = picture(1, 1500).resize((1500, 900))
+    small = hash_image(large.resize((500, 300), Image.Resampling.LANCZOS))
+    assert distance(hash_image(large).value, small.value) <= 10
+    assert distance(hash_image(large).value, hash_image(picture(2, 1500)).value) > 2 * MATCH_DISTANCE
+
+
+@pytest.mark.parametrize("colour", ["black", "white", "red", (120, 130, 140)])
+def test_a_flat_picture_has_no_defined_hash(colour: str | tuple[int, int, int]) -> None:
+    made = hash_image(Image.new("RGB", (80, 60), colour))
+    assert (made.quality, made.is_defined) == (0, False)
