@@ -42,8 +42,9 @@ def create(
 def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List keys, oldest first, revoked and expired ones included."""
     from services.keys.service import page_of_keys
+    from shared.http.paging import PageRequest
 
-    page = page_of_keys(open_home(), cursor, limit)
+    page = page_of_keys(open_home(), PageRequest(cursor, limit))
     if as_json:
         show_json(page)
         return

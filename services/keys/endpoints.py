@@ -1,29 +1,26 @@
 """`/v1/keys`: make keys, list and revoke them."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Response
 
 from services.keys.schemas import CreatedKey, KeyAnswer, KeyRequest
 from services.keys.service import create_key, page_of_keys, revoke_key, show_key
 from shared.auth.access import needs
 from shared.http.conditional import ConditionalRoute
+from shared.http.dependencies import CurrentWorkspace, PageQuery
 from shared.http.idempotency import Key
 from shared.http.paging import Page
 from shared.http.problems import PROBLEM_RESPONSES
-from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
 
 
 @router.post("", status_code=201, dependencies=needs("keys:write"), summary="Make a key")
-def post_key(request: Request, response: Response, body: KeyRequest, idempotency_key: Key = None) -> CreatedKey:
+def post_key(workspace: CurrentWorkspace, response: Response, body: KeyRequest, idempotency_key: Key = None) -> CreatedKey:
     """Make a key with scopes that the caller has. The key is shown this once; kept is a digest of it.
 
     Sent again with the same Idempotency-Key, the answer names the key that was made, without its text: revoke it and make
     another one where the first answer was lost.
     """
-    workspace: Workspace = request.app.state.workspace
     answer = create_key(workspace, body, idempotency_key)
     response.headers["Location"] = f"/v1/keys/{answer.id}"
     response.headers["Cache-Control"] = "no-store"
@@ -31,25 +28,18 @@ def post_key(request: Request, response: Response, body: KeyRequest, idempotency
 
 
 @router.get("", dependencies=needs("keys:write"), summary="List keys")
-def get_keys(
-    request: Request,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> Page[KeyAnswer]:
+def get_keys(workspace: CurrentWorkspace, page: PageQuery) -> Page[KeyAnswer]:
     """Answer with a page of keys, oldest first, revoked and expired ones included; those beyond the caller are left out."""
-    workspace: Workspace = request.app.state.workspace
-    return page_of_keys(workspace, cursor, limit)
+    return page_of_keys(workspace, page)
 
 
 @router.get("/{key_id}", dependencies=needs("keys:write"), summary="Show one key")
-def get_api_key(request: Request, key_id: str) -> KeyAnswer:
+def get_api_key(workspace: CurrentWorkspace, key_id: str) -> KeyAnswer:
     """Answer with what a key may do, for whom it speaks, until when, and when it was last used."""
-    workspace: Workspace = request.app.state.workspace
     return show_key(workspace, key_id)
 
 
 @router.post("/{key_id}/revoke", dependencies=needs("keys:write"), summary="Revoke a key")
-def post_key_revocation(request: Request, key_id: str) -> KeyAnswer:
+def post_key_revocation(workspace: CurrentWorkspace, key_id: str) -> KeyAnswer:
     """Let a key count no more: the next request with it is refused, by every process. To revoke it again changes nothing."""
-    workspace: Workspace = request.app.state.workspace
     return revoke_key(workspace, key_id)

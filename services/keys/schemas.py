@@ -2,19 +2,17 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 
 from shared.auth.scopes import OF_A_PARTY, Scope
 from shared.clock import verify_calendar_date
+from shared.schemas import WITHOUT_NUL, StrictModel
 
-# PostgreSQL has no text with a zero character (manual, section 8.3).
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=WITHOUT_NUL)]
 
 
-class KeyRequest(BaseModel):
+class KeyRequest(StrictModel):
     """A key to be made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Name = Field(description="What the key is for. It is not logged.")
     scopes: tuple[Scope, ...] = Field(min_length=1, max_length=50, description="What its holder may do.")

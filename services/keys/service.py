@@ -8,6 +8,7 @@ Rules, in order:
 3. The log says which scopes a key has, for which party, and when it ended; its name and its digest stay in the database.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlmodel import Session
@@ -16,16 +17,14 @@ from services.keys.schemas import CreatedKey, KeyAnswer, KeyRequest
 from shared.auth.caller import OPERATOR, Caller, current_caller
 from shared.auth.key_text import KeyText, new_key_text
 from shared.auth.scopes import SCOPES, with_included
-from shared.canonical import canonical_json, sha256_hex
 from shared.clock import format_moment, utc_now
 from shared.errors import ForbiddenError, InputError, NotFoundError
-from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, PageRequest
+from shared.idempotency import once
 from shared.ledger.bodies import KeyCreated, KeyRevoked
-from shared.ledger.body_fields import EntryBody
 from shared.ledger.entries import build_entry
-from shared.ledger.log import Log
 from shared.records.api_keys import ApiKey, is_expired, list_keys, load_key, lock_key
-from shared.records.idempotency import bind_effect, find_effect
+from shared.records.entry_rows import append_and_add, append_entry
 from shared.records.parties import load_parties
 from shared.workspace import Workspace
 
@@ -45,18 +44,18 @@ def create_key(workspace: Workspace, request: KeyRequest, idempotency_key: str |
         ForbiddenError: the caller has less than what is asked for.
         ConflictError: the Idempotency-Key was used for another request.
     """
-    maker, digest = current_caller(), sha256_hex(canonical_json(request.model_dump(mode="json")))
-    text: KeyText | None = None
-    with workspace.writing() as session:
-        key_id = find_effect(session, OPERATION, idempotency_key, digest)
-        if key_id is None:
-            text = new_key_text()
-            key_id = _record(session, text, request, maker).id
-            bind_effect(session, OPERATION, idempotency_key, digest, key_id)
+    maker, text = current_caller(), new_key_text()
+    effect = once(
+        workspace,
+        OPERATION,
+        idempotency_key,
+        request.model_dump(mode="json"),
+        lambda session: _record(session, text, request, maker).id,
+    )
     with workspace.reading() as session:
-        key = load_key(session, key_id)
+        key = load_key(session, effect.resource_id)
     receipt = workspace.log.receipt(key.entry_id)
-    return CreatedKey(**build_key_answer(key).model_dump(), key=text.text if text else None, receipt=receipt)
+    return CreatedKey(**build_key_answer(key).model_dump(), key=text.text if effect.created else None, receipt=receipt)
 
 
 def _record(session: Session, text: KeyText, request: KeyRequest, maker: Caller) -> ApiKey:
@@ -64,28 +63,29 @@ def _record(session: Session, text: KeyText, request: KeyRequest, maker: Caller)
     if request.party_id is not None and request.party_id not in load_parties(session, [request.party_id]):
         raise InputError(f"expected the id of a party on record, got {request.party_id!r}", code="party_unknown")
     expires_at = _end(session, request, maker, now)
-    key = ApiKey(
-        id=text.id,
-        sha256=text.sha256,
-        name=request.name,
-        scopes=[scope for scope in SCOPES if scope in request.scopes],
-        party_id=request.party_id,
-        created_by=maker.key_id or None,
-        created_at=now,
-        expires_at=expires_at,
-        entry_id=0,
-    )
-    _verify_within(maker, key)
-    said = KeyCreated(
-        scopes=list(key.scopes),
-        party=key.party_id,
+    scopes: list[str] = [scope for scope in SCOPES if scope in request.scopes]
+    _verify_within(maker, scopes, request.party_id)
+    body = KeyCreated(
+        scopes=scopes,
+        party=request.party_id,
         expires_at=format_moment(expires_at) if expires_at else None,
         by=maker.key_id or None,
     )
-    key.entry_id = _log(session, key, said, now)
-    session.add(key)
-    session.flush()
-    return key
+    return append_and_add(
+        session,
+        build_entry(body, at=now, subject={"key": text.id}),
+        lambda entry_id: ApiKey(
+            id=text.id,
+            sha256=text.sha256,
+            name=request.name,
+            scopes=scopes,
+            party_id=request.party_id,
+            created_by=maker.key_id or None,
+            created_at=now,
+            expires_at=expires_at,
+            entry_id=entry_id,
+        ),
+    )
 
 
 def _end(session: Session, request: KeyRequest, maker: Caller, now: datetime) -> datetime | None:
@@ -120,10 +120,11 @@ def revoke_key(workspace: Workspace, key_id: str) -> KeyAnswer:
     caller = current_caller()
     with workspace.writing() as session:
         key = lock_key(session, key_id)
-        _verify_within(caller, key)
+        _verify_within(caller, key.scopes, key.party_id)
         if key.revoked_at is None:
             now = utc_now()
-            _log(session, key, KeyRevoked(by=caller.key_id or None), now)
+            body = KeyRevoked(by=caller.key_id or None)
+            append_entry(session, build_entry(body, at=now, subject={"key": key.id}))
             key.revoked_at = now
             session.add(key)
     workspace.log.integrate()
@@ -138,45 +139,43 @@ def show_key(workspace: Workspace, key_id: str) -> KeyAnswer:
     """
     with workspace.reading() as session:
         key = load_key(session, key_id)
-    if not _is_within(current_caller(), key):
+    if not _is_within(current_caller(), key.scopes, key.party_id):
         raise NotFoundError(f"no key {key_id!r}", code="key_not_found")
     return build_key_answer(key)
 
 
-def page_of_keys(workspace: Workspace, cursor: str | None, limit: int) -> Page[KeyAnswer]:
+def page_of_keys(workspace: Workspace, page: PageRequest) -> Page[KeyAnswer]:
     """Return a page of keys, oldest first: of those on it, the ones that the caller could have made.
 
     Raises:
         InputError: the cursor is none of ours.
     """
     with workspace.reading() as session:
-        found = list_keys(session, decode_cursor(cursor) if cursor else "", limit + 1)
-    shown = [build_key_answer(key) for key in found[:limit] if _is_within(current_caller(), key)]
-    return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
+        keys = list_keys(session, page.position, page.rows_to_load)
+    caller = current_caller()
+    return page.build(
+        keys,
+        lambda key: key.id,
+        lambda shown: [build_key_answer(key) for key in shown if _is_within(caller, key.scopes, key.party_id)],
+    )
 
 
 def build_key_answer(key: ApiKey) -> KeyAnswer:
     """Build the answer about a key."""
-    ended = "revoked" if key.revoked_at else "expired" if is_expired(key, utc_now()) else "active"
+    state = "revoked" if key.revoked_at else "expired" if is_expired(key, utc_now()) else "active"
     moments = ("created_at", "expires_at", "revoked_at", "last_used_at")
-    said = {name: format_moment(value) if (value := getattr(key, name)) else None for name in moments}
-    shown = key.model_dump(include={"id", "name", "scopes", "party_id", "created_by"})
-    return KeyAnswer.model_validate(shown | said | {"state": ended})
+    times = {name: format_moment(value) if (value := getattr(key, name)) else None for name in moments}
+    fields = key.model_dump(include={"id", "name", "scopes", "party_id", "created_by"})
+    return KeyAnswer.model_validate(fields | times | {"state": state})
 
 
-def _is_within(caller: Caller, key: ApiKey) -> bool:
-    """Say whether a caller has all that a key has."""
+def _is_within(caller: Caller, scopes: Sequence[str], party_id: str | None) -> bool:
+    """Say whether a caller has these scopes and speaks for this party."""
     if caller is OPERATOR:
         return True
-    return with_included(key.scopes) <= caller.scopes and key.party_id in {None, caller.party_id}
+    return with_included(scopes) <= caller.scopes and party_id in {None, caller.party_id}
 
 
-def _verify_within(caller: Caller, key: ApiKey) -> None:
-    if not _is_within(caller, key):
+def _verify_within(caller: Caller, scopes: Sequence[str], party_id: str | None) -> None:
+    if not _is_within(caller, scopes, party_id):
         raise ForbiddenError("expected a key with no scope or party beyond the caller's own", code="key_beyond_maker")
-
-
-def _log(session: Session, key: ApiKey, body: EntryBody, at: datetime) -> int:
-    entry = build_entry(body.entry_type, at=at, subject={"key": key.id}, body=body)
-    [entry_id] = Log.append(session, [entry])
-    return entry_id

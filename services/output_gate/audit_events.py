@@ -1,4 +1,4 @@
-"""Acts of people: an entry that names a role, and commitments to the name and the note that came with it.
+"""Audit events: log entries of what people do with checks and flags.
 
 Rules, in order:
 
@@ -14,10 +14,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 from shared.ledger.body_fields import EntryBody
-from shared.ledger.commitments import build_commitment, new_salt
-from shared.ledger.entries import build_entry
-from shared.ledger.log import Log
-from shared.records.items import Commitment
+from shared.records.committed_entries import HiddenValue, append_committed_entries, build_committed_entry
 from shared.records.parties import find_or_add_parties
 
 NAME, NOTE = "actor.name", "note"
@@ -32,7 +29,7 @@ class Actor:
     note: str | None = None
 
 
-def log_act(session: Session, actor: Actor, subject: Mapping[str, str], body: EntryBody, at: datetime) -> int:
+def log_audit_event(session: Session, actor: Actor, subject: Mapping[str, str], body: EntryBody, at: datetime) -> int:
     """Append the entry of an act.
 
     Args:
@@ -48,14 +45,11 @@ def log_act(session: Session, actor: Actor, subject: Mapping[str, str], body: En
     Raises:
         InputError: the act is too long for an entry.
     """
-    values = {field: value for field, value in ((NAME, actor.name), (NOTE, actor.note)) if value is not None}
-    salts = {field: new_salt() for field in values}
-    commitments = {field: build_commitment(value, salts[field]) for field, value in values.items()}
-    entry = build_entry(body.entry_type, at=at, subject=subject, body=body, commitments=commitments)
-    [entry_id] = Log.append(session, [entry])
-    party = find_or_add_parties(session, [(actor.name, "")])[actor.name, ""] if actor.name is not None else None
-    for field, value in values.items():
-        party_id = party if field == NAME else None
-        session.add(Commitment(entry_id=entry_id, field=field, party_id=party_id, salt=salts[field], value=value))
-    session.flush()
+    values = {}
+    if actor.name is not None:
+        party_id = find_or_add_parties(session, [(actor.name, "")])[actor.name, ""]
+        values[NAME] = HiddenValue(actor.name, party_id)
+    if actor.note is not None:
+        values[NOTE] = HiddenValue(actor.note)
+    [entry_id] = append_committed_entries(session, [build_committed_entry(body, at=at, subject=subject, values=values)])
     return entry_id

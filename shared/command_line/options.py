@@ -8,6 +8,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from shared.errors import InputError
+from shared.schemas import describe_field_errors
 from shared.vision.search_bounds import MAX_DISTANCE
 
 Request = TypeVar("Request", bound=BaseModel)
@@ -40,11 +41,7 @@ def build_request(model: type[Request], fields: Mapping[str, Any]) -> Request:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'options'}: {one['msg'].removeprefix('Value error, ')}"
-            for one in error.errors()
-        )
-        raise InputError(f"options do not fit: {found}", code="invalid_request") from error
+        raise InputError(f"options do not fit: {describe_field_errors(error, 'options')}", code="invalid_request") from error
 
 
 def read_lines(file: Path) -> list[str]:

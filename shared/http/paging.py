@@ -1,7 +1,9 @@
-"""Pages of long lists: opaque cursors, so that what stands in them can change."""
+"""Pages of long lists: what is asked for, what is answered, and opaque cursors, so that what stands in them can change."""
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -9,6 +11,7 @@ from pydantic import BaseModel
 from shared.errors import InputError
 
 Row = TypeVar("Row")
+Answer = TypeVar("Answer")
 
 
 class Page(BaseModel, Generic[Row]):
@@ -16,6 +19,47 @@ class Page(BaseModel, Generic[Row]):
 
     items: list[Row]
     next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """Which page of a list is asked for.
+
+    Args:
+        cursor: the page before's `next_cursor`; None for the first page.
+        limit: how many rows at most.
+    """
+
+    cursor: str | None = None
+    limit: int = 50
+
+    @property
+    def position(self) -> str:
+        """Where the page begins: behind this position; empty on the first page.
+
+        Raises:
+            InputError: the cursor is none of ours.
+        """
+        return decode_cursor(self.cursor) if self.cursor else ""
+
+    @property
+    def rows_to_load(self) -> int:
+        """How many rows a query is to load: one more than the page shows tells whether there is another page."""
+        return self.limit + 1
+
+    def build(
+        self, rows: Sequence[Row], position_of: Callable[[Row], str], build_answers: Callable[[Sequence[Row]], list[Answer]]
+    ) -> Page[Answer]:
+        """Build the page.
+
+        Args:
+            rows: up to `rows_to_load` rows behind `position`.
+            position_of: returns the position of a row.
+            build_answers: returns the answers about the rows that the page shows; it may leave some out.
+        """
+        shown = rows[: self.limit]
+        next_cursor = encode_cursor(position_of(shown[-1])) if len(rows) > self.limit else None
+        return Page(items=build_answers(shown), next_cursor=next_cursor)
 
 
 def encode_cursor(position: str) -> str:

@@ -22,6 +22,7 @@ from shared.errors import (
     UnavailableError,
     VerificationError,
 )
+from shared.schemas import describe_field_errors
 
 # RFC 9110 §15 status codes; a class stands before those that it is one of.
 STATUS = {
@@ -104,8 +105,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def on_invalid_request(_request: Request, error: RequestValidationError) -> JSONResponse:
-        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        return build_problem(422, "invalid_request", found)
+        return build_problem(422, "invalid_request", describe_field_errors(error))
 
     @app.exception_handler(HTTPException)
     def on_http_error(request: Request, error: HTTPException) -> JSONResponse:

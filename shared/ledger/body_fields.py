@@ -2,9 +2,12 @@
 
 import re
 from datetime import date, datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+
+from shared.errors import InputError
+from shared.schemas import StrictModel, describe_field_errors
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
@@ -45,13 +48,23 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 MatchKind = Literal["whole", "transformed", "part", "recoloured", "unspecified"]
 
 
-class Part(BaseModel):
-    """Base of every part of a body."""
+class Part(StrictModel):
+    """Base of every part of a body: no value is converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True)
 
 
 class EntryBody(Part):
-    """Base of every body; `entry_type` names the type it belongs to."""
+    """Base of every body; `entry_type` names the type it belongs to.
+
+    Raises:
+        InputError: a field is missing, unknown or out of range.
+    """
 
     entry_type: ClassVar[str]
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise InputError(f"entry: {describe_field_errors(error, 'body')}") from error

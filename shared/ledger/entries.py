@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, ValidationInfo, model_validator
 
 from shared.canonical import canonical_json
 from shared.clock import timestamp
@@ -22,28 +22,32 @@ from shared.errors import InputError
 from shared.ledger.bodies import BODY_BY_TYPE
 from shared.ledger.body_fields import EntryBody, Name, Sha256, Timestamp
 from shared.ledger.layout import MAX_ENTRY_BYTES
+from shared.schemas import StrictModel, describe_field_errors
 
 _JSON_OBJECT = TypeAdapter(dict[str, JsonValue], config=ConfigDict(strict=True))
+
+# Context of the validation of an entry whose body was made as its type's model.
+_BODY_IS_TYPED = "the body is typed"
 
 EntryType = Annotated[str, Field(pattern=r"^[a-z]+\.[a-z]+$")]
 
 
-class Entry(BaseModel):
+class Entry(StrictModel):
     """One act, as the log records it."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(strict=True)
 
     v: Literal[1] = 1
     type: EntryType
     at: Timestamp
     subject: dict[str, Name]
     body: dict[str, Any]
-    commitments: dict[str, Sha256] = {}
+    commitments: dict[str, Sha256] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _check_body(self) -> Self:
+    def _check_body(self, info: ValidationInfo) -> Self:
         # A known type's model says all there is to say of its body; that of another type is JSON.
-        if self.typed_body() is None:
+        if info.context is not _BODY_IS_TYPED and self.typed_body() is None:
             _JSON_OBJECT.validate_python(self.body)
         return self
 
@@ -71,47 +75,29 @@ class Entry(BaseModel):
         return data
 
 
-def _describe(error: ValidationError) -> str:
-    """Say in one line what pydantic found first, without repeating the value, which may be personal."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'entry'}: {first['msg']}"
-
-
 def build_entry(
-    entry_type: str,
-    *,
-    at: datetime,
-    subject: Mapping[str, str],
-    body: EntryBody | Mapping[str, Any],
-    commitments: Mapping[str, str] | None = None,
+    body: EntryBody, *, at: datetime, subject: Mapping[str, str], commitments: Mapping[str, str] | None = None
 ) -> Entry:
     """Build an entry; that it fits into the log shows when its canonical bytes are taken.
 
     Args:
-        entry_type: such as `item.registered`.
-        at: when the act took place, with a time zone.
+        body: what took place; its class says of which type the entry is.
+        at: when it took place, with a time zone.
         subject: ids and digests of what the entry is about.
-        body: the type's body model, or its fields.
         commitments: hexadecimal commitment by name, such as `acquirer.name`.
 
-    Returns:
-        The entry.
-
     Raises:
-        InputError: a field is missing, unknown or out of range.
+        InputError: a field is out of range.
     """
-    fields = body.model_dump(mode="json") if isinstance(body, EntryBody) else dict(body)
-    if isinstance(body, EntryBody) and body.entry_type != entry_type:
-        raise InputError(f"entry body: expected one of {entry_type}, got one of {body.entry_type}")
-    return _validate(
-        {
-            "type": entry_type,
-            "at": timestamp(at),
-            "subject": dict(subject),
-            "body": fields,
-            "commitments": dict(commitments or {}),
-        }
-    )
+    fields = {
+        "type": body.entry_type,
+        "at": timestamp(at),
+        "subject": dict(subject),
+        # What was not said stays absent, as in entries of before there was a field for it.
+        "body": body.model_dump(mode="json", exclude_unset=True),
+        "commitments": dict(commitments or {}),
+    }
+    return _validate(fields, context=_BODY_IS_TYPED)
 
 
 def parse_entry(data: bytes) -> Entry:
@@ -138,8 +124,8 @@ def parse_entry(data: bytes) -> Entry:
     return entry
 
 
-def _validate(fields: dict[str, Any]) -> Entry:
+def _validate(fields: dict[str, Any], context: str | None = None) -> Entry:
     try:
-        return Entry.model_validate(fields)
+        return Entry.model_validate(fields, context=context)
     except ValidationError as error:
-        raise InputError(f"entry: {_describe(error)}") from error
+        raise InputError(f"entry: {describe_field_errors(error, 'entry')}") from error

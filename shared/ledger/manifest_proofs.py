@@ -13,17 +13,14 @@ Source: the technique is that of sorted-tree absence proofs, e.g. Laurie and Kas
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
 from shared.errors import VerificationError
 from shared.ledger.manifest_leaves import Leaf
 from shared.ledger.merkle import build_inclusion_proof, root_of, verify_inclusion
+from shared.schemas import StrictModel
 
 
-class ProvenLeaf(BaseModel):
+class ProvenLeaf(StrictModel):
     """One leaf with its place and the hashes that lead to the root (hexadecimal, from the sibling up)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     blob: str
     entry: str
@@ -32,10 +29,8 @@ class ProvenLeaf(BaseModel):
     proof: list[str]
 
 
-class DigestProof(BaseModel):
+class DigestProof(StrictModel):
     """Whether a digest is in a manifest: every leaf that has it, or else its neighbours."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sha256: str
     member: bool

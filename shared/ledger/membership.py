@@ -10,18 +10,17 @@ Rules, in order:
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from shared.errors import InputError, VerificationError
 from shared.ledger.bodies import DatasetSealed
 from shared.ledger.manifest_proofs import DigestProof, verify_digest_proof
 from shared.ledger.verify import verify_receipt
+from shared.schemas import StrictModel
 
 
-class MembershipProof(BaseModel):
+class MembershipProof(StrictModel):
     """What is written to a file and handed out."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["sleeve.membership/1"] = "sleeve.membership/1"
     manifest: str

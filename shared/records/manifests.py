@@ -18,15 +18,16 @@ from typing import Literal
 from sqlalchemy import BigInteger, ColumnElement, DateTime, distinct, func
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from shared.clock import timestamp, utc_now
+from shared.clock import utc_now
 from shared.errors import ConflictError, InputError, NotFoundError
 from shared.ids import new_id
-from shared.ledger.entries import Entry
-from shared.ledger.log import Log
+from shared.ledger.bodies import DatasetSealed
+from shared.ledger.entries import build_entry
 from shared.ledger.manifest_leaves import Leaf
 from shared.ledger.merkle import root_of
 from shared.ledger.tables import LogEntry
 from shared.names import check_name
+from shared.records.entry_rows import append_and_add
 from shared.records.items import Item, may_train
 
 Purpose = Literal["train", "control"]
@@ -135,18 +136,14 @@ def _query_leaves(session: Session, *conditions: ColumnElement[bool]) -> list[Le
 
 def _add_manifest(session: Session, name: str, purpose: Purpose, root: str, item_ids: Sequence[str]) -> Manifest:
     manifest_id, now = new_id(), utc_now()
-    entry = Entry(
-        type="dataset.sealed",
-        at=timestamp(now),
-        subject={"manifest": manifest_id},
-        body={"name": name, "purpose": purpose, "size": len(item_ids), "root": root},
+    body = DatasetSealed(name=name, purpose=purpose, size=len(item_ids), root=root)
+    manifest = append_and_add(
+        session,
+        build_entry(body, at=now, subject={"manifest": manifest_id}),
+        lambda entry_id: Manifest(
+            id=manifest_id, name=name, purpose=purpose, size=len(item_ids), root=root, entry_id=entry_id, created_at=now
+        ),
     )
-    [entry_id] = Log.append(session, [entry])
-    manifest = Manifest(
-        id=manifest_id, name=name, purpose=purpose, size=len(item_ids), root=root, entry_id=entry_id, created_at=now
-    )
-    session.add(manifest)
-    session.flush()
     session.add_all(ManifestItem(manifest_id=manifest_id, position=at, item_id=item_id) for at, item_id in enumerate(item_ids))
     session.flush()
     return manifest

@@ -94,10 +94,9 @@ def build_registration(number: int) -> Entry:
         }
     )
     return build_entry(
-        "item.registered",
+        body,
         at=datetime(2026, 1, 31, 12, tzinfo=UTC),
         subject={"item": new_id(), "sha256": digest(number)},
-        body=body,
         commitments={"acquirer.name": digest(number + 1), f"owner.{new_id()}.name": digest(number + 2)},
     )
 

@@ -17,6 +17,7 @@ from services.output_gate.policy.policy import PolicyContent, parse_policy
 from services.server.one_process import create_app
 from shared.clock import utc_now
 from shared.ids import new_id
+from shared.ledger.bodies import ModelImported
 from shared.ledger.body_fields import MatchKind
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
@@ -145,17 +146,17 @@ def build_world(workspace: Workspace, content: PolicyContent | None = None, **ch
 
 def _add_model(session: Any, manifest: Manifest) -> Model:
     model_id, digest = new_id(), "d" * 64
-    body = {
-        "name": "model-a",
-        "manifest_id": manifest.id,
-        "manifest_root": manifest.root,
-        "weights_sha256": digest,
-        "config_sha256": digest,
-        "code_version": "0",
-        "updates": None,
-        "seed": None,
-    }
-    entry = build_entry("model.imported", at=utc_now(), subject={"model": model_id}, body=body)
+    body = ModelImported(
+        name="model-a",
+        manifest_id=manifest.id,
+        manifest_root=manifest.root,
+        weights_sha256=digest,
+        config_sha256=digest,
+        code_version="0",
+        updates=None,
+        seed=None,
+    )
+    entry = build_entry(body, at=utc_now(), subject={"model": model_id})
     [entry_id] = Log.append(session, [entry])
     model = Model(
         id=model_id,

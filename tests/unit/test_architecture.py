@@ -76,4 +76,6 @@ def test_no_assert_on_input() -> None:
 
 def test_modules_keep_their_size() -> None:
     for path in [*modules("services"), *modules("shared")]:
+        if "migrations" in path.parts:
+            continue  # a revision on record is not edited
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path

@@ -31,12 +31,13 @@ from services.audit.controls import (
 from services.audit.sampling.sample_shards import Samples, load_samples
 from services.audit.statistics.summary import build_statistics
 from shared.canonical import canonical_json, sha256_hex
-from shared.clock import timestamp, utc_now
+from shared.clock import utc_now
 from shared.errors import ConflictError
 from shared.files import save_atomically
 from shared.ids import new_id
-from shared.ledger.entries import Entry
-from shared.ledger.log import Log
+from shared.ledger.bodies import AuditCompleted, AuditFailed, FailedControl
+from shared.ledger.entries import build_entry
+from shared.records.entry_rows import append_and_add
 from shared.records.items import load_owners
 from shared.records.models import Audit, find_audit
 from shared.vision.embedding import Embedder
@@ -207,51 +208,48 @@ def _keep(
         audit = find_audit(session, calibrated.model.id, digest)
         if audit is None:
             calibration = record_calibration(session, calibrated, controls, content["requested_rate"])
-            entry = _build_entry(new_id(), calibrated, controls, content, digest)
-            audit = _record(session, entry, calibrated, calibration.id, folder)
+            body = _build_body(calibrated, controls, content, digest)
+            audit = _record(session, body, calibrated, calibration.id, folder)
     workspace.log.integrate()
     return audit
 
 
-def _build_entry(
-    audit_id: str, calibrated: CalibratedModel, controls: list[ControlOutcome], content: dict[str, Any], digest: str
-) -> Entry:
-    body: dict[str, Any] = {
+def _build_body(
+    calibrated: CalibratedModel, controls: list[ControlOutcome], content: dict[str, Any], digest: str
+) -> AuditCompleted | AuditFailed:
+    common: dict[str, Any] = {
         "model_id": calibrated.model.id,
         "control_manifest_id": calibrated.control.manifest.id,
         "generations": content["copies"]["trials"],
         "report_sha256": digest,
         "attack": content["attack_kind"],
     }
-    failed = [{"control": control, "rule": check.rule} for control, check in failed_checks(controls, content["relied_on"])]
+    failed = failed_checks(controls, content["relied_on"])
     if failed:
-        found: dict[str, Any] = {"failed_controls": failed}
-    else:
-        found = {
-            "copies": content["copies"]["hits"],
-            "distinct_items_copied": len(content["distinct_items_copied"]),
-            "threshold": content["threshold"],
-            "attainable_rate": content["attained_rate"],
-        }
-    return Entry(
-        type="audit.failed" if failed else "audit.completed",
-        at=timestamp(utc_now()),
-        subject={"audit": audit_id, "model": calibrated.model.id},
-        body=body | found,
+        return AuditFailed(**common, failed_controls=[FailedControl(control=name, rule=check.rule) for name, check in failed])
+    return AuditCompleted(
+        **common,
+        copies=content["copies"]["hits"],
+        distinct_items_copied=len(content["distinct_items_copied"]),
+        threshold=content["threshold"],
+        attainable_rate=content["attained_rate"],
     )
 
 
-def _record(session: Session, entry: Entry, calibrated: CalibratedModel, calibration_id: str, folder: str) -> Audit:
-    [entry_id] = Log.append(session, [entry])
-    audit = Audit(
-        id=entry.subject["audit"],
-        model_id=calibrated.model.id,
-        calibration_id=calibration_id,
-        folder=folder,
-        state="failed" if entry.type == "audit.failed" else "completed",
-        report_sha256=entry.body["report_sha256"],
-        entry_id=entry_id,
+def _record(
+    session: Session, body: AuditCompleted | AuditFailed, calibrated: CalibratedModel, calibration_id: str, folder: str
+) -> Audit:
+    audit_id = new_id()
+    return append_and_add(
+        session,
+        build_entry(body, at=utc_now(), subject={"audit": audit_id, "model": calibrated.model.id}),
+        lambda entry_id: Audit(
+            id=audit_id,
+            model_id=calibrated.model.id,
+            calibration_id=calibration_id,
+            folder=folder,
+            state="failed" if isinstance(body, AuditFailed) else "completed",
+            report_sha256=body.report_sha256,
+            entry_id=entry_id,
+        ),
     )
-    session.add(audit)
-    session.flush()
-    return audit

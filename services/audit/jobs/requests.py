@@ -5,7 +5,7 @@ Nothing here brings torch: the server queues, and a process of its own does the 
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlmodel import Session
 
 from services.audit.models.recorded_models import find_same_model, verify_disjoint, verify_for_training
@@ -16,6 +16,7 @@ from shared.names import NAME
 from shared.records.items import has_dataset
 from shared.records.manifests import load_manifest
 from shared.records.models import load_model_record
+from shared.schemas import StrictModel
 
 TRAINING, AUDIT, STUDY = "model.training", "model.audit", "study"
 
@@ -30,20 +31,18 @@ MOST_FIRST_SEED = 2**53 - MOST_GENERATIONS
 NameOrId = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class TrainingRequest(BaseModel):
+class TrainingRequest(StrictModel):
     """A model to train."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=f"^{NAME.pattern}$", max_length=100, description="Unique name of the model.")
     manifest: NameOrId = Field(description="Name or id of a manifest sealed for training.")
     config: TrainingConfig = Field(description="Network, noise and optimiser; names are those of diffusers' own scripts.")
 
 
-class AuditRequest(BaseModel):
+class AuditRequest(StrictModel):
     """A model to audit: what to draw from it, and how to judge that."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True)
 
     model: NameOrId = Field(description="Name or id of the model.")
     control: NameOrId = Field(description="Name or id of a manifest of held-out images.")

@@ -3,18 +3,26 @@
 Nothing here brings torch, so that a request is refused by the server and not by the process that would do the work.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlmodel import Session
 
-from shared.clock import timestamp, utc_now
+from shared.clock import utc_now
 from shared.code_version import code_version
 from shared.errors import ConflictError, InputError
 from shared.ids import new_id
-from shared.ledger.entries import Entry
-from shared.ledger.log import Log
+from shared.ledger.bodies import ModelImported, ModelTrained
+from shared.ledger.entries import build_entry
+from shared.records.entry_rows import append_and_add
 from shared.records.manifests import Manifest, count_shared_images
 from shared.records.models import Model, find_model
+
+# Trained here, or elsewhere and imported.
+_BODY_BY_ORIGIN: Mapping[str, Callable[..., ModelTrained | ModelImported]] = {
+    "trained": ModelTrained,
+    "imported": ModelImported,
+}
 
 
 def verify_for_training(manifest: Manifest) -> None:
@@ -94,38 +102,33 @@ def record_model(
         seed: of the training; None where that is not known.
     """
     model_id, now = new_id(), utc_now()
-    entry = Entry(
-        type=f"model.{origin}",
-        at=timestamp(now),
-        subject={"model": model_id},
-        body={
-            "name": name,
-            "manifest_id": manifest.id,
-            "manifest_root": manifest.root,
-            "weights_sha256": weights_sha256,
-            "config_sha256": config_sha256,
-            "code_version": code_version(),
-            "updates": updates,
-            "seed": seed,
-        },
-    )
-    [entry_id] = Log.append(session, [entry])
-    model = Model(
-        id=model_id,
+    body = _BODY_BY_ORIGIN[origin](
         name=name,
         manifest_id=manifest.id,
-        folder=f"models/{name}",
-        origin=origin,
+        manifest_root=manifest.root,
         weights_sha256=weights_sha256,
         config_sha256=config_sha256,
-        resolution_px=resolution_px,
-        channels=channels,
-        config=config,
+        code_version=code_version(),
         updates=updates,
         seed=seed,
-        entry_id=entry_id,
-        created_at=now,
     )
-    session.add(model)
-    session.flush()
-    return model
+    return append_and_add(
+        session,
+        build_entry(body, at=now, subject={"model": model_id}),
+        lambda entry_id: Model(
+            id=model_id,
+            name=name,
+            manifest_id=manifest.id,
+            folder=f"models/{name}",
+            origin=origin,
+            weights_sha256=weights_sha256,
+            config_sha256=config_sha256,
+            resolution_px=resolution_px,
+            channels=channels,
+            config=config,
+            updates=updates,
+            seed=seed,
+            entry_id=entry_id,
+            created_at=now,
+        ),
+    )

@@ -27,11 +27,12 @@ from services.audit.studies.study_config import SAMPLE_SEED, StudyConfig, StudyM
 from services.audit.studies.study_content import build_study
 from services.audit.studies.study_slices import StudySlices, seal_study_slices
 from shared.canonical import canonical_json, sha256_hex
-from shared.clock import timestamp, utc_now
+from shared.clock import utc_now
 from shared.files import save_atomically
 from shared.ids import new_id
-from shared.ledger.entries import Entry
-from shared.ledger.log import Log
+from shared.ledger.bodies import StudyCompleted
+from shared.ledger.entries import build_entry
+from shared.records.entry_rows import append_and_add
 from shared.records.manifests import load_manifest
 from shared.records.studies import Study, find_study
 from shared.vision.embedding import open_embedder
@@ -147,28 +148,23 @@ def _keep(workspace: Workspace, config: StudyConfig, slices: StudySlices, conten
 
 def _record(session: Session, config: StudyConfig, content: dict[str, Any], folder: str, digest: str) -> Study:
     study_id, now = new_id(), utc_now()
-    entry = Entry(
-        type="study.completed",
-        at=timestamp(now),
-        subject={"study": study_id},
-        body={
-            "name": config.name,
-            "dataset": config.dataset,
-            "config_sha256": config.sha256,
-            "audits": [point["audit"] for point in content["points"]],
-            "report_sha256": digest,
-        },
-    )
-    [entry_id] = Log.append(session, [entry])
-    study = Study(
-        id=study_id,
+    body = StudyCompleted(
         name=config.name,
+        dataset=config.dataset,
         config_sha256=config.sha256,
-        folder=folder,
+        audits=[point["audit"] for point in content["points"]],
         report_sha256=digest,
-        entry_id=entry_id,
-        created_at=now,
     )
-    session.add(study)
-    session.flush()
-    return study
+    return append_and_add(
+        session,
+        build_entry(body, at=now, subject={"study": study_id}),
+        lambda entry_id: Study(
+            id=study_id,
+            name=config.name,
+            config_sha256=config.sha256,
+            folder=folder,
+            report_sha256=digest,
+            entry_id=entry_id,
+            created_at=now,
+        ),
+    )

@@ -19,6 +19,7 @@ from services.audit.training.training_config import MOST_UPDATES, TrainingConfig
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
 from shared.names import NAME
+from shared.schemas import describe_field_errors
 
 CONFIGS = Path(__file__).with_name("configs")
 TWIN_LETTERS = "ab"
@@ -156,5 +157,4 @@ def load_study_config(path: Path | str) -> StudyConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{file}: expected a TOML file, got {error}", code="study_unreadable") from error
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'study'}: {one['msg']}" for one in error.errors())
-        raise InputError(f"{file} does not fit: {found}", code="study_invalid") from error
+        raise InputError(f"{file} does not fit: {describe_field_errors(error, 'study')}", code="study_invalid") from error

@@ -10,12 +10,12 @@ Rules, in order:
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from services.ingest.archive.robust_link import ArchivalState, RobustLink
 from services.ingest.archive.snapshots import TakenSnapshot
 from services.ingest.archive.verification import LinkCheck
 from services.ingest.archive.warc import Capture
+from shared.ledger.bodies import ArchiveCaptured, ArchiveVerified
 from shared.ledger.entries import Entry, build_entry
 from shared.records.items import Item
 
@@ -37,37 +37,36 @@ class Finding:
 def build_entries(item: Item, finding: Finding) -> list[Entry]:
     """Build the entries that say what was found of an item: of each capture, where there are any, and of the check."""
     at, subject, check, link = finding.check.original.checked_at, {"item": item.id}, finding.check, finding.link
-    body = {
-        "original_url": link.original_url,
-        "snapshot_url": link.snapshot_url,
-        "expected_sha256": item.blob_sha256,
-        "state": check.state.value,
-        "reason": format_reason(check),
-    }
-    captured = [build_entry("archive.captured", at=at, subject=subject, body=body) for body in _captures(finding)]
-    return [*captured, build_entry("archive.verified", at=at, subject=subject, body=body)]
+    verified = ArchiveVerified(
+        original_url=link.original_url,
+        snapshot_url=link.snapshot_url,
+        expected_sha256=item.blob_sha256,
+        state=check.state.value,
+        reason=format_reason(check),
+    )
+    return [build_entry(body, at=at, subject=subject) for body in (*_captures(finding), verified)]
 
 
-def _captures(finding: Finding) -> Iterator[dict[str, Any]]:
+def _captures(finding: Finding) -> Iterator[ArchiveCaptured]:
     original_url = finding.link.original_url
     if finding.capture is not None:
-        yield {
-            "original_url": original_url,
-            "locator": str(finding.capture.locator),
-            "snapshot_url": None,
-            "version_date": finding.check.original.checked_at.date().isoformat(),
-            "payload_sha256": finding.capture.payload_sha256,
-            "matches": finding.check.original.state is ArchivalState.VERIFIED,
-        }
-    if finding.taken is not None:
-        yield {
-            "original_url": original_url,
-            "locator": None,
-            "snapshot_url": finding.taken.snapshot.snapshot_url,
-            "version_date": finding.taken.snapshot.captured_at.date().isoformat(),
-            "payload_sha256": finding.taken.check.sha256,
-            "matches": finding.taken.is_faithful,
-        }
+        yield ArchiveCaptured(
+            original_url=original_url,
+            locator=str(finding.capture.locator),
+            snapshot_url=None,
+            version_date=finding.check.original.checked_at.date().isoformat(),
+            payload_sha256=finding.capture.payload_sha256,
+            matches=finding.check.original.state is ArchivalState.VERIFIED,
+        )
+    if finding.taken is not None and (sha256 := finding.taken.check.sha256) is not None:
+        yield ArchiveCaptured(
+            original_url=original_url,
+            locator=None,
+            snapshot_url=finding.taken.snapshot.snapshot_url,
+            version_date=finding.taken.snapshot.captured_at.date().isoformat(),
+            payload_sha256=sha256,
+            matches=finding.taken.is_faithful,
+        )
 
 
 def format_reason(check: LinkCheck) -> str | None:

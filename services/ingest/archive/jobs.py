@@ -16,16 +16,16 @@ from pydantic import Field
 
 from services.ingest.archive.item_checks import JobScope, capture_items, check_links, count_items
 from services.ingest.archive.verification import LinkCheck
-from services.ingest.registration.schemas import Strict, Text
 from shared.fetching.fetcher import build_fetcher
 from shared.job_worker import JobRun, JobRunner
 from shared.records.archival import DueBy
+from shared.schemas import StrictModel, Text
 from shared.workspace import Workspace
 
 VERIFICATION, CAPTURE = "archive.verification", "archive.capture"
 
 
-class ArchiveRequest(Strict):
+class ArchiveRequest(StrictModel):
     """Which items a job is to look at."""
 
     dataset: Text | None = Field(default=None, description="Items of this data set only.")

@@ -5,8 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from services.ingest.registration.schemas import DiligenceAnswer, Moment, Strict, Text
+from services.ingest.registration.schemas import DiligenceAnswer, Moment
 from shared.clock import utc_now
+from shared.schemas import StrictModel, Text
 
 # Directive 2012/28/EU, Annex, point 3: the kinds of visual works that it names sources for.
 WorkCategory = Literal["fine_art", "photography", "illustration", "design", "architecture", "sketch", "other_visual"]
@@ -21,7 +22,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 ItemId = Annotated[str, StringConstraints(min_length=1, max_length=36)]
 
 
-class OwnerSearch(Strict):
+class OwnerSearch(StrictModel):
     """A search for the owner made after registration: diligent, in good faith, before use."""
 
     sources: tuple[Text, ...] = Field(min_length=1, max_length=50, description="What was searched.")

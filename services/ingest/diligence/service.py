@@ -11,8 +11,7 @@ Rules, in order:
 Source: Directive 2012/28/EU, articles 2 and 3 and Annex: what a diligent search is, and what is to be recorded of it.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlmodel import Session, col, func, select
 
@@ -20,11 +19,10 @@ from services.ingest.diligence.schemas import OwnerSearch
 from shared.clock import format_moment, utc_now
 from shared.errors import InputError, NotFoundError
 from shared.ids import new_id
-from shared.ledger.commitments import build_commitment, new_salt
-from shared.ledger.entries import Entry, build_entry
-from shared.ledger.log import Log
+from shared.ledger.bodies import DiligenceSearched
 from shared.records.bulk_insert import in_chunks, insert_all
-from shared.records.items import Commitment, Diligence, Item, ItemEntry
+from shared.records.committed_entries import HiddenValue, append_committed_entries, build_committed_entry
+from shared.records.items import Diligence, Item, ItemEntry
 from shared.records.parties import find_or_add_parties
 
 
@@ -47,20 +45,18 @@ def record_search(session: Session, item_ids: Sequence[str], search: OwnerSearch
         raise InputError(f"expected each item once, got {len(item_ids) - len(set(item_ids))} repeated", code="item_repeated")
     _lock_items(session, item_ids)
     search_id, party_id = new_id(), find_or_add_parties(session, [(search.searched_by, "")])[search.searched_by, ""]
-    opened = {"searched_by.name": search.searched_by, "query": search.query, "note": search.note}
-    values = {field: value for field, value in opened.items() if value is not None}
-    salts = [{field: new_salt() for field in values} for _ in item_ids]
-    body = _entry_body(search, search_id, party_id)
-    entries = [_build_entry(item_id, body, values, own) for item_id, own in zip(item_ids, salts, strict=True)]
-    placed = list(zip(Log.append(session, entries), item_ids, salts, strict=True))
-    insert_all(session, ItemEntry, [{"entry_id": entry_id, "item_id": item_id} for entry_id, item_id, _ in placed])
-    insert_all(session, Commitment, [row for one in placed for row in _commitment_rows(one[0], values, one[2], party_id)])
+    values = {"searched_by.name": HiddenValue(search.searched_by, party_id)}
+    values |= {field: HiddenValue(text) for field in ("query", "note") if (text := getattr(search, field)) is not None}
+    body, now = _build_body(search, search_id, party_id), utc_now()
+    entries = [build_committed_entry(body, at=now, subject={"item": item_id}, values=values) for item_id in item_ids]
+    entry_ids = append_committed_entries(session, entries)
+    placed = list(zip(entry_ids, item_ids, strict=True))
+    insert_all(session, ItemEntry, [{"entry_id": entry_id, "item_id": item_id} for entry_id, item_id in placed])
     positions = _next_positions(session, item_ids)
     columns = search.model_dump(include=set(OwnerSearch.model_fields) - {"sources", "searched_by"})
     columns |= {"sources": list(search.sources), "search_id": search_id, "searched_by_id": party_id}
     rows = [
-        {**columns, "item_id": item_id, "position": positions[item_id], "entry_id": entry_id}
-        for entry_id, item_id, _ in placed
+        {**columns, "item_id": item_id, "position": positions[item_id], "entry_id": entry_id} for entry_id, item_id in placed
     ]
     insert_all(session, Diligence, rows)
     return search_id
@@ -88,37 +84,17 @@ def _next_positions(session: Session, item_ids: Sequence[str]) -> dict[str, int]
     return positions
 
 
-def _entry_body(search: OwnerSearch, search_id: str, party_id: str) -> dict[str, Any]:
-    return {
-        "search": search_id,
-        "sources": list(search.sources),
-        "work_category": search.work_category,
-        "searched_by": party_id,
-        "searched_at": format_moment(search.searched_at),
-        "jurisdiction": search.jurisdiction,
-        "result": search.result,
-        "expires_at": format_moment(search.expires_at) if search.expires_at else None,
-    }
-
-
-def _build_entry(item_id: str, body: Mapping[str, Any], values: Mapping[str, str], salts: Mapping[str, bytes]) -> Entry:
-    commitments = {field: build_commitment(value, salts[field]) for field, value in values.items()}
-    return build_entry("diligence.searched", at=utc_now(), subject={"item": item_id}, body=body, commitments=commitments)
-
-
-def _commitment_rows(
-    entry_id: int, values: Mapping[str, str], salts: Mapping[str, bytes], party_id: str
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "entry_id": entry_id,
-            "field": field,
-            "party_id": party_id if field == "searched_by.name" else None,
-            "salt": salts[field],
-            "value": value,
-        }
-        for field, value in values.items()
-    ]
+def _build_body(search: OwnerSearch, search_id: str, party_id: str) -> DiligenceSearched:
+    return DiligenceSearched(
+        search=search_id,
+        sources=list(search.sources),
+        work_category=search.work_category,
+        searched_by=party_id,
+        searched_at=format_moment(search.searched_at),
+        jurisdiction=search.jurisdiction,
+        result=search.result,
+        expires_at=format_moment(search.expires_at) if search.expires_at else None,
+    )
 
 
 def load_search(session: Session, search_id: str) -> list[Diligence]:

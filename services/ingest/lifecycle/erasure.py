@@ -17,8 +17,9 @@ from sqlmodel import Session, col, select
 
 from shared.clock import utc_now
 from shared.errors import ConflictError, NotFoundError
+from shared.ledger.bodies import PartyErased
 from shared.ledger.entries import build_entry
-from shared.ledger.log import Log
+from shared.records.entry_rows import append_entry
 from shared.records.flags import Flag, FlagStep
 from shared.records.items import Commitment, Diligence, Item, ItemOwner
 from shared.records.parties import Party
@@ -63,7 +64,7 @@ def erase_party(session: Session, party_id: str, reason: str) -> int:
     # Name and URL are unique together; the id keeps several erased parties apart.
     party.name, party.url = ERASED, f"urn:uuid:{party_id}"
     session.add(party)
-    body = {"reason": reason, "commitments": deleted}
-    Log.append(session, [build_entry("party.erased", at=utc_now(), subject={"party": party_id}, body=body)])
+    body = PartyErased(reason=reason, commitments=deleted)
+    append_entry(session, build_entry(body, at=utc_now(), subject={"party": party_id}))
     session.flush()
     return deleted

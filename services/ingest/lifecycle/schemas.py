@@ -4,10 +4,11 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from services.ingest.registration.schemas import Day, PresumedOwner, Strict, Text, Url
+from services.ingest.registration.schemas import Day, PresumedOwner, Url
+from shared.schemas import StrictModel, Text
 
 
-class Amendment(Strict):
+class Amendment(StrictModel):
     """A change to an item's record; only what is given changes, and a reason is always given."""
 
     reason: Text
@@ -27,7 +28,7 @@ class Amendment(Strict):
         return self
 
 
-class Withdrawal(Strict):
+class Withdrawal(StrictModel):
     """Why an item is withdrawn."""
 
     reason: Text

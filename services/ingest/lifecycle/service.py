@@ -15,11 +15,12 @@ from sqlmodel import Session, col
 from services.ingest.lifecycle.schemas import Amendment, Withdrawal
 from shared.clock import utc_now
 from shared.errors import ConflictError, InputError
-from shared.ledger.commitments import build_commitment, new_salt
+from shared.ledger.bodies import ItemAmended, ItemWithdrawn, Ownership
 from shared.ledger.entries import build_entry
-from shared.ledger.log import Log
 from shared.licences import parse_licence
-from shared.records.items import Commitment, Item, ItemEntry, ItemOwner, lock_item
+from shared.records.committed_entries import HiddenValue, append_committed_entries, build_committed_entry
+from shared.records.entry_rows import append_and_add
+from shared.records.items import Item, ItemEntry, ItemOwner, lock_item
 from shared.records.parties import find_or_add_parties
 
 
@@ -45,28 +46,21 @@ def amend_item(session: Session, item_id: str, amendment: Amendment) -> Item:
         }
         for owner in amendment.owners or ()
     ]
-    names = {f"owners.{at}.name": owner.name for at, owner in enumerate(amendment.owners or ())}
-    salts = {field: new_salt() for field in names}
-    entry = build_entry(
-        "item.amended",
-        at=utc_now(),
-        subject={"item": item.id},
-        body={
-            "reason": amendment.reason,
-            "title": amendment.title,
-            "licence": licence,
-            "licence_url": amendment.licence_url,
-            "snapshot_url": amendment.snapshot_url,
-            "version_date": amendment.version_date.isoformat() if amendment.version_date else None,
-            "owners": owners if amendment.owners is not None else None,
-        },
-        commitments={field: build_commitment(name, salts[field]) for field, name in names.items()},
+    body = ItemAmended(
+        reason=amendment.reason,
+        title=amendment.title,
+        licence=licence,
+        licence_url=amendment.licence_url,
+        snapshot_url=amendment.snapshot_url,
+        version_date=amendment.version_date.isoformat() if amendment.version_date else None,
+        owners=[Ownership(**owner) for owner in owners] if amendment.owners is not None else None,
     )
-    [entry_id] = Log.append(session, [entry])
-    for at, owner in enumerate(owners):
-        field = f"owners.{at}.name"
-        party_id: str = owner["party"]
-        session.add(Commitment(entry_id=entry_id, field=field, party_id=party_id, salt=salts[field], value=names[field]))
+    names = {
+        f"owners.{position}.name": HiddenValue(claim.name, owner["party"])
+        for position, (claim, owner) in enumerate(zip(amendment.owners or (), owners, strict=True))
+    }
+    entry = build_committed_entry(body, at=utc_now(), subject={"item": item.id}, values=names)
+    [entry_id] = append_committed_entries(session, [entry])
     session.add(ItemEntry(entry_id=entry_id, item_id=item.id))
     _apply(session, item, amendment, licence, owners)
     return item
@@ -98,9 +92,8 @@ def withdraw_item(session: Session, item_id: str, withdrawal: Withdrawal) -> Ite
         ConflictError: the item is withdrawn already.
     """
     item = _lock_active(session, item_id)
-    entry = build_entry("item.withdrawn", at=utc_now(), subject={"item": item.id}, body={"reason": withdrawal.reason})
-    [entry_id] = Log.append(session, [entry])
-    session.add(ItemEntry(entry_id=entry_id, item_id=item.id))
+    entry = build_entry(ItemWithdrawn(reason=withdrawal.reason), at=utc_now(), subject={"item": item.id})
+    append_and_add(session, entry, lambda entry_id: ItemEntry(entry_id=entry_id, item_id=item.id))
     item.state = "withdrawn"
     session.add(item)
     session.flush()

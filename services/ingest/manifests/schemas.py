@@ -2,16 +2,15 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from shared.clock import format_moment
 from shared.records.manifests import Manifest
+from shared.schemas import StrictModel
 
 
-class SealRequest(BaseModel):
+class SealRequest(StrictModel):
     """What to seal: items by id, or every active item of a data set that no signal denies."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(min_length=1, max_length=100)
     purpose: Literal["train", "control"]

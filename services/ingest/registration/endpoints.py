@@ -21,6 +21,7 @@ from shared.http.idempotency import Key
 from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.items import Item, load_item
+from shared.schemas import describe_field_errors
 from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
@@ -62,8 +63,7 @@ def parse_registration(text: str) -> Registration:
     try:
         return Registration.model_validate_json(text)
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'record'}: {one['msg']}" for one in error.errors())
-        raise InputError(f"record does not fit: {found}", code="record_invalid") from error
+        raise InputError(f"record does not fit: {describe_field_errors(error, 'record')}", code="record_invalid") from error
 
 
 def _register_once(workspace: Workspace, prepared: PreparedItem, key: str | None) -> tuple[Item, bool]:

@@ -21,11 +21,12 @@ from services.ingest.signals.verdict import combine
 from shared.clock import format_moment, timestamp, utc_now
 from shared.errors import InputError
 from shared.ids import new_id
-from shared.ledger.commitments import build_commitment, new_salt
+from shared.ledger.bodies import ArchivalLink, DiligenceRecord, ItemRegistered, Ownership, SignalObserved
 from shared.ledger.entries import Entry, build_entry
 from shared.ledger.log import Log
 from shared.records.bulk_insert import insert_all, insert_missing
-from shared.records.items import Blob, Commitment, Diligence, Item, ItemEntry, ItemOwner, KnownItem, SignalRecord
+from shared.records.committed_entries import CommittedEntry, HiddenValue, build_committed_entry, insert_openings
+from shared.records.items import Blob, Diligence, Item, ItemEntry, ItemOwner, KnownItem, SignalRecord
 from shared.records.parties import find_or_add_parties
 
 # Party id by (name, URL).
@@ -34,14 +35,12 @@ Parties = Mapping[tuple[str, str], str]
 
 @dataclass(frozen=True)
 class _NewItem:
-    """An item on its way into the database: its id, its entry, and what opens the entry's commitments."""
+    """An item on its way into the database: its id, and its entry with the openings of its commitments."""
 
     prepared: PreparedItem
     item_id: str
     now: datetime
-    entry: Entry
-    names: Mapping[str, str]
-    salts: Mapping[str, bytes]
+    entry: CommittedEntry
 
 
 def add_items(session: Session, prepared: Sequence[PreparedItem]) -> dict[tuple[str, str], KnownItem | InputError]:
@@ -64,7 +63,7 @@ def add_items(session: Session, prepared: Sequence[PreparedItem]) -> dict[tuple[
     insert_missing(session, Blob, [blobs[digest] for digest in sorted(blobs)])
     placed = list(zip(new, entry_ids, strict=True))
     insert_all(session, Item, [_item_row(one, entry_id, parties) for one, entry_id in placed])
-    insert_all(session, Commitment, [row for one, entry_id in placed for row in _commitment_rows(one, entry_id, parties)])
+    insert_openings(session, ((one.entry, entry_id) for one, entry_id in placed))
     signals = _append_signals(session, new)
     insert_all(session, SignalRecord, signals)
     insert_all(session, ItemEntry, [{"entry_id": row["entry_id"], "item_id": row["item_id"]} for row in signals])
@@ -83,22 +82,27 @@ def _party_key(owner: PresumedOwner) -> tuple[str, str]:
 
 def _build(prepared: PreparedItem, parties: Parties) -> _NewItem | InputError:
     registration, item_id, now = prepared.registration, new_id(), utc_now()
-    names = {"acquirer.name": registration.acquirer}
-    names |= {f"owners.{position}.name": owner.name for position, owner in enumerate(registration.owners)}
+    values = {"acquirer.name": HiddenValue(registration.acquirer, parties[registration.acquirer, ""])}
+    values |= {
+        f"owners.{position}.name": HiddenValue(owner.name, parties[_party_key(owner)])
+        for position, owner in enumerate(registration.owners)
+    }
     # A query often holds the name that was searched for.
-    names |= {f"diligence.{at}.query": search.query for at, search in enumerate(registration.diligence) if search.query}
-    salts = {field: new_salt() for field in names}
+    values |= {
+        f"diligence.{position}.query": HiddenValue(search.query)
+        for position, search in enumerate(registration.diligence)
+        if search.query
+    }
     try:
-        entry = build_entry(
-            "item.registered",
+        entry = build_committed_entry(
+            _entry_body(prepared, parties, timestamp(registration.acquired_at or now)),
             at=now,
             subject={"item": item_id, "sha256": prepared.blob.sha256},
-            body=_entry_body(prepared, parties, timestamp(registration.acquired_at or now)),
-            commitments={field: build_commitment(name, salts[field]) for field, name in names.items()},
+            values=values,
         )
     except InputError as error:
         return error
-    return _NewItem(prepared, item_id, now, entry, names, salts)
+    return _NewItem(prepared, item_id, now, entry)
 
 
 def _append(
@@ -106,11 +110,11 @@ def _append(
 ) -> tuple[list[_NewItem], list[int]]:
     """Append the entries; those that the log does not take are moved to the refused ones."""
     try:
-        return new, Log.append(session, [one.entry for one in new])
+        return new, Log.append(session, [one.entry.entry for one in new])
     except InputError:  # raised before anything is written, for the first that does not fit
-        refused |= {one.prepared.key: error for one in new if (error := _entry_error(one.entry)) is not None}
+        refused |= {one.prepared.key: error for one in new if (error := _entry_error(one.entry.entry)) is not None}
     fitting = [one for one in new if one.prepared.key not in refused]
-    return fitting, Log.append(session, [one.entry for one in fitting])
+    return fitting, Log.append(session, [one.entry.entry for one in fitting])
 
 
 def _entry_error(entry: Entry) -> InputError | None:
@@ -126,16 +130,15 @@ def _append_signals(session: Session, new: Sequence[_NewItem]) -> list[dict[str,
     seen = [(one, signal) for one in new for signal in one.prepared.signals]
     entries = [
         build_entry(
-            "signal.observed",
+            SignalObserved(
+                kind=signal.kind,
+                verdict=signal.verdict,
+                raw_sha256=signal.raw_sha256,
+                detail=signal.detail,
+                observed_at=timestamp(signal.observed_at),
+            ),
             at=one.now,
             subject={"item": one.item_id},
-            body={
-                "kind": signal.kind,
-                "verdict": signal.verdict,
-                "raw_sha256": signal.raw_sha256,
-                "detail": signal.detail,
-                "observed_at": timestamp(signal.observed_at),
-            },
         )
         for one, signal in seen
     ]
@@ -185,16 +188,6 @@ def _item_row(one: _NewItem, entry_id: int, parties: Parties) -> dict[str, Any]:
     }
 
 
-def _commitment_rows(one: _NewItem, entry_id: int, parties: Parties) -> list[dict[str, Any]]:
-    registration = one.prepared.registration
-    named = {"acquirer.name": parties[registration.acquirer, ""]}
-    named |= {f"owners.{at}.name": parties[_party_key(owner)] for at, owner in enumerate(registration.owners)}
-    return [
-        {"entry_id": entry_id, "field": field, "party_id": named.get(field), "salt": one.salts[field], "value": name}
-        for field, name in one.names.items()
-    ]
-
-
 def _owner_rows(one: _NewItem, parties: Parties) -> list[dict[str, Any]]:
     return [
         {
@@ -217,42 +210,42 @@ def _diligence_rows(one: _NewItem) -> list[dict[str, Any]]:
     ]
 
 
-def _entry_body(prepared: PreparedItem, parties: Parties, acquired_at: str) -> dict[str, Any]:
+def _entry_body(prepared: PreparedItem, parties: Parties, acquired_at: str) -> ItemRegistered:
     registration, blob, link = prepared.registration, prepared.blob, prepared.registration.archival_link
-    return {
-        "dataset": registration.dataset,
-        "title": registration.title,
-        "media_type": blob.media_type,
-        "width_px": blob.width_px,
-        "height_px": blob.height_px,
-        "size_bytes": blob.size_bytes,
-        "licence": prepared.licence,
-        "licence_url": registration.licence_url,
-        "source_url": link.original_url if link else registration.source_url,
-        "archival_link": _archival_body(prepared),
-        "acquired_from": registration.acquired_from,
-        "acquired_at": acquired_at,
-        "acquirer": parties[registration.acquirer, ""],
-        "owners": [
-            {"party": parties[_party_key(owner)], "role": owner.role, "basis": owner.basis, "confidence": owner.confidence}
+    return ItemRegistered(
+        dataset=registration.dataset,
+        title=registration.title,
+        media_type=blob.media_type,
+        width_px=blob.width_px,
+        height_px=blob.height_px,
+        size_bytes=blob.size_bytes,
+        licence=prepared.licence,
+        licence_url=registration.licence_url,
+        source_url=link.original_url if link else registration.source_url,
+        archival_link=_archival_body(prepared),
+        acquired_from=registration.acquired_from,
+        acquired_at=acquired_at,
+        acquirer=parties[registration.acquirer, ""],
+        owners=[
+            Ownership(party=parties[_party_key(owner)], role=owner.role, basis=owner.basis, confidence=owner.confidence)
             for owner in registration.owners
         ],
-        "diligence": [
-            {
-                "source": search.source,
-                "searched_at": format_moment(search.searched_at),
-                "jurisdiction": search.jurisdiction,
-                "result": search.result,
-                "expires_at": format_moment(search.expires_at) if search.expires_at else None,
-            }
+        diligence=[
+            DiligenceRecord(
+                source=search.source,
+                searched_at=format_moment(search.searched_at),
+                jurisdiction=search.jurisdiction,
+                result=search.result,
+                expires_at=format_moment(search.expires_at) if search.expires_at else None,
+            )
             for search in registration.diligence
         ],
-        "training_permission": registration.training_permission,
-    }
+        training_permission=registration.training_permission,
+    )
 
 
-def _archival_body(prepared: PreparedItem) -> dict[str, Any] | None:
+def _archival_body(prepared: PreparedItem) -> ArchivalLink | None:
     link = prepared.registration.archival_link
     if link is None:
         return None
-    return {**link.model_dump(mode="json"), "sha256": prepared.blob.sha256, "state": "unchecked"}
+    return ArchivalLink(**link.model_dump(mode="json"), sha256=prepared.blob.sha256, state="unchecked")

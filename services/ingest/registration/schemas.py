@@ -8,7 +8,6 @@ from pydantic import (
     AwareDatetime,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     field_validator,
@@ -18,9 +17,8 @@ from pydantic import (
 from shared.canonical import canonical_json
 from shared.clock import verify_calendar_date
 from shared.errors import InputError
+from shared.schemas import StrictModel, Text
 
-# PostgreSQL has no text with a zero character in it (manual, section 8.3).
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s\x00]+$", max_length=2000)]
 Role = Literal["creator", "photographer", "publisher", "rightsholder", "licensor"]
 ArchivalState = Literal["verified", "drifted", "missing", "unchecked"]
@@ -45,13 +43,7 @@ def _has_zero(value: Any) -> bool:
     return isinstance(value, str) and "\0" in value
 
 
-class Strict(BaseModel):
-    """Base of every request: unknown fields are refused, values are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ArchivalLink(Strict):
+class ArchivalLink(StrictModel):
     """A Robust Link: where the work is, where a snapshot of it is, and of which day."""
 
     original_url: Url
@@ -59,7 +51,7 @@ class ArchivalLink(Strict):
     version_date: Day | None = None
 
 
-class PresumedOwner(Strict):
+class PresumedOwner(StrictModel):
     """Who is presumed to own an item, in which role, on what basis, how sure."""
 
     name: Text
@@ -69,7 +61,7 @@ class PresumedOwner(Strict):
     confidence: float = Field(ge=0, le=1, strict=True, description="0 guessed … 1 certain.")
 
 
-class DiligenceSearch(Strict):
+class DiligenceSearch(StrictModel):
     """One search for the owner."""
 
     source: Text = Field(description="What was searched.")
@@ -80,7 +72,7 @@ class DiligenceSearch(Strict):
     expires_at: Moment | None = None
 
 
-class Registration(Strict):
+class Registration(StrictModel):
     """The record of one item, without its bytes."""
 
     dataset: Text

@@ -28,8 +28,9 @@ from services.ingest.signals.xmp_plus import read_xmp_plus
 from shared.canonical import sha256_hex
 from shared.clock import format_moment, utc_now
 from shared.errors import InputError
+from shared.ledger.bodies import SignalObserved
 from shared.ledger.entries import build_entry
-from shared.ledger.log import Log
+from shared.records.entry_rows import append_and_add
 from shared.records.items import Item, ItemEntry, SignalRecord, load_signals, lock_item
 
 READ, STATED = "read", "stated"
@@ -145,16 +146,19 @@ def record_signal(session: Session, item: Item, signal: JudgedSignal) -> SignalR
         item: as `lock_item` gave it.
         signal: what was seen.
     """
-    body = {
-        "kind": signal.kind,
-        "verdict": signal.verdict,
-        "raw_sha256": signal.raw_sha256,
-        "detail": signal.detail,
-        "observed_at": format_moment(signal.observed_at),
-    }
-    [entry_id] = Log.append(session, [build_entry("signal.observed", at=utc_now(), subject={"item": item.id}, body=body)])
-    record = SignalRecord(entry_id=entry_id, item_id=item.id, **vars(signal))
-    session.add_all([record, ItemEntry(entry_id=entry_id, item_id=item.id)])
+    body = SignalObserved(
+        kind=signal.kind,
+        verdict=signal.verdict,
+        raw_sha256=signal.raw_sha256,
+        detail=signal.detail,
+        observed_at=format_moment(signal.observed_at),
+    )
+    record = append_and_add(
+        session,
+        build_entry(body, at=utc_now(), subject={"item": item.id}),
+        lambda entry_id: SignalRecord(entry_id=entry_id, item_id=item.id, **vars(signal)),
+    )
+    session.add(ItemEntry(entry_id=record.entry_id, item_id=item.id))
     session.flush()
     item.rights_verdict = most_restrictive(cast("Verdict", one.verdict) for one in load_signals(session, item.id))
     session.add(item)

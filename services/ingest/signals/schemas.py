@@ -7,11 +7,12 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 from sqlmodel import Session
 
-from services.ingest.registration.schemas import Moment, SignalAnswer, Strict, Text, Url
+from services.ingest.registration.schemas import Moment, SignalAnswer, Url
 from services.ingest.signals.observation import Observation, basis_of
 from shared.clock import format_moment, utc_now
 from shared.records.item_usage import load_holdings
 from shared.records.items import SignalRecord, load_item, load_signals
+from shared.schemas import StrictModel, Text
 
 # Clocks of different machines differ; nothing later than this was seen.
 CLOCK_SKEW = timedelta(minutes=5)
@@ -29,7 +30,7 @@ Encoded = Annotated[
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
 
 
-class SignalObservation(Strict):
+class SignalObservation(StrictModel):
     """A rights signal seen after acquisition, with its bytes where they are at hand."""
 
     kind: Kind = Field(description="Such as `robots-txt`; the verdict of a kind that no reader knows has to be stated.")

@@ -21,6 +21,7 @@ from shared.canonical import sha256_hex
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError, SleeveError
 from shared.fetching.fetcher import Fetcher
+from shared.schemas import describe_field_errors
 
 # Spellings seen in Hugging Face imagefolder metadata, img2dataset output and museum exports.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -145,8 +146,7 @@ def validate_registration(record: Mapping[str, Any]) -> Registration:
     try:
         return Registration.model_validate(record)
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise InputError(f"row does not fit: {found}", code="row_invalid") from error
+        raise InputError(f"row does not fit: {describe_field_errors(error, 'row')}", code="row_invalid") from error
 
 
 def build_row(columns: Mapping[str, Any], key: str, options: SourceOptions, data: bytes) -> Row:

@@ -32,13 +32,14 @@ from services.output_gate.gate import Gate
 from services.output_gate.operation.metrics import observe_steps
 from services.output_gate.webhooks.outbox import queue_event
 from shared.canonical import canonical_json, sha256_hex
-from shared.clock import timestamp, utc_now
+from shared.clock import utc_now
 from shared.errors import ConflictError, InputError, SleeveError, UnavailableError
 from shared.ids import new_id
-from shared.ledger.entries import Entry
-from shared.ledger.log import Log
+from shared.ledger.entries import build_entry
+from shared.ledger.output_bodies import CheckDecided
 from shared.matching.decision import BORDERLINE, undecided
 from shared.records.checks import Check, load_check
+from shared.records.entry_rows import append_and_add
 from shared.records.models import Model, load_model_record
 from shared.records.outputs import Output, save_outputs
 from shared.records.reviews import Review
@@ -258,20 +259,22 @@ def _record_one(session: Session, gate: Gate, model: Model, one: _Asked, result:
 
 def _record(session: Session, gate: Gate, model: Model, one: _Asked, result: CheckResult) -> Check:
     check_id, now, digest = new_id(), utc_now(), one.output.generation_sha256
-    [entry_id] = Log.append(session, [_check_entry(check_id, model, digest, result, timestamp(now))])
-    check = Check(
-        id=check_id,
-        model_id=model.id,
-        policy_id=gate.policy.id,
-        generation_sha256=digest,
-        decision=result.decision,
-        result=without_names(result.model_dump(mode="json")),
-        timings_ms=one.timings.stop(),
-        entry_id=entry_id,
-        created_at=now,
+    subject = {"check": check_id, "generation_sha256": digest}
+    check = append_and_add(
+        session,
+        build_entry(_build_body(model, digest, result), at=now, subject=subject),
+        lambda entry_id: Check(
+            id=check_id,
+            model_id=model.id,
+            policy_id=gate.policy.id,
+            generation_sha256=digest,
+            decision=result.decision,
+            result=without_names(result.model_dump(mode="json")),
+            timings_ms=one.timings.stop(),
+            entry_id=entry_id,
+            created_at=now,
+        ),
     )
-    session.add(check)
-    session.flush()
     queue_event(session, "check.decided", tell_of(check), now)
     if result.decision == "flag":
         raise_flag(session, check, gate.content)
@@ -287,28 +290,23 @@ def tell_of(check: Check) -> dict[str, Any]:
     return told | {"check_id": check.id, "reason": check.result["reason"]}
 
 
-def _check_entry(check_id: str, model: Model, digest: str, result: CheckResult, at: str) -> Entry:
+def _build_body(model: Model, generation_sha256: str, result: CheckResult) -> CheckDecided:
     # Entries that came before kinds have none; nor has one without a match.
     kind = result.model_dump(include={"kind", "kind_figures"}, exclude_none=True)
-    return Entry(
-        type="check.decided",
-        at=at,
-        subject={"check": check_id, "generation_sha256": digest},
-        body={
-            "model_id": model.id,
-            "manifest_root": result.manifest_root,
-            "generation_sha256": digest,
-            "decision": result.decision,
-            "reason": result.reason,
-            "item": result.match.id if result.match else None,
-            "rule": result.rule,
-            "score": result.score,
-            "p_value": result.p_value,
-            "metrics": result.metrics.model_dump(exclude={"identical"}) if result.metrics else {},
-            "policy_sha256": result.policy_sha256,
-            "calibration_sha256": result.calibration_sha256,
-            "embedder": result.embedder,
-            "index_cursor": result.index["cursor"],
-            **kind,
-        },
+    return CheckDecided(
+        model_id=model.id,
+        manifest_root=result.manifest_root,
+        generation_sha256=generation_sha256,
+        decision=result.decision,
+        reason=result.reason,
+        item=result.match.id if result.match else None,
+        rule=result.rule,
+        score=result.score,
+        p_value=result.p_value,
+        metrics=result.metrics.model_dump(exclude={"identical"}) if result.metrics else {},
+        policy_sha256=result.policy_sha256,
+        calibration_sha256=result.calibration_sha256,
+        embedder=result.embedder,
+        index_cursor=result.index["cursor"],
+        **kind,
     )

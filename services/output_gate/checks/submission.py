@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from shared.errors import InputError
+from shared.schemas import StrictModel, describe_field_errors
 from shared.workspace import Workspace
 
 # Images in one request: what a caller can wait for, and what a form parser is to be asked to hold.
@@ -92,16 +93,12 @@ class Submission:
     several: bool
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _JsonImage(_Strict):
+class _JsonImage(StrictModel):
     data: str
     name: str | None = Field(default=None, max_length=MAX_NAME)
 
 
-class _JsonSubmission(_Strict):
+class _JsonSubmission(StrictModel):
     model: str
     image: str | None = None
     images: list[_JsonImage] | None = None
@@ -145,8 +142,7 @@ def parse_json(body: bytes) -> Submission:
     try:
         asked = _JsonSubmission.model_validate_json(body)
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors())
-        raise InputError(found, code="invalid_request") from error
+        raise InputError(describe_field_errors(error), code="invalid_request") from error
     if (asked.image is None) == (asked.images is None):
         raise InputError("expected either `image` or `images`", code="invalid_request")
     if asked.images is None:

@@ -21,11 +21,11 @@ from shared.errors import CorruptStateError
 from shared.ids import new_id
 from shared.ledger.body_fields import MatchKind
 from shared.ledger.entries import build_entry
-from shared.ledger.log import Log
-from shared.ledger.output_bodies import FlagRaised
+from shared.ledger.output_bodies import FlagRaised, OwnerShare
 from shared.match_kinds import UNSPECIFIED
 from shared.records.checks import Check
 from shared.records.cluster_owners import Cluster, are_contested_clusters
+from shared.records.entry_rows import append_and_add
 from shared.records.flags import Flag
 from shared.records.items import Item, is_contested, load_item, load_owners
 from shared.records.reviews import Review
@@ -51,33 +51,34 @@ def raise_flag(session: Session, check: Check, content: PolicyContent) -> Flag:
     kind: MatchKind = check.result.get("kind") or UNSPECIFIED
     amount = content.tariff.amount_for(check.result["p_value"], kind) if content.tariff else None
     shares = presumed_shares(session, item.id, content, amount)
-    flag = Flag(
-        id=new_id(),
+    currency = content.tariff.currency if content.tariff else None
+    held = find_hold(session, item, check.result.get("cluster", []), shares)
+    flag_id, now = new_id(), utc_now()
+    body = FlagRaised(
         check_id=check.id,
-        item_id=item.id,
-        shares=shares,
-        currency=content.tariff.currency if content.tariff else None,
+        item=item.id,
+        owners=[OwnerShare(**share) for share in shares],
+        currency=currency,
         amount_minor=amount,
-        held=find_hold(session, item, check.result.get("cluster", []), shares),
+        held=held,
         kind=kind,
-        entry_id=0,
-        created_at=utc_now(),
     )
-    body = FlagRaised.model_validate(
-        {
-            "check_id": check.id,
-            "item": item.id,
-            "owners": shares,
-            "currency": flag.currency,
-            "amount_minor": amount,
-            "held": flag.held,
-            "kind": kind,
-        }
+    flag = append_and_add(
+        session,
+        build_entry(body, at=now, subject={"flag": flag_id, "check": check.id}),
+        lambda entry_id: Flag(
+            id=flag_id,
+            check_id=check.id,
+            item_id=item.id,
+            shares=shares,
+            currency=currency,
+            amount_minor=amount,
+            held=held,
+            kind=kind,
+            entry_id=entry_id,
+            created_at=now,
+        ),
     )
-    entry = build_entry("flag.raised", at=flag.created_at, subject={"flag": flag.id, "check": check.id}, body=body)
-    [flag.entry_id] = Log.append(session, [entry])
-    session.add(flag)
-    session.flush()
     session.add(Review(subject_id=flag.id, kind="flag", check_id=check.id, opened_at=flag.created_at))
     session.flush()
     queue_event(session, "flag.raised", tell_of(flag), flag.created_at)

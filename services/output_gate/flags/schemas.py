@@ -4,15 +4,15 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from services.output_gate.schemas import Strict, Text
 from shared.ledger.body_fields import Amount, Currency, MatchKind
 from shared.records.flag_states import STEPS, Role, State, StepName
+from shared.schemas import StrictModel, Text
 
 # What is left to `POST /v1/flags/{id}/steps`; verdicts have a route of their own.
 TakenStep = Literal["notify", "accept", "dispute", "assess", "hold", "release", "pay", "waive"]
 
 
-class FlagStepRequest(Strict):
+class FlagStepRequest(StrictModel):
     """A step with a flag."""
 
     step: TakenStep

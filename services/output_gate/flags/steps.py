@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from services.output_gate.audit_events import Actor, log_act
+from services.output_gate.audit_events import Actor, log_audit_event
 from services.output_gate.flags.creation import CONTESTED, CONTESTED_CLUSTER, UNKNOWN_OWNER, presumed_shares, tell_of
 from services.output_gate.flags.holds import cluster_of
 from services.output_gate.flags.shares import with_amounts
@@ -81,7 +81,7 @@ def take_step(
     now = utc_now()
     body = _body(flag, name, state, role, reason, held)
     subject = {"flag": flag.id, "check": flag.check_id}
-    entry_id = log_act(session, Actor(role, actor_name, note), subject, body, now)
+    entry_id = log_audit_event(session, Actor(role, actor_name, note), subject, body, now)
     flag.state = state
     session.add(flag)
     session.add(FlagStep(entry_id=entry_id, flag_id=flag.id, step=name, role=role, state=state, created_at=now))

@@ -19,8 +19,8 @@ from shared.clock import utc_now
 from shared.errors import ConflictError
 from shared.ids import new_id
 from shared.ledger.entries import build_entry
-from shared.ledger.log import Log
 from shared.ledger.output_bodies import PolicyAdopted
+from shared.records.entry_rows import append_and_add
 from shared.records.policies import Policy, find_policy, find_policy_in_force, load_newest_policy
 
 # Any number, the same for every process: adoptions queue behind one another on PostgreSQL, as all writers do on SQLite.
@@ -55,19 +55,19 @@ def adopt_default(session: Session) -> Policy:
 def _record(session: Session, content: PolicyContent) -> Policy:
     policy_id, now = new_id(), utc_now()
     body = PolicyAdopted(name=content.name, version=str(content.version), sha256=content.sha256, content=content.recorded())
-    entry = build_entry("policy.adopted", at=now, subject={"policy": policy_id}, body=body)
-    [entry_id] = Log.append(session, [entry])
-    policy = Policy(
-        id=policy_id,
-        name=content.name,
-        version=content.version,
-        sha256=content.sha256,
-        content=content.recorded(),
-        entry_id=entry_id,
-        created_at=now,
+    policy = append_and_add(
+        session,
+        build_entry(body, at=now, subject={"policy": policy_id}),
+        lambda entry_id: Policy(
+            id=policy_id,
+            name=content.name,
+            version=content.version,
+            sha256=content.sha256,
+            content=content.recorded(),
+            entry_id=entry_id,
+            created_at=now,
+        ),
     )
-    session.add(policy)
-    session.flush()
     told = {"policy": policy_id, "name": content.name, "version": content.version, "sha256": content.sha256}
     queue_event(session, "policy.adopted", told, now)
     return policy

@@ -16,13 +16,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import CorruptStateError, InputError
 from shared.ledger.body_fields import Amount, Currency, MatchKind
 from shared.matching.decision import Bound
 from shared.records.policies import Policy
+from shared.schemas import StrictModel, describe_field_errors
 
 DEFAULT_POLICY = Path(__file__).with_name("default.toml")
 
@@ -32,18 +33,14 @@ Score = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 RuleName = Literal["fused", "ssim"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Borderline(_Part):
+class Borderline(StrictModel):
     """From where on a person looks: scores above this, and not above the flag's line."""
 
     false_positive_rate: Rate | None = None
     threshold: Score | None = None
 
 
-class Tier(_Part):
+class Tier(StrictModel):
     """Another amount for some flags: by the p-value, by the kind of the match, or by both."""
 
     p_value_at_most: float | None = Field(
@@ -66,7 +63,7 @@ class Tier(_Part):
         return bound_kept and (self.kinds is None or kind in self.kinds)
 
 
-class Tariff(_Part):
+class Tariff(StrictModel):
     """What one flag owes, all owners together."""
 
     currency: Currency
@@ -87,7 +84,7 @@ class Tariff(_Part):
         return self.amount_minor if chosen is None else chosen.amount_minor
 
 
-class PolicyContent(_Part):
+class PolicyContent(StrictModel):
     """What a policy file says."""
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")
@@ -169,8 +166,7 @@ def parse_policy(fields: Any) -> PolicyContent:
     try:
         return PolicyContent.model_validate(fields)
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'policy'}: {one['msg']}" for one in error.errors())
-        raise InputError(f"policy does not fit: {found}", code="policy_invalid") from error
+        raise InputError(f"policy does not fit: {describe_field_errors(error, 'policy')}", code="policy_invalid") from error
 
 
 def parse_policy_toml(text: str) -> PolicyContent:

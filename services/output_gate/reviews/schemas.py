@@ -4,13 +4,13 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from services.output_gate.schemas import Strict, Text
 from shared.ledger.body_fields import MatchKind
+from shared.schemas import StrictModel, Text
 
 Verdict = Literal["confirm", "overturn"]
 
 
-class ReviewRequest(Strict):
+class ReviewRequest(StrictModel):
     """A reviewer's verdict: `confirm`, it is a copy; `overturn`, it is none."""
 
     verdict: Verdict

@@ -10,7 +10,7 @@ Rules, in order:
 
 from sqlmodel import Session
 
-from services.output_gate.audit_events import Actor, log_act
+from services.output_gate.audit_events import Actor, log_audit_event
 from services.output_gate.flags.creation import raise_flag
 from services.output_gate.flags.steps import take_step
 from services.output_gate.policy.policy import content_of
@@ -70,7 +70,7 @@ def review_check(session: Session, check_id: str, request: ReviewRequest) -> Rev
     now = utc_now()
     body = CheckReviewed(role=REVIEWER, verdict=request.verdict, reason=request.reason)
     actor = Actor(REVIEWER, request.name, request.note)
-    review.entry_id = log_act(session, actor, {"check": check_id}, body, now)
+    review.entry_id = log_audit_event(session, actor, {"check": check_id}, body, now)
     review.verdict, review.role, review.closed_at = request.verdict, REVIEWER, now
     session.add(review)
     session.flush()

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from services.output_gate.schemas import Strict
 from services.output_gate.webhooks.outbox import Event
+from shared.schemas import StrictModel
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s\x00]+$", max_length=2000)]
 
@@ -16,7 +16,7 @@ def _each_once(events: tuple[Event, ...]) -> tuple[Event, ...]:
     return events
 
 
-class WebhookRequest(Strict):
+class WebhookRequest(StrictModel):
     """Who wants to be told of what."""
 
     url: Url = Field(description="Where messages are posted: https, or an address in an allowed network.")

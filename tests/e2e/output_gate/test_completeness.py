@@ -15,6 +15,7 @@ from services.server.one_process import create_app
 from shared.clock import utc_now
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
+from shared.ledger.output_bodies import CheckDecided
 from shared.records.batches import BatchedCheck
 from shared.records.checks import Check
 from shared.records.flags import Flag
@@ -44,7 +45,7 @@ def copy_entry(workspace: Workspace, check_id: str, **changed: Any) -> None:
         if f'"check":"{check_id}"'.encode() in entry and b"check.decided" in entry
     ]
     kept = json.loads(data)
-    entry = build_entry("check.decided", at=utc_now(), subject=kept["subject"], body=kept["body"] | changed)
+    entry = build_entry(CheckDecided(**kept["body"] | changed), at=utc_now(), subject=kept["subject"])
     assert check.id == check_id
     with workspace.writing() as session:
         Log.append(session, [entry])

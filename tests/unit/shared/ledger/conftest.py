@@ -6,7 +6,6 @@ The schema is migrated once a run: each test on SQLite gets a copy of that file,
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from shared.db import migrate, open_engine
-from shared.ledger.entries import Entry, build_entry
+from shared.ledger.entries import Entry
 from shared.ledger.keyfile import load_or_create_signer
 from shared.ledger.log import Log
 from shared.ledger.note import Signer
@@ -79,7 +78,7 @@ def log(engine: Engine, tmp_path: Path, signer: Signer) -> Log:
 @pytest.fixture
 def make_entry() -> Callable[[int], Entry]:
     def make(number: int) -> Entry:
-        return build_entry("test.made", at=datetime(2026, 1, 31, 12, tzinfo=UTC), subject={}, body={"n": number})
+        return Entry(type="test.made", at="2026-01-31T12:00:00.000Z", subject={}, body={"n": number})
 
     return make
 

@@ -1,0 +1,96 @@
+"""Entries that commit to values which the log is not to show: the commitments, and the openings that stay in the database.
+
+Rules, in order:
+
+1. The log gets salted commitments. Value and salt, the opening, stay in the database, where they can be erased.
+2. Each commitment has a salt of its own, so that equal values do not show as equal.
+3. Nothing is committed here: entries, openings and what they are about are of one transaction, the caller's.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session
+
+from shared.ledger.body_fields import EntryBody
+from shared.ledger.commitments import build_commitment, new_salt
+from shared.ledger.entries import Entry, build_entry
+from shared.ledger.log import Log
+from shared.records.bulk_insert import insert_all
+from shared.records.items import Commitment
+
+
+@dataclass(frozen=True)
+class HiddenValue:
+    """A value that an entry commits to.
+
+    Args:
+        text: the value.
+        party_id: whose name it is; None for what names nobody by itself, such as a note.
+    """
+
+    text: str
+    party_id: str | None = None
+
+
+@dataclass(frozen=True)
+class CommittedEntry:
+    """An entry, and by field what it commits to and the salt of the commitment."""
+
+    entry: Entry
+    values: Mapping[str, HiddenValue]
+    salts: Mapping[str, bytes]
+
+    def build_openings(self, entry_id: int) -> list[dict[str, Any]]:
+        """Return the rows of table `commitment` that open the entry's commitments."""
+        return [
+            {
+                "entry_id": entry_id,
+                "field": field,
+                "party_id": value.party_id,
+                "salt": self.salts[field],
+                "value": value.text,
+            }
+            for field, value in self.values.items()
+        ]
+
+
+def build_committed_entry(
+    body: EntryBody, *, at: datetime, subject: Mapping[str, str], values: Mapping[str, HiddenValue]
+) -> CommittedEntry:
+    """Build an entry that commits to values.
+
+    Args:
+        body: what took place.
+        at: when.
+        subject: ids and digests of what the entry is about.
+        values: by field, such as `acquirer.name`.
+
+    Raises:
+        InputError: a field is out of range.
+    """
+    salts = {field: new_salt() for field in values}
+    commitments = {field: build_commitment(value.text, salts[field]) for field, value in values.items()}
+    return CommittedEntry(build_entry(body, at=at, subject=subject, commitments=commitments), values, salts)
+
+
+def append_committed_entries(session: Session, entries: Sequence[CommittedEntry]) -> list[int]:
+    """Append entries and keep the openings of their commitments, in the caller's transaction.
+
+    Returns:
+        The ids of the entries, in their order.
+
+    Raises:
+        InputError: an entry is too long for the log; nothing is written then.
+    """
+    entry_ids = Log.append(session, [committed.entry for committed in entries])
+    insert_openings(session, zip(entries, entry_ids, strict=True))
+    return entry_ids
+
+
+def insert_openings(session: Session, entries: Iterable[tuple[CommittedEntry, int]]) -> None:
+    """Keep the openings of entries that were appended."""
+    rows = [row for committed, entry_id in entries for row in committed.build_openings(entry_id)]
+    insert_all(session, Commitment, rows)

@@ -1,0 +1,44 @@
+"""What every request and every sealed value is made of: one strict base, one kind of text, one way to describe an error."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+# PostgreSQL has no text with a zero character (manual, section 8.3).
+WITHOUT_NUL = r"^[^\x00]*$"
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=WITHOUT_NUL)]
+
+
+class StrictModel(BaseModel):
+    """A value that takes no unknown field, no NaN and no change after it was made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FieldErrors(Protocol):
+    """An error of pydantic or of FastAPI: which fields are off, and how."""
+
+    def errors(self) -> Sequence[Any]:
+        """Return for each field its location and its message."""
+        ...
+
+
+def describe_field_errors(error: FieldErrors, whole: str = "body") -> str:
+    """Describe in one line which fields are off, without repeating their values, which may be personal.
+
+    Args:
+        error: of a validation.
+        whole: what the value as a whole is called.
+
+    >>> from pydantic import ValidationError
+    >>> class Request(StrictModel):
+    ...     limit: int
+    >>> try:
+    ...     Request.model_validate({"limit": "many", "page": 2})
+    ... except ValidationError as error:
+    ...     describe_field_errors(error)
+    'limit: Input should be a valid integer, unable to parse string as an integer; page: Extra inputs are not permitted'
+    """
+    fields = [(".".join(map(str, field["loc"])) or whole, field["msg"]) for field in error.errors()]
+    return "; ".join(f"{location}: {message.removeprefix('Value error, ')}" for location, message in fields)
