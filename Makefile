@@ -5,12 +5,12 @@ RUN := .venv/.installed
 TEST := .venv/.installed-test
 SOURCES := services shared deploy tests
 
-.PHONY: demo test lint types unit bench bench-gate bench-quality study fuzz kills serve openapi commands constraints clean
+.PHONY: demo test lint types docs unit bench bench-gate bench-quality study fuzz kills serve openapi commands constraints clean
 
 demo: $(RUN)
 	$(BIN)/sleeve demo
 
-test: lint types unit
+test: lint types docs unit
 
 unit: $(TEST)
 	$(BIN)/pytest -n auto --dist worksteal
@@ -21,6 +21,10 @@ lint: $(TEST)
 
 types: $(TEST)
 	$(BIN)/mypy
+
+# The documentation site, offline; a broken link or a page outside the navigation is an error.
+docs: $(TEST)
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 bench: $(TEST)
 	$(BIN)/python -m tests.bench.run
