@@ -24,6 +24,7 @@ from services.output_gate.background_indexer import background_indexing
 from services.output_gate.checks.batches import build_check_jobs
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.webhooks.delivery import RECEIVERS_AT_ONCE, WEBHOOK_JOBS
+from services.server.landing import router as landing_router
 from shared.auth.access import PUBLIC
 from shared.auth.authentication import Authentication
 from shared.auth.loopback import LoopbackOnly
@@ -70,6 +71,7 @@ def build_api() -> FastAPI:
     add_audit(app)
     add_output_gate(app)
     app.include_router(keys_router)
+    app.include_router(landing_router)
 
     @app.get("/healthz", tags=["service"], dependencies=PUBLIC, summary="Is the process up?")
     def get_health() -> dict[str, str]:

@@ -14,8 +14,9 @@ from shared.records.flag_states import STEPS
 from tests.support.paths import ROOT
 
 ROUTES = tuple(declared_routes(build_api()))
-# Without a key: what proves, what describes, and what says that the process is up.
+# Without a key: what proves, what describes, what leads there, and what says that the process is up.
 PUBLIC_PATHS = DESCRIPTION_PATHS | {
+    "/",
     "/checkpoint",
     "/log.vkey",
     "/tile/{path}",
