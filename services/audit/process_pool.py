@@ -23,6 +23,7 @@ from services.audit.parent_process import end_with_parent
 from services.audit.sampling.samples import sample_model
 from services.audit.training.training_config import TrainingConfig
 from shared.errors import SleeveError, UnavailableError
+from shared.progress import ProgressCallback
 from shared.settings import Settings
 from shared.workspace import open_workspace
 
@@ -144,7 +145,7 @@ def _work(settings: Settings, waiting: Any, news: Any) -> None:
 
 
 def _run(settings: Settings, at: int, job: ModelJob, news: Any) -> Path:
-    def told(step: str) -> Callable[[int, int], None]:
+    def told(step: str) -> ProgressCallback:
         return lambda done, of: news.put(_Progress(at, step, done, of))
 
     workspace = open_workspace(settings)

@@ -1,6 +1,5 @@
 """A whole audit of one model: sample it, compare, record, and write the report beside `audit.json`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from services.audit.audits.audit import audit_model
 from services.audit.reports.audit_report import write_report
 from services.audit.sampling.samples import sample_model
+from shared.progress import ProgressCallback
 from shared.records.models import Audit
 from shared.vision.embedding import open_embedder
 from shared.workspace import Workspace
@@ -33,7 +33,7 @@ def run_audit(
     neighbours: int,
     rate: float,
     report: Path | None = None,
-    on_image: Callable[[int, int], None] | None = None,
+    on_image: ProgressCallback | None = None,
 ) -> FinishedAudit:
     """Audit a model from its weights to its report; run again after a kill, it goes on and comes to the same.
 

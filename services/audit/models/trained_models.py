@@ -8,7 +8,7 @@ Rules, in order:
 3. A name stands for one model: the same name with another manifest or configuration is a conflict.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from sqlmodel import Session
 
@@ -17,11 +17,10 @@ from services.audit.training.accelerated_training import is_main, main_first, op
 from services.audit.training.train import TrainedModel, TrainingConfig, train
 from services.audit.training_set import SealedSet, load_sealed_set, load_views
 from shared.names import check_name
+from shared.progress import ProgressCallback
 from shared.records.models import Model, load_model_record
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
-
-Progress = Callable[[int, int], None]
 
 
 def model_recipe(resolution_px: int, channels: int) -> ViewRecipe:
@@ -34,7 +33,7 @@ def train_model(
     name: str,
     manifest: str,
     config: TrainingConfig,
-    on_step: Progress | None = None,
+    on_step: ProgressCallback | None = None,
     *,
     keep_at: Collection[int] = (),
 ) -> Model:

@@ -39,13 +39,13 @@ from services.audit.sampling.sample_shards import (
 from services.audit.training.diffusion_model import Scheduler, load_model, weights_sha256
 from services.audit.training.train import cpu_threads
 from shared.errors import InputError, UnavailableError
+from shared.progress import ProgressCallback
 from shared.vision.views import Pixels
 
 __all__ = ["Samples", "load_samples", "sample"]
 
 Sampler = Literal["ddim", "ddpm"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
-Progress = Callable[[int, int], None]
 
 # At most this many images are made twice after a kill; a shard of 256 × 256 RGB images stays near 12 MB.
 SHARD_SIZE = 64
@@ -76,7 +76,7 @@ def sample(
     sampler: Sampler = "ddim",
     device: str = "cpu",
     num_threads: int | None = None,
-    on_image: Progress | None = None,
+    on_image: ProgressCallback | None = None,
 ) -> Samples:
     """Draw generations, or go on with a run that was stopped, or return the finished ones.
 
@@ -171,7 +171,7 @@ def _try_batch(unet: UNet2DModel, size: int) -> None:
 
 
 def _draw_missing_shards(
-    unet: UNet2DModel, scheduler: Scheduler, folder: Path, settings: dict[str, Any], on_image: Progress | None
+    unet: UNet2DModel, scheduler: Scheduler, folder: Path, settings: dict[str, Any], on_image: ProgressCallback | None
 ) -> None:
     count, batch_size = settings["count"], settings["batch_size"]
     digests = begin_shards(folder, settings)

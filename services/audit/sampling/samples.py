@@ -1,7 +1,6 @@
 """Samples of a recorded model, kept where an audit finds them again, and written as PNG files for who wants to look."""
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from services.audit.sampling.sample import Sampler, sample
 from services.audit.sampling.sample_shards import Samples, samples_folder
 from services.audit.training.model_checkpoints import load_kept_folder
 from shared.files import save_all_atomically
+from shared.progress import ProgressCallback
 from shared.records.models import load_model_record
 from shared.vision.views import view_to_image
 from shared.workspace import Workspace
@@ -27,7 +27,7 @@ def sample_model(
     count: int,
     seed: int,
     steps: int,
-    on_image: Callable[[int, int], None] | None = None,
+    on_image: ProgressCallback | None = None,
     *,
     num_threads: int | None = None,
     kept_at: int | None = None,
@@ -75,7 +75,7 @@ def sample_model(
     return folder
 
 
-def export_pngs(samples: Samples, folder: Path, on_image: Callable[[int, int], None] | None = None) -> None:
+def export_pngs(samples: Samples, folder: Path, on_image: ProgressCallback | None = None) -> None:
     """Write generations as PNG files named by their seeds, `seed-0000000042.png`; those that are there already stay.
 
     Args:

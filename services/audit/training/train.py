@@ -19,7 +19,7 @@ Source: Ho et al. 2020 (arXiv:2006.11239), algorithm 1.
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +45,11 @@ from services.audit.training.training_state import TrainingState
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError
 from shared.files import save_atomically
+from shared.progress import ProgressCallback
 from shared.vision.views import Pixels
 
-__all__ = ["Progress", "TrainedModel", "TrainingConfig", "cpu_threads", "load_training_config", "train"]
+__all__ = ["TrainedModel", "TrainingConfig", "cpu_threads", "load_training_config", "train"]
 
-Progress = Callable[[int, int], None]
 
 RECORD_FILE = "training.json"
 
@@ -71,7 +71,7 @@ def train(
     *,
     manifest_root: str,
     model_name: str,
-    on_step: Progress | None = None,
+    on_step: ProgressCallback | None = None,
     keep_at: Collection[int] = (),
     accelerator: Accelerator | None = None,
 ) -> TrainedModel:
@@ -116,7 +116,7 @@ def _train_alone(
     config: TrainingConfig,
     folder: Path,
     run: dict[str, Any],
-    on_step: Progress | None,
+    on_step: ProgressCallback | None,
     keep_at: Collection[int],
     accelerator: Accelerator | None,
 ) -> TrainedModel:
@@ -164,7 +164,7 @@ def _run_updates(
     views: Pixels,
     folder: Path,
     run: dict[str, Any],
-    on_step: Progress | None,
+    on_step: ProgressCallback | None,
     keep_at: Collection[int],
 ) -> None:
     total = state.config.max_train_steps

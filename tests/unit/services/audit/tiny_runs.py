@@ -13,6 +13,7 @@ import numpy as np
 
 from services.audit.sampling.sample import Samples, sample
 from services.audit.training.train import TrainedModel, TrainingConfig, train
+from shared.progress import ProgressCallback
 from shared.vision.views import Pixels
 
 CONFIG = TrainingConfig(
@@ -72,7 +73,7 @@ def run_in_killed_process(job: Callable[..., object], *arguments: object) -> Non
     assert process.exitcode == -signal.SIGKILL
 
 
-def _killer(kill_after: int) -> Callable[[int, int], None]:
+def _killer(kill_after: int) -> ProgressCallback:
     def kill_at(done: int, _: int) -> None:
         if done == kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
