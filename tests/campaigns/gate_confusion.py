@@ -29,7 +29,7 @@ from typing import Any
 
 from services.audit.controls.calibration import calibrate_model, record_calibration
 from services.audit.sampling.sample_shards import load_samples
-from services.audit.training_set import load_sealed_set
+from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate.checks.service import check_generations
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.policy.policy import DEFAULT_POLICY, load_policy_file

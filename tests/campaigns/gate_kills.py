@@ -317,7 +317,7 @@ def prepare(home: Path, database_url: str) -> list[bytes]:
 
 def build_audited_home(home: str, database_url: str) -> list[bytes]:
     """Register, train and audit as the end-to-end tests do, and return the pictures that the model was trained on."""
-    from services.audit.training_set import load_sealed_set
+    from services.audit.training_sets.sealed_set import load_sealed_set
     from shared.settings import Settings
     from shared.workspace import open_workspace
     from tests.e2e.conftest import build_audited

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from services.audit.training_set import load_sealed_set
+from services.audit.training_sets.sealed_set import load_sealed_set
 from shared.workspace import Workspace
 
 WAIT_SECONDS = 60.0

@@ -16,11 +16,11 @@ from typing import Any
 
 from sqlmodel import Session
 
-from services.audit.comparison import Corpus, Match, Matched, build_control_scores, match_against
+from services.audit.comparison.compare.compare import Corpus, Match, Matched, build_control_scores, match_against
 from services.audit.controls.outcome import ControlOutcome, failed_checks, passed_rules
 from services.audit.models.recorded_models import verify_disjoint
 from services.audit.models.trained_models import model_recipe
-from services.audit.training_set import SealedSet, build_corpus, load_sealed_set, load_views
+from services.audit.training_sets.sealed_set import SealedSet, build_corpus, load_sealed_set, load_views
 from shared.matching.null import ControlScores
 from shared.records.models import Calibration, Model, find_same_calibration, load_model_record
 from shared.vision.embedding import Embedder

@@ -12,7 +12,7 @@ Rules, in order:
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.training_set import SealedSet
+from services.audit.training_sets.sealed_set import SealedSet
 from shared.vision.view_store import ViewStore
 from shared.vision.views import Pixels, ViewRecipe
 

@@ -10,7 +10,7 @@ Rules, in order:
 4. An expected failure is the job's. A process that was killed, for want of memory say, says nothing about the job: it is due
    again. One that ends by a defect fails the job.
 
-Source of the form: services/audit/process_pool.py; why not in the server's own process: docs/adr/0016-heavy-jobs-run-apart.md.
+Source of the form: services/audit/processes/process_pool.py; why not in the server's own process: docs/adr/0016-heavy-jobs-run-apart.md.
 """
 
 import multiprocessing
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from services.audit.parent_process import end_with_parent
+from services.audit.processes.parent_process import end_with_parent
 from shared.errors import SleeveError, UnavailableError
 from shared.job_worker import JobRun, JobRunner
 from shared.settings import Settings

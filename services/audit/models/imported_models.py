@@ -19,7 +19,7 @@ import torch
 from diffusers import UNet2DModel
 from sqlmodel import Session
 
-from services.audit.atomic_folders import locked_folder, new_folder, remove_unfinished
+from services.audit.training.atomic_folders import locked_folder, new_folder, remove_unfinished
 from services.audit.models.model_configuration import read_configuration
 from services.audit.models.recorded_models import record_model
 from services.audit.training.diffusion_model import CONFIG_FILES, load_model, weight_files, weights_sha256
@@ -27,7 +27,7 @@ from services.audit.training.model_card import build_imported_card
 from services.audit.training.train import RECORD_FILE
 from services.audit.training.training_checkpoints import checkpoint_folders
 from services.audit.training.training_config import LARGEST_SIDE_PX
-from services.audit.training_set import SealedSet, load_sealed_set
+from services.audit.training_sets.sealed_set import SealedSet, load_sealed_set
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import ConflictError, InputError, NotFoundError
 from shared.names import check_name

@@ -27,7 +27,7 @@ import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 
-from services.audit.atomic_folders import locked_folder, remove_unfinished
+from services.audit.training.atomic_folders import locked_folder, remove_unfinished
 from services.audit.sampling.sample_shards import (
     Samples,
     begin_shards,

@@ -16,10 +16,10 @@ from typing import Any
 
 from sqlmodel import Session
 
-from services.audit.comparison import Match, match_against
+from services.audit.comparison.compare.compare import Match, match_against
 from services.audit.controls import verify_relied_on
 from services.audit.models.recorded_models import find_same_model
-from services.audit.process_pool import ModelJob, train_and_sample
+from services.audit.processes.process_pool import ModelJob, train_and_sample
 from services.audit.sampling.sample_shards import is_finished
 from services.audit.sampling.samples import samples_folder
 from services.audit.studies.size_comparison import SizeComparison, compare_size

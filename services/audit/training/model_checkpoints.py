@@ -6,7 +6,7 @@ known without looking. An audit that samples these too can say which was the wor
 
 from pathlib import Path
 
-from services.audit.atomic_folders import new_folder, remove_unfinished
+from services.audit.training.atomic_folders import new_folder, remove_unfinished
 from services.audit.training.diffusion_model import save_model
 from services.audit.training.training_state import TrainingState
 from shared.errors import NotFoundError

@@ -19,7 +19,7 @@ from diffusers import UNet2DModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from services.audit.atomic_folders import new_folder
+from services.audit.training.atomic_folders import new_folder
 from services.audit.training.training_state import TrainingState
 from shared.canonical import canonical_json
 from shared.errors import ConflictError, CorruptStateError

@@ -11,7 +11,7 @@ from services.audit.models.trained_models import train_model
 from services.audit.reports.audit_report import write_report
 from services.audit.sampling.sample_shards import begin_shards, load_samples, save_shard
 from services.audit.sampling.samples import sample_model
-from services.audit.training_set import load_sealed_set
+from services.audit.training_sets.sealed_set import load_sealed_set
 from shared.canonical import sha256_hex
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError
 from shared.ledger.verify import verify_log, verify_receipt

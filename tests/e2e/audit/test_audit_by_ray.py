@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.audit.audits.audit import audit_model
-from services.audit.ray_comparison import open_match
+from services.audit.comparison.compare.ray_matcher import open_match
 from services.audit.sampling.samples import sample_model
 from shared.errors import InputError
 from shared.vision.embedding.pixels import PixelEmbedder
@@ -24,12 +24,12 @@ GENERATIONS = 37
 # The command, which says so where it starts Ray.
 RUN = """
 import sys
-from services.audit import ray_comparison as fan_out
-start = fan_out._start
-def told(*given):
+from services.audit.comparison import ray_matcher
+start = ray_matcher._start
+def announce(*arguments):
     print("Ray is started", file=sys.stderr)
-    start(*given)
-fan_out._start = told
+    start(*arguments)
+ray_matcher._start = announce
 from services.commands.main import main
 sys.argv[0] = "sleeve"
 main()

@@ -13,7 +13,7 @@ from services.audit.audits.audit import audit_extraction, audit_model
 from services.audit.reports.audit_report import write_report
 from services.audit.sampling.sample_shards import begin_shards, load_samples, save_shard
 from services.audit.sampling.samples import export_pngs, sample_model
-from services.audit.training_set import load_sealed_set, load_views
+from services.audit.training_sets.sealed_set import load_sealed_set, load_views
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.ledger.verify import verify_receipt

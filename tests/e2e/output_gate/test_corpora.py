@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.audit.training_set import load_sealed_set
+from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate.checks.evidence import view_recipe
 from services.output_gate.checks.service import check_generation
 from services.output_gate.gate import Gate, open_gate

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.audit.training_set import load_sealed_set
+from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate.checks.service import check_generation
 from services.output_gate.gate import open_gate
 from shared.errors import UnavailableError

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from services.audit.training_set import load_sealed_set
+from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate.checks import service
 from services.output_gate.checks.answers import build_answers
 from services.output_gate.checks.service import check_generation, check_generations

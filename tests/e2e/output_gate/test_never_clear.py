@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
-from services.audit.training_set import load_sealed_set
+from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate import corpora
 from services.output_gate.gate import Gate, open_gate
 from services.server.one_process import create_app

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.audit.training_set import load_sealed_set
+from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate import background_indexer as tailing
 from services.output_gate.gate import open_gate
 from services.server.one_process import create_app

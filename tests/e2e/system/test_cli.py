@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.audit.training_set import load_sealed_set
+from services.audit.training_sets.sealed_set import load_sealed_set
 from services.commands import main as cli
 from shared.workspace import Workspace
 from tests.support.factories import encode, imagefolder, picture, png

@@ -10,7 +10,7 @@ import pytest
 import torch
 from diffusers import DDPMPipeline
 
-from services.audit.atomic_folders import UNFINISHED_PREFIX, locked_folder
+from services.audit.training.atomic_folders import UNFINISHED_PREFIX, locked_folder
 from services.audit.training.diffusion_model import load_model, weights_sha256
 from services.audit.training.model_checkpoints import load_kept_folder
 from services.audit.training.presets import DEMO_CONFIG

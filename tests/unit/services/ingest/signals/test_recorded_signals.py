@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from services.audit.slices import draw_slice
+from services.audit.training_sets.slices import draw_slice
 from services.ingest.registration.answers import build_item_answer
 from services.ingest.registration.service import prepare_item, record_item
 from services.ingest.signals.signal import Signal

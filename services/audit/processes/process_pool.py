@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from services.audit.models.trained_models import train_model
-from services.audit.parent_process import end_with_parent
+from services.audit.processes.parent_process import end_with_parent
 from services.audit.sampling.samples import sample_model
 from services.audit.training.training_config import TrainingConfig
 from shared.errors import SleeveError, UnavailableError
