@@ -16,7 +16,7 @@ import sys
 from time import perf_counter
 from typing import Any
 
-from services.audit.comparison.compare.compare import Corpus, Match, Matched, embed_views, match_against
+from services.audit.comparison.compare import Corpus, Match, Matched, embed_views, match_against
 from services.audit.comparison.compare.ray_matcher import open_match
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.duplicates import build_clusters

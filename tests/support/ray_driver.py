@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.audit.audits.audit import audit_model
-from services.audit.comparison.compare.compare import Match
+from services.audit.comparison.compare import Match
 from services.audit.comparison.compare.ray_matcher import open_match
 from services.audit.sampling.sample_shards import load_samples
 from shared.errors import SleeveError

@@ -18,7 +18,7 @@ from sqlmodel import Session
 from services.audit.audits.attacks import Attack, all_generations, extracted_generations
 from services.audit.audits.audit_content import build_audit
 from services.audit.audits.pair_files import PAIRS_FILE, RESULTS_FILE, build_results, describe_results, write_pairs
-from services.audit.comparison.compare.compare import Comparison, Match, compare, embed_views, match_against
+from services.audit.comparison.compare import Comparison, Match, compare, embed_views, match_against
 from services.audit.controls import (
     CalibratedModel,
     ControlOutcome,

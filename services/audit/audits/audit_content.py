@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from services.audit.audits.attacks import Attack
-from services.audit.comparison.compare.compare import Comparison, Corpus, copied_items
+from services.audit.comparison.compare import Comparison, Corpus, copied_items
 from services.audit.controls import CalibratedModel, ControlOutcome, failed_checks
 from shared.code_version import package_versions
 from shared.matching.intervals import Rate, rate_json

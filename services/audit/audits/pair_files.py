@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from services.audit.comparison.compare.compare import Corpus, Matched
+from services.audit.comparison.compare import Corpus, Matched
 from shared.canonical import sha256_hex
 from shared.files import TEMPORARY_PREFIX, sync_folder
 from shared.matching.best_ssim import pairwise_ssim

@@ -4,13 +4,14 @@ Nothing here brings torch, so that a server which only shows audits starts witho
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from services.audit.audits.recorded_files import load_recorded_file
+from shared.canonical import sha256_hex
 from shared.clock import format_moment
-from shared.errors import NotFoundError
+from shared.errors import CorruptStateError, NotFoundError
 from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.models import Audit, list_recorded_audits, load_model_record
 from shared.workspace import Workspace
@@ -88,3 +89,25 @@ def load_audit(workspace: Workspace, audit_id: str) -> Audit:
     if audit is None:
         raise NotFoundError(f"no audit {audit_id!r}", code="audit_not_found")
     return audit
+
+
+def load_recorded_file(path: Path, sha256: str, what: str) -> bytes:
+    """Read a file and check its digest.
+
+    Args:
+        path: of the file.
+        sha256: its digest as logged.
+        what: what it is a file of, `audit` or `study`; the error's code begins with it.
+
+    Raises:
+        CorruptStateError: the file is gone, or is not the one that was logged.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise CorruptStateError(f"{path.name} of {what} {path.parent.name} is gone", code=f"{what}_damaged") from error
+    if sha256_hex(data) != sha256:
+        raise CorruptStateError(
+            f"{path.name} was changed: expected SHA-256 {sha256}, got {sha256_hex(data)}", code=f"{what}_damaged"
+        )
+    return data

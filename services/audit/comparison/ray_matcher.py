@@ -26,7 +26,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.comparison.compare.compare import Corpus, Match, Matched, embed_views, match_against, match_embedded
+from services.audit.comparison.compare import Corpus, Match, Matched, embed_views, match_against, match_embedded
 from shared.errors import InputError, SleeveError, UnavailableError
 from shared.index.scan import ScannedRows
 from shared.matching.rules.evidence import Evidence

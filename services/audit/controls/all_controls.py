@@ -1,6 +1,6 @@
 """All controls of one audit, through the pipeline and by the rules of that audit."""
 
-from services.audit.comparison.compare.compare import match_against
+from services.audit.comparison.compare import match_against
 from services.audit.controls.calibration import CalibratedModel
 from services.audit.controls.held_out import check_held_out
 from services.audit.controls.optimum import draw_replays

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from services.audit.comparison.compare.compare import Corpus, Match, Matched, build_control_scores, match_against
+from services.audit.comparison.compare import Corpus, Match, Matched, build_control_scores, match_against
 from services.audit.controls.outcome import ControlOutcome, failed_checks, passed_rules
 from services.audit.models.recorded_models import verify_disjoint
 from services.audit.models.trained_models import model_recipe

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import nhypergeom
 
-from services.audit.comparison.compare.compare import Corpus, Matched
+from services.audit.comparison.compare import Corpus, Matched
 from services.audit.controls.outcome import ControlCheck
 from shared.matching.duplicates import NEAR_SSIM
 from shared.matching.null import ControlScores, NullDistribution, cross_fit, threshold_rank

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.comparison.compare.compare import HEADLINE_RULE, Corpus, Matched
+from services.audit.comparison.compare import HEADLINE_RULE, Corpus, Matched
 from shared.errors import InputError
 from shared.matching.rules.panel import RuleOutcome, evaluate, rule_names
 from shared.matching.rules.rule import Rule

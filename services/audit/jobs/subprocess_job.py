@@ -10,7 +10,7 @@ Rules, in order:
 4. An expected failure is the job's. A process that was killed, for want of memory say, says nothing about the job: it is due
    again. One that ends by a defect fails the job.
 
-Source of the form: services/audit/processes/process_pool.py; why not in the server's own process: docs/adr/0016-heavy-jobs-run-apart.md.
+Why not in the server's own process: docs/adr/0016-heavy-jobs-run-apart.md.
 """
 
 import multiprocessing

@@ -30,9 +30,9 @@ def audit_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) ->
     """Sample a model, compare, record and report; a step is a generation drawn, the last one all the rest.
 
     Raises:
-        SleeveError: as `services.audit.audits.whole_audit.run_audit`.
+        SleeveError: as `services.audit.jobs.whole_audit.run_audit`.
     """
-    from services.audit.audits.whole_audit import run_audit
+    from services.audit.jobs.whole_audit import run_audit
 
     asked = AuditRequest.model_validate(request)
     steps = asked.generations + 1

@@ -19,9 +19,9 @@ import torch
 from diffusers import UNet2DModel
 from sqlmodel import Session
 
-from services.audit.training.atomic_folders import locked_folder, new_folder, remove_unfinished
 from services.audit.models.model_configuration import read_configuration
 from services.audit.models.recorded_models import record_model
+from services.audit.training.atomic_folders import locked_folder, new_folder, remove_unfinished
 from services.audit.training.diffusion_model import CONFIG_FILES, load_model, weight_files, weights_sha256
 from services.audit.training.model_card import build_imported_card
 from services.audit.training.train import RECORD_FILE

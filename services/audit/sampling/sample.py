@@ -27,7 +27,6 @@ import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 
-from services.audit.training.atomic_folders import locked_folder, remove_unfinished
 from services.audit.sampling.sample_shards import (
     Samples,
     begin_shards,
@@ -36,6 +35,7 @@ from services.audit.sampling.sample_shards import (
     save_shard,
     shard_count,
 )
+from services.audit.training.atomic_folders import locked_folder, remove_unfinished
 from services.audit.training.diffusion_model import Scheduler, load_model, weights_sha256
 from services.audit.training.train import cpu_threads
 from shared.errors import InputError, UnavailableError

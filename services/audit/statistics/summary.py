@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.comparison.compare.compare import Comparison, Corpus, Matched
+from services.audit.comparison.compare import Comparison, Corpus, Matched
 from services.audit.statistics.authenticity import authentic_share
 from services.audit.statistics.data_copying import three_sample_test
 from services.audit.statistics.frechet import measure_quality

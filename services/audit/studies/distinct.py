@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.comparison.compare.compare import embed_views
+from services.audit.comparison.compare import embed_views
 from shared.index.exact import exact_neighbours
 from shared.matching.best_ssim import build_terms, pairwise_ssim
 from shared.matching.duplicates import NEAR_SSIM, build_clusters

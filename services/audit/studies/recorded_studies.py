@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from services.audit.audits.recorded_files import load_recorded_file
+from services.audit.audits.recorded_audits import load_recorded_file
 from shared.clock import format_moment
 from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.studies import Study, list_studies

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from services.audit.audits.audit import audit_calibrated
-from services.audit.comparison.compare.compare import HEADLINE_RULE, Match, best_in_shortlists, copied_items, match_against
+from services.audit.comparison.compare import HEADLINE_RULE, Match, best_in_shortlists, copied_items, match_against
 from services.audit.controls import MeasuredSlice, calibrate_by, measure_slice
 from services.audit.models.trained_models import model_recipe
 from services.audit.sampling.sample import load_samples

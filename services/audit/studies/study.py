@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from services.audit.comparison.compare.compare import Match, match_against
+from services.audit.comparison.compare import Match, match_against
 from services.audit.controls import verify_relied_on
 from services.audit.models.recorded_models import find_same_model
 from services.audit.processes.process_pool import ModelJob, train_and_sample

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.comparison.compare.compare import best_in_shortlists
+from services.audit.comparison.compare import best_in_shortlists
 from services.audit.controls import MeasuredSlice
 from services.audit.statistics.counterfactual import TrainedModel, build_counterfactuals
 from services.audit.studies.study_config import StudyConfig

@@ -29,8 +29,8 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from services.audit.training.atomic_folders import locked_folder, new_folder, remove_unfinished
 from services.audit.training.accelerated_training import begin_state, follow, is_main, tell_followers, wait
+from services.audit.training.atomic_folders import locked_folder, new_folder, remove_unfinished
 from services.audit.training.diffusion_model import save_model, verify_weights, weights_sha256
 from services.audit.training.model_card import build_model_card
 from services.audit.training.model_checkpoints import keep_model

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.audit.comparison.compare.compare import Corpus
+from services.audit.comparison.compare import Corpus
 from shared.matching.copy_store import load_copy_detector
 from shared.matching.training_side import load_training_side
 from shared.records.items import Item

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from services.audit.training_sets import sealed_set as training_set
 from services.audit import cli
 from services.audit.audits.audit import audit_calibrated, audit_model
 from services.audit.controls import calibrate_model, optimum
 from services.audit.reports.audit_report import write_report
 from services.audit.sampling.samples import sample_model
+from services.audit.training_sets import sealed_set as training_set
 from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate.corpora import NotReadyError
 from services.output_gate.gate import open_gate

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.audit.audits.whole_audit import run_audit
+from services.audit.jobs.whole_audit import run_audit
 from shared.ledger.verify import verify_log
 from shared.settings import Settings
 from shared.workspace import open_workspace

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.audit.comparison.compare.compare import Corpus, Matched, match_against
+from services.audit.comparison.compare import Corpus, Matched, match_against
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.duplicates import build_clusters
 from shared.matching.rules.evidence import TrainingSide

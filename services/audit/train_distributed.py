@@ -1,7 +1,7 @@
 """`sleeve audit train` on several devices, one process each.
 
-    accelerate launch -m services.audit.training.train_distributed …
-    ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 -m services.audit.training.train_distributed …    (on CPUs)
+    accelerate launch -m services.audit.train_distributed …
+    ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 -m services.audit.train_distributed …    (on CPUs)
 
 Arguments are those of `sleeve audit train`; `train_batch_size` is that of all devices together.
 """
