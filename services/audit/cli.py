@@ -154,7 +154,7 @@ def run(
     Exit status 5 where a control came out wrong and the audit is void.
     """
     from services.audit.audits.audit import audit_model
-    from services.audit.comparison.compare.ray_matcher import open_match
+    from services.audit.comparison.ray_matcher import open_match
     from shared.vision.embedding import open_embedder
 
     workspace = open_home()
@@ -186,7 +186,7 @@ def extract(
 ) -> None:
     """Extract on purpose: draw many images, take what many seeds share, and audit one of each. Exit status 5 as for run."""
     from services.audit.audits.audit import audit_extraction
-    from services.audit.comparison.compare.ray_matcher import open_match
+    from services.audit.comparison.ray_matcher import open_match
     from shared.vision.embedding import open_embedder
 
     workspace = open_home()
@@ -278,7 +278,7 @@ def study(
 
     Exit status 5 where a control came out wrong and an audit is void.
     """
-    from services.audit.comparison.compare.ray_matcher import open_match
+    from services.audit.comparison.ray_matcher import open_match
     from services.audit.reports.audit_report import format_percent
     from services.audit.reports.study_report import build_study_report
     from services.audit.studies.dashboard import dashboard

@@ -17,9 +17,9 @@ from rich.table import Table
 from services.audit.audits.audit import audit_model
 from services.audit.processes.process_pool import ModelJob, train_and_sample
 from services.audit.reports.audit_report import write_report
-from services.audit.training_sets.slices import draw_slice
 from services.audit.training.presets import DEMO_CONFIG, DEMO_SAMPLING_STEPS
 from services.audit.training.training_config import TrainingConfig
+from services.audit.training_sets.slices import draw_slice
 from services.demo.gate_step import ask_gate
 from services.demo.pictures import write_faces, write_photographs
 from services.demo.summary import build_summary

@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Any
 
 from services.audit.comparison.compare import Corpus, Match, Matched, embed_views, match_against
-from services.audit.comparison.compare.ray_matcher import open_match
+from services.audit.comparison.ray_matcher import open_match
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.duplicates import build_clusters
 from shared.matching.rules.evidence import TrainingSide

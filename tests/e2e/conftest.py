@@ -12,9 +12,9 @@ from services.audit.audits.audit import audit_model
 from services.audit.models.trained_models import train_model
 from services.audit.sampling.sample_shards import begin_shards, load_samples, save_shard
 from services.audit.sampling.samples import sample_model
-from services.audit.training_sets.slices import draw_slice
 from services.audit.training.training_config import TrainingConfig
 from services.audit.training_sets.sealed_set import load_sealed_set, load_views
+from services.audit.training_sets.slices import draw_slice
 from services.ingest.sources.bulk import register_rows
 from services.ingest.sources.imagefolder import read_imagefolder
 from shared.db import open_engine

@@ -19,7 +19,7 @@ from PIL import Image
 
 from services.audit.audits.audit import audit_model
 from services.audit.comparison.compare import Match
-from services.audit.comparison.compare.ray_matcher import open_match
+from services.audit.comparison.ray_matcher import open_match
 from services.audit.sampling.sample_shards import load_samples
 from shared.errors import SleeveError
 from shared.settings import Settings

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from services.audit.comparison.compare.ray_matcher import open_match
 
 from services.audit.audits.audit import audit_model
+from services.audit.comparison.ray_matcher import open_match
 from services.audit.sampling.samples import sample_model
 from shared.errors import InputError
 from shared.vision.embedding.pixels import PixelEmbedder
