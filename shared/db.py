@@ -1,34 +1,25 @@
-"""Database engines and migrations: SQLite by default, PostgreSQL by URL, one schema by Alembic.
+"""Database engines: SQLite by default, PostgreSQL by URL.
 
 Rules, in order:
 
 1. SQLite runs in WAL mode with foreign keys on, waits for locks, and makes each commit durable (`synchronous=FULL`):
    what was acknowledged survives a power cut. Deleted rows are overwritten (`secure_delete`): what was erased is gone.
 2. A write transaction on SQLite begins IMMEDIATE, so that two writers queue instead of failing half-way.
-3. The schema is what the migrations in `shared/records/migrations` make it; `migrate` is safe to call from several processes.
+
+The schema is made by `shared.records.migrations.upgrade`.
 """
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
-import shared.records.migrations
-from shared.errors import CorruptStateError, InputError, UnavailableError
+from shared.errors import InputError
 
 # How long a writer waits for another one before it gives up.
 BUSY_TIMEOUT_SECONDS = 30
-# Any constant known to all processes; "sleeve-m" in ASCII, which fits PostgreSQL's bigint key.
-MIGRATION_LOCK_KEY = int.from_bytes(b"sleeve-m")
 
 
 def open_engine(url: str) -> Engine:
@@ -102,67 +93,6 @@ def looking_up(engine: Engine, connections: int) -> Engine:
     return reading(ours)
 
 
-def alembic_config(url: str) -> Config:
-    """Build the Alembic configuration that points at the migrations shipped with this package."""
-    folder = Path(shared.records.migrations.__file__).parent
-    config = Config()
-    config.set_main_option("script_location", str(folder))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    return config
-
-
-def migrate(engine: Engine, lock_folder: Path) -> None:
-    """Bring the schema to the newest version; does nothing where it is there already.
-
-    Args:
-        engine: the database.
-        lock_folder: a folder on this machine; processes that migrate the same SQLite file queue on a lock in it.
-
-    Raises:
-        UnavailableError: the database does not answer.
-        CorruptStateError: a newer version made the database.
-    """
-    config = alembic_config(engine.url.render_as_string(hide_password=False))
-    scripts = ScriptDirectory.from_config(config)
-    newest = scripts.get_current_head()
-    try:
-        current = _current_revision(engine)
-        if current == newest:
-            return
-        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
-            raise CorruptStateError(
-                f"expected a database of version {newest} or older, got {current}: a newer Sleeve made it; use that one",
-                code="database_newer",
-            )
-        with _migration_lock(engine, lock_folder), engine.connect() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
-    except OperationalError as error:
-        raise UnavailableError(describe_failure(error)) from error
-
-
 def describe_failure(error: OperationalError) -> str:
     """Say in one line why the database does not answer; drivers take several."""
     return f"database does not answer: {' '.join(str(error.orig).split())}"
-
-
-def _current_revision(engine: Engine) -> str | None:
-    with reading(engine).connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-@contextmanager
-def _migration_lock(engine: Engine, lock_folder: Path) -> Iterator[None]:
-    if engine.dialect.name == "postgresql":
-        with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK_KEY})
-            try:
-                yield
-            finally:
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK_KEY})
-        return
-    lock_folder.mkdir(parents=True, exist_ok=True)
-    with (lock_folder / "migrate.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

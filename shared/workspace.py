@@ -15,10 +15,11 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from shared.blobs import BlobStore
-from shared.db import describe_failure, migrate, open_engine, reading
+from shared.db import describe_failure, open_engine, reading
 from shared.errors import UnavailableError
 from shared.ledger.keyfile import load_or_create_signer
 from shared.ledger.log import Log
+from shared.records.migrations.upgrade import migrate
 from shared.settings import Settings
 from shared.trust_anchors import load_trust_anchors
 from shared.vision.images import ImageLimits, image_limits

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from shared.db import migrate, open_engine
+from shared.db import open_engine
+from shared.records.migrations.upgrade import migrate
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 from tests.support.paths import SHARED

@@ -26,10 +26,10 @@ from services.output_gate.gate import Gate, open_gate
 from services.output_gate.webhooks.delivery import RECEIVERS_AT_ONCE, WEBHOOK_JOBS
 from services.server.landing import router as landing_router
 from shared.auth.access import PUBLIC
-from shared.auth.authentication import Authentication
-from shared.auth.loopback import LoopbackOnly
 from shared.code_version import code_version
 from shared.errors import SleeveError
+from shared.http.authentication import Authentication
+from shared.http.loopback import LoopbackOnly
 from shared.http.problems import add_problem_handlers
 from shared.http.request_limits import RequestBounds
 from shared.job_worker import running_worker

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from shared.db import migrate, open_engine
+from shared.db import open_engine
 from shared.ids import new_id
 from shared.ledger.bodies import ItemRegistered
 from shared.ledger.entries import Entry, build_entry
@@ -41,6 +41,7 @@ from shared.ledger.log import Log
 from shared.ledger.merkle import HASH_BYTES, build_consistency_proof, build_inclusion_proof, leaf_hash, verify_inclusion
 from shared.ledger.tiles import TileStore
 from shared.ledger.verify import verify_log
+from shared.records.migrations.upgrade import migrate
 from tests.support.postgres import find_postgres, new_database, running_cluster
 
 ENTRIES = 10_000

@@ -6,7 +6,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
-from shared.db import alembic_config, open_engine
+from shared.db import open_engine
+from shared.records.migrations.upgrade import alembic_config
 from shared.records.tables import ALL_TABLES
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from sqlalchemy import Engine, func, insert, select, text
 from sqlmodel import SQLModel
 
-from shared.db import migrate, open_engine, reading
+from shared.db import open_engine, reading
+from shared.records.migrations.upgrade import migrate
 
 ROWS_AT_ONCE = 1000
 

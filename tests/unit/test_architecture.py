@@ -22,7 +22,6 @@ HEAVY = {"torch", "numpy", "sqlalchemy", "httpx", "c2pa", "scipy", "fastapi"}
 KNOWN_CIRCLES: dict[str, set[str]] = {
     "services": {"api", "server"},
     "services/ingest": {"registration", "signals", "sources"},
-    "shared": {"auth", "db", "http", "records", "workspace"},
 }
 
 

@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
-from shared.db import migrate, open_engine
+from shared.db import open_engine
 from shared.ledger.entries import Entry
 from shared.ledger.keyfile import load_or_create_signer
 from shared.ledger.log import Log
 from shared.ledger.note import Signer
+from shared.records.migrations.upgrade import migrate
 
 
 @pytest.fixture(scope="session")
