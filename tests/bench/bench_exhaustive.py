@@ -34,7 +34,7 @@ SETS = {"dcss_tiles": 32, "openmoji": 64}
 def load_pictures(name: str, side_px: int) -> NDArray[np.uint8]:
     """Load a set's pictures over white in a fixed random order, uint8 (n, 3, side, side)."""
     files = sorted((ROOT.parent / "shared" / "data" / name).rglob("*.png"))
-    np.random.default_rng(0).shuffle(files)  # type: ignore[arg-type]
+    np.random.default_rng(0).shuffle(files)
     recipe, views = ViewRecipe(resolution_px=side_px, channels=3), []
     for file in files[: VIEWS + GENERATIONS]:
         with Image.open(file) as opened:

@@ -10,6 +10,7 @@ Rules, in order:
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -28,7 +29,7 @@ UPDATES, ROUNDS, ITEMS = 60, 4, 64
 CONFIG = DEMO_CONFIG.model_copy(update={"lr_scheduler": "cosine"})
 
 
-def make_bare_loop(views: torch.Tensor):
+def make_bare_loop(views: torch.Tensor) -> Callable[[], None]:
     """Return a function that takes one update as the script does."""
     unet, schedule = build_unet(CONFIG, 0).train(), build_scheduler(CONFIG)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=CONFIG.learning_rate, fused=True)
@@ -49,7 +50,7 @@ def make_bare_loop(views: torch.Tensor):
     return update
 
 
-def time_updates(update) -> float:
+def time_updates(update: Callable[[], object]) -> float:
     """Return the seconds of a round."""
     begun = perf_counter()
     for _ in range(UPDATES):

@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -108,6 +109,10 @@ def ask(gate: Gate, images: Sequence[bytes]) -> list[Check]:
     return checks
 
 
+def _ask_into(checks: list[Check], gate: Gate, data: bytes) -> None:
+    checks.extend(ask(gate, [data]))
+
+
 def measure_checks(gate: Gate, images: Sequence[bytes]) -> dict[str, Any]:
     """Time checks one at a time, whole and by the service's own steps."""
     for data in images[:WARM]:
@@ -115,7 +120,7 @@ def measure_checks(gate: Gate, images: Sequence[bytes]) -> dict[str, Any]:
     times, steps = [], []
     for data in images:
         checks: list[Check] = []
-        times.append(timed(lambda data=data, checks=checks: checks.extend(ask(gate, [data]))))
+        times.append(timed(partial(_ask_into, checks, gate, data)))
         steps.append(checks[0].timings_ms)
         if checks[0].decision == "undecided":
             raise SystemExit(f"undecided: {checks[0].result['reason']}")
@@ -157,25 +162,28 @@ def measure_alone(gate: Gate, ready: ReadyModel, views: Pixels) -> dict[str, Any
     exact = dict.fromkeys(("nearest_items", "nearest_points"), 0.0)
     exact["nearest_items"] = same_share(shortlists, expected[0])
     exact["nearest_points"] = same_share(found_points[0], expected_points[0])
-    searches = {
-        "nearest_items": lambda one: corpus.vectors.nearest(vectors[one], NEIGHBOURS),
-        "nearest_items_numpy": lambda one: exact_neighbours(vectors[one], corpus.vectors.rows, NEIGHBOURS),
-        "nearest_items_engine": lambda one: gate.index.neighbours(vectors[one][0], NEIGHBOURS, corpus.manifest.id, exact=True),
-        "copy_descriptor": lambda one: corpus.detector.descriptor.describe(copies[one]),
-        "copy_candidates": lambda one: corpus.detector.find_candidates(copies[one]),
-        "copy_candidates_numpy_one_side": lambda one: exact_neighbours(described[one], points.rows, 80),
-        "copy_candidates_and_alignment": lambda one: corpus.detector.detect(copies[one]),
-        "hash_of_the_generation": lambda one: hash_views(views[one]),
+    held = corpus.vectors
+    searches: dict[str, Callable[[slice], object]] = {
+        "nearest_items": lambda rows: held.nearest(vectors[rows], NEIGHBOURS),
+        "nearest_items_numpy": lambda rows: exact_neighbours(vectors[rows], held.rows, NEIGHBOURS),
+        "nearest_items_engine": lambda rows: gate.index.neighbours(
+            vectors[rows][0], NEIGHBOURS, corpus.manifest.id, exact=True
+        ),
+        "copy_descriptor": lambda rows: corpus.detector.descriptor.describe(copies[rows]),
+        "copy_candidates": lambda rows: corpus.detector.find_candidates(copies[rows]),
+        "copy_candidates_numpy_one_side": lambda rows: exact_neighbours(described[rows], points.rows, 80),
+        "copy_candidates_and_alignment": lambda rows: corpus.detector.detect(copies[rows]),
+        "hash_of_the_generation": lambda rows: hash_views(views[rows]),
     }
-    alone = {name: spread([timed(lambda one=one, work=work: work(one)) for one in each]) for name, work in searches.items()}
+    alone = {name: spread([timed(partial(work, rows)) for rows in each]) for name, work in searches.items()}
     for rule in ready.panel:
         times = []
-        for one in each:
+        for rows in each:
             evidence = Evidence(
-                corpus.side, views[one], shortlists[one], cosines[one].astype(np.float64), shortlists[one, 0],
-                cosines[one, 0].astype(np.float64), hash_views(views[one]),
+                corpus.side, views[rows], shortlists[rows], cosines[rows].astype(np.float64), shortlists[rows, 0],
+                cosines[rows, 0].astype(np.float64), hash_views(views[rows]),
             )  # fmt: skip
-            times.append(timed(lambda rule=rule, evidence=evidence: rule.score(evidence)))
+            times.append(timed(partial(rule.score, evidence)))
         alone[f"rule {rule.name}"] = spread(times)
     return {"times": alone, "same_as_numpy": exact}
 

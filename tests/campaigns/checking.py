@@ -91,7 +91,8 @@ class Store:
         if (report.size, report.root) != (checkpoint.size, checkpoint.root):
             raise RuntimeError(f"log: expected size {checkpoint.size} as signed, got {report.size}")
         with workspace.reading() as session:
-            items = session.exec(select(Item.id, Item.dataset, Item.source_key, Item.blob_sha256, Item.entry_id)).all()
+            columns: Any = (Item.id, Item.dataset, Item.source_key, Item.blob_sha256, Item.entry_id)
+            items = session.exec(select(*columns)).all()
         ids = {(dataset, key): item_id for item_id, dataset, key, _, _ in items}
         tally.checks += 1
         tally.acknowledged, tally.items, tally.log_size = len(self.acknowledged), len(items), checkpoint.size

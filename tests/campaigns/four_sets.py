@@ -53,7 +53,7 @@ def run_commands(store: Store, data: Path, kill_after: dict[int, float], tally: 
         Seconds that each command took which ended by itself.
     """
     home, url = store.settings.home, store.settings.resolved_database_url
-    seconds = {}
+    seconds: dict[str, Any] = {}
     for place, name in enumerate(SETS):
         begun = time.monotonic()
         process = start(["ingest", "add", str(data / name), "--acquirer", "Ada"], home, url)

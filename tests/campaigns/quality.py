@@ -6,6 +6,7 @@ only prints.
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -164,7 +165,7 @@ def _top_negatives(sample: Sample, answer: Answer, step: int) -> list[dict[str, 
 
 def _speed(panel: Panel, views: NDArray[np.uint8]) -> dict[str, float]:
     """Milliseconds a check, each the median and the fastest of 30, beside best SSIM among the same items in the same run."""
-    ways = {
+    ways: dict[str, Callable[[NDArray[np.uint8]], object]] = {
         "find_candidates": panel.detector.find_candidates,
         "detect": panel.detector.detect,
         "best_ssim": lambda one: best_ssim(one, panel.terms),

@@ -43,7 +43,9 @@ class Panel:
     def build(cls, registered: Pixels, control: Pixels) -> "Panel":
         """Prepare every rule; the control serves the standardised descriptor alone."""
         detector = CopyDetector.build(registered)
-        panel = cls(registered, detector, build_terms(registered), _hash(registered), np.zeros(1), np.ones(1))
+        panel = cls(
+            registered, detector, build_terms(registered), _hash(registered), np.zeros(1, np.float32), np.ones(1, np.float32)
+        )
         cosines = np.concatenate([panel.cosines(control[rows]).max(axis=1) for rows in _batches(len(control))])
         return replace(panel, null_mean=cosines.mean(axis=0), null_spread=cosines.std(axis=0))
 

@@ -57,7 +57,12 @@ def build_page(content: dict[str, Any]) -> str:
     """Write the page that a reader of the repository sees."""
     some, data = content["points"][0], content["dataset"]
     void = f"Void audits, in no mean: {', '.join(content['void'])}." if content["void"] else "No audit was void."
-    head = ("training pictures", "each seen", "copies, mean (lowest to highest)", "copies of generations, 95 % interval")
+    head: tuple[str, ...] = (
+        "training pictures",
+        "each seen",
+        "copies, mean (lowest to highest)",
+        "copies of generations, 95 % interval",
+    )
     head += (
         "threshold (SSIM)",
         "above SSIM 0.9",

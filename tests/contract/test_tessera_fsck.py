@@ -72,7 +72,7 @@ def run_fsck(fsck: Path, workspace: Workspace) -> str:
     with serve(build_log_app(workspace)) as url:
         # As many workers as there are files in the small log below: a worker ends at the first difference that it meets, and
         # the program waits for ever once all have.
-        command = [fsck, f"--storage_url={url}/", f"--public_key={workspace.home / 'log.vkey'}", "--ui=false", "--N=8"]
+        command = [str(fsck), f"--storage_url={url}/", f"--public_key={workspace.home / 'log.vkey'}", "--ui=false", "--N=8"]
         return subprocess.run(command, capture_output=True, text=True, timeout=FSCK_SECONDS, check=True).stderr
 
 

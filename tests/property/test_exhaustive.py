@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
 
 from shared.matching.best_ssim import build_terms, pairwise_ssim
 from shared.matching.exhaustive import find_exhaustive_best, shortlist_recall
@@ -13,16 +14,16 @@ SIDES = st.integers(7, 24)
 
 
 @st.composite
-def picture_sets(draw):
+def picture_sets(draw: st.DrawFn) -> NDArray[np.uint8]:
     """Draw pictures of one size: flat, almost flat, gradients, noise, copies and copies of low noise."""
     channels, height, width = draw(st.sampled_from([1, 3])), draw(SIDES), draw(SIDES)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    images = []
+    images: list[NDArray[np.int64]] = []
     for kind in draw(
         st.lists(st.sampled_from(["flat", "nearly", "ramp", "noise", "copy", "near copy"]), min_size=3, max_size=10)
     ):
         level = rng.integers(0, 256)
-        image = np.full((channels, height, width), level)
+        image: NDArray[np.int64] = np.full((channels, height, width), level)
         if kind == "nearly":
             image[:, height // 2, width // 2] = rng.integers(0, 256)
         elif kind == "ramp":
@@ -30,14 +31,14 @@ def picture_sets(draw):
         elif kind == "noise":
             image = rng.integers(0, 256, image.shape)
         elif kind.endswith("copy") and images:
-            image = images[rng.integers(len(images))] + (rng.integers(-2, 3, image.shape) if kind == "near copy" else 0)
+            image = images[int(rng.integers(len(images)))] + (rng.integers(-2, 3, image.shape) if kind == "near copy" else 0)
         images.append(np.clip(image, 0, 255))
     return np.stack(images).astype(np.uint8)
 
 
 @settings(max_examples=60, deadline=None)
 @given(picture_sets())
-def test_no_score_exceeds_its_bound(images):
+def test_no_score_exceeds_its_bound(images: NDArray[np.uint8]) -> None:
     terms, scores = build_terms(images), pairwise_ssim(images, images)
     channels, rows, columns = terms.shape[0], terms.shape[1] - 6, terms.shape[2] - 6
     sizes = group_sizes(channels, rows, columns)
@@ -52,7 +53,7 @@ def test_no_score_exceeds_its_bound(images):
 
 @settings(max_examples=60, deadline=None)
 @given(picture_sets(), st.integers(1, 4))
-def test_the_pruned_search_is_the_exhaustive_one(images, count):
+def test_the_pruned_search_is_the_exhaustive_one(images: NDArray[np.uint8], count: int) -> None:
     generations, scores = images[:count], pairwise_ssim(images[:count], images)
     for views in (images, build_terms(images)):
         found = find_exhaustive_best(generations, views)
@@ -64,7 +65,7 @@ def test_the_pruned_search_is_the_exhaustive_one(images, count):
 
 @settings(max_examples=30, deadline=None)
 @given(picture_sets(), st.data())
-def test_recall_counts_shortlists_that_hold_a_best_view(images, choice):
+def test_recall_counts_shortlists_that_hold_a_best_view(images: NDArray[np.uint8], choice: st.DataObject) -> None:
     shortlists = choice.draw(arrays.arrays(np.int64, (len(images), 2), elements=st.integers(-1, len(images) - 1)))
     scores = pairwise_ssim(images, images)
     held = [any(v >= 0 and scores[i, v] == scores[i].max() for v in row) for i, row in enumerate(shortlists)]

@@ -85,13 +85,13 @@ def listening() -> list[str]:
                 inodes.add(str(link.readlink()))
             except OSError:
                 continue
-    found = []
+    addresses = []
     for table in ("tcp", "tcp6"):
         for line in Path("/proc/net", table).read_text().splitlines()[1:]:
             columns = line.split()
             if columns[3] == "0A" and f"socket:[{columns[9]}]" in inodes:
-                found.append(columns[1].rpartition(":")[0])
-    return found
+                addresses.append(columns[1].rpartition(":")[0])
+    return addresses
 
 
 def kill_one_worker(killed: list[int]) -> None:
@@ -118,23 +118,26 @@ def audit(workspace: Workspace, samples: Path, embedder: Embedder, match: Match)
 def main() -> None:
     """Run everything on the workspace and samples that the command line names."""
     workspace = open_workspace(Settings(home=Path(sys.argv[1]), database_url=None))
-    samples, told = Path(sys.argv[2]), {}
+    samples = Path(sys.argv[2])
+    outcome: dict[str, Any] = {}
     with open_match(by_ray=True) as match:
-        told["failing"] = audit(workspace, samples, FailingEmbedder(16), match)
-        told["listening"] = listening()
-        told["deadly"] = audit(workspace, samples, DeadlyEmbedder(16), match)
-        told["audits"] = len(list(Path(sys.argv[1]).glob("audits/*/*")))
-        told["samples"] = len(load_samples(samples).images)
+        outcome["failing"] = audit(workspace, samples, FailingEmbedder(16), match)
+        outcome["listening"] = listening()
+        outcome["deadly"] = audit(workspace, samples, DeadlyEmbedder(16), match)
+        outcome["audits"] = len(list(Path(sys.argv[1]).glob("audits/*/*")))
+        outcome["samples"] = len(load_samples(samples).images)
         killed: list[int] = []
         killer = threading.Thread(target=kill_one_worker, args=(killed,))
         killer.start()
-        told["one_killed"] = audit(workspace, samples, PixelEmbedder(16), match)
+        outcome["one_killed"] = audit(workspace, samples, PixelEmbedder(16), match)
         killer.join()
-        told["killed"] = len(killed)
-        told["embedded_here"] = audit(workspace, samples, OwnEmbedder(16), match)
-        told["folder"] = [name.split("--temp-dir=")[1].split()[0] for name in descendants().values() if "--temp-dir=" in name]
-    told["left"] = [name for name in descendants().values() if name]
-    sys.stdout.write(json.dumps(told) + "\n")
+        outcome["killed"] = len(killed)
+        outcome["embedded_here"] = audit(workspace, samples, OwnEmbedder(16), match)
+        outcome["folder"] = [
+            name.split("--temp-dir=")[1].split()[0] for name in descendants().values() if "--temp-dir=" in name
+        ]
+    outcome["left"] = [name for name in descendants().values() if name]
+    sys.stdout.write(json.dumps(outcome) + "\n")
 
 
 if __name__ == "__main__":

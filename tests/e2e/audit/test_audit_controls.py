@@ -14,6 +14,7 @@ from services.audit import cli
 from services.audit.audits.audit import audit_calibrated, audit_model
 from services.audit.controls import calibrate_model, optimum
 from services.audit.reports.audit_report import write_report
+from services.audit.sampling.sample import draw_batch
 from services.audit.sampling.samples import sample_model
 from services.audit.training_sets import sealed_set as training_set
 from services.audit.training_sets.sealed_set import load_sealed_set
@@ -95,7 +96,6 @@ def test_a_threshold_that_fires_too_often_is_void(audited_workspace: Workspace, 
 
 
 def test_a_sampler_that_distorts_what_it_drew_is_void(audited_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    draw_batch = optimum.draw_batch
     monkeypatch.setattr(optimum, "draw_batch", lambda *arguments: np.roll(255 - draw_batch(*arguments), 5, axis=-1))
     _, content = audit(audited_workspace)
     assert {control for control, _ in failed(content)} == {"exact-optimum"}
@@ -176,7 +176,6 @@ def test_a_failure_is_not_lifted_where_the_control_that_failed_was_undefined(
     audited_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With too few steps the exact optimum mixes pictures and says nothing: no reason to trust what failed by it before."""
-    draw_batch = optimum.draw_batch
     with monkeypatch.context() as broken:
         broken.setattr(optimum, "draw_batch", lambda *arguments: np.roll(255 - draw_batch(*arguments), 5, axis=-1))
         _, content = audit(audited_workspace)

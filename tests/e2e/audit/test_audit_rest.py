@@ -16,7 +16,7 @@ from tests.support.ingest_client import entries_after, ingest_client
 
 # A process of a job brings torch and diffusers first, which takes a while on a machine that is busy.
 WAIT_SECONDS = 600.0
-TRAINING = {"name": "model-b", "manifest": "small", "config": CONFIG.model_dump(mode="json")}
+TRAINING: dict[str, Any] = {"name": "model-b", "manifest": "small", "config": CONFIG.model_dump(mode="json")}
 AUDIT = {"model": "model-a", "control": "small-control", "generations": GENERATIONS, "steps": STEPS}
 
 
@@ -89,8 +89,8 @@ def test_an_audits_file_and_report_are_served(client: TestClient, audited_worksp
     shard.write_bytes(shard.read_bytes()[:-1])
     damaged = client.get(f"/v1/audits/{listed['id']}/report")
     assert (damaged.status_code, damaged.json()["code"]) == (500, "shard_damaged")
-    for path in shard.parent.iterdir():
-        path.unlink()
+    for file in shard.parent.iterdir():
+        file.unlink()
     assert client.get(f"/v1/audits/{listed['id']}/report").json()["code"] == "samples_not_found"
 
 

@@ -41,7 +41,13 @@ def test_a_later_denial_keeps_the_item_out_and_names_what_holds_it(client: TestC
     with any_workspace.writing() as session:
         manifest = load_manifest(session, "before")
         digest = "ab" * 32
-        facts = {"weights_sha256": digest, "config_sha256": digest, "resolution_px": 16, "channels": 3, "folder": "m"}
+        facts: dict[str, Any] = {
+            "weights_sha256": digest,
+            "config_sha256": digest,
+            "resolution_px": 16,
+            "channels": 3,
+            "folder": "m",
+        }
         session.add(Model(name="m", origin="trained", manifest_id=manifest.id, entry_id=manifest.entry_id, **facts))
     size = any_workspace.log.integrate().size
     body = {"kind": "robots-txt", "observed_at": "2026-04-01T00:00:00Z", **raw(ROBOTS_DENY)}

@@ -9,11 +9,15 @@ from sqlmodel import select
 from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate.checks import service
 from services.output_gate.checks.answers import build_answers
+from services.output_gate.checks.evidence import find_evidence_of_views, view_recipe
 from services.output_gate.checks.service import check_generation, check_generations
 from services.output_gate.gate import Gate, open_gate
 from shared.errors import ConflictError, InputError, NotFoundError, SleeveError
 from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.checks import Check
+from shared.records.models import load_model_record
+from shared.vision.images import decode_image
+from shared.vision.views import build_view
 from shared.workspace import Workspace
 from tests.support.factories import png
 
@@ -73,8 +77,8 @@ def test_keys_have_one_effect_each_within_a_batch_too(gate: Gate) -> None:
 
 
 def test_one_that_breaks_a_step_does_not_touch_the_others(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = service.find_evidence_of_views
-    poison = service.build_view(service.decode_image(png(507), gate.workspace.limits).pixels, gate_recipe(gate))
+    find = find_evidence_of_views
+    poison = build_view(decode_image(png(507), gate.workspace.limits).pixels, gate_recipe(gate))
 
     def find_or_break(gate: Gate, model: Any, views: Any) -> Any:
         if any((view == poison).all() for view in views):
@@ -89,7 +93,7 @@ def test_one_that_breaks_a_step_does_not_touch_the_others(gate: Gate, monkeypatc
 
 def gate_recipe(gate: Gate) -> Any:
     with gate.workspace.reading() as session:
-        return service.view_recipe(service.load_model_record(session, MODEL))
+        return view_recipe(load_model_record(session, MODEL))
 
 
 def test_nothing_and_what_is_unknown(gate: Gate) -> None:

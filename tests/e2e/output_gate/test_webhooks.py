@@ -13,6 +13,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -275,7 +276,9 @@ def test_the_secret_is_shown_once_and_is_nowhere_else(
         hook = first.headers["Location"]
         answers = [client.get(path).text for path in ("/v1/webhooks", hook, f"{hook}/deliveries")]
         assert client.get("/v1/webhooks/none").json()["code"] == "webhook_not_found"
-        for changed in ({"events": []}, {"events": ["flag.raised"] * 2}, {"events": ["tea.served"]}, {"url": "mailto:a@b"}):
+        unknown_event, twice = {"events": ["tea.served"]}, {"events": ["flag.raised"] * 2}
+        refused: list[dict[str, Any]] = [{"events": []}, twice, unknown_event, {"url": "mailto:a@b"}]
+        for changed in refused:
             assert client.post("/v1/webhooks", json=body | changed).json()["code"] == "invalid_request"
         assert client.post("/v1/webhooks", json=body | {"url": "https://127.0.0.1/"}).json()["code"] == "url_refused"
         kept = secret_file(workspace_of.home, first.json()["id"])

@@ -81,8 +81,8 @@ TOO_LARGE = b" " * (MAX_JSON_BYTES + 2**20)
 
 @pytest.fixture
 def world(tmp_path: Path, database_url: str) -> Iterator[GateWorld]:
-    allowed = {"fetch_allowed_networks": (ip_network(f"{PUBLIC}/32"),)}
-    workspace = open_workspace(Settings(home=tmp_path / "home", database_url=database_url, **allowed))
+    allowed = (ip_network(f"{PUBLIC}/32"),)
+    workspace = open_workspace(Settings(home=tmp_path / "home", database_url=database_url, fetch_allowed_networks=allowed))
     built = build_world(workspace)
     held_out = register(workspace, "held-out.png", png(50))
     with workspace.writing() as session:
@@ -197,7 +197,7 @@ def test_no_body_is_taken_that_cannot_be_read(client: TestClient, world: GateWor
 def test_no_key_is_taken_that_is_none(client: TestClient, world: GateWorld) -> None:
     def answers() -> Iterator[tuple[Any, Any]]:
         for name, key in BAD_KEYS.items():
-            headers = {"Idempotency-Key": key}
+            headers: dict[Any, Any] = {"Idempotency-Key": key}
             for path, body, _ in json_bodies(world).values():
                 yield (path, name), client.post(path, json=body, headers=headers)
             for path, sent in FORMS.items():

@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,9 +173,14 @@ def kill_at(step: int, engine: Engine) -> None:
         if next(steps) == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    sync, replace = os.fsync, os.replace
-    os.fsync = lambda *arguments: (count(), sync(*arguments))[1]
-    os.replace = lambda *arguments: (count(), replace(*arguments))[1]
+    def counted(call: Any) -> Any:
+        def run(*arguments: Any) -> Any:
+            count()
+            return call(*arguments)
+
+        return run
+
+    os.fsync, os.replace = counted(os.fsync), counted(os.replace)
     event.listen(engine, "commit", count)
 
 
@@ -186,7 +192,7 @@ def remember_signatures(file: Path) -> None:
             notes.write(f"{size} {root.hex()}\n")
         return sign_checkpoint(signer, size, root)
 
-    sequencer.sign_checkpoint = sign
+    vars(sequencer)["sign_checkpoint"] = sign
 
 
 def test_a_kill_at_any_step_loses_nothing_and_forks_nothing(
@@ -244,7 +250,7 @@ def test_processes_that_append_and_integrate_at_once_share_one_log(
                 if receipt.entry.body["n"] != first + 3:
                     os._exit(2)
 
-    children = [fork(lambda worker=worker: work(worker)) for worker in range(3)]
+    children = [fork(partial(work, worker)) for worker in range(3)]
     assert [exit_status(child) for child in children] == [0, 0, 0]
     assert log.integrate().size == 240
     found = Counter(json.loads(entry)["body"]["n"] for _, entry in log.entries_since(0, 1000))

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from skimage import data
 from skimage.metrics import structural_similarity
 
@@ -12,7 +13,7 @@ from shared.matching import best_ssim as search
 from shared.matching.best_ssim import best_ssim, build_terms, pairwise_ssim
 
 
-def cuts(count, channels, height_px, width_px, seed=0):
+def cuts(count: int, channels: int, height_px: int, width_px: int, seed: int = 0) -> NDArray[np.uint8]:
     """Cut pictures out of a photograph; among them white, almost white, black and noise."""
     rng = np.random.default_rng(seed)
     photograph = np.pad(data.astronaut(), ((0, 8), (0, 8), (0, 0)), mode="reflect")
@@ -28,7 +29,7 @@ def cuts(count, channels, height_px, width_px, seed=0):
     return images
 
 
-def one_by_one(generations, views):
+def one_by_one(generations: NDArray[np.uint8], views: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Score every pair with scikit-image."""
     bands_last = [[image.transpose(1, 2, 0) for image in images] for images in (generations, views)]
     return np.array(
@@ -38,7 +39,7 @@ def one_by_one(generations, views):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("height_px", "width_px"), [(7, 7), (7, 40), (40, 7), (8, 13), (23, 64), (64, 64), (65, 33)])
-def test_scores_are_scikit_image_s(channels, height_px, width_px):
+def test_scores_are_scikit_image_s(channels: int, height_px: int, width_px: int) -> None:
     views = cuts(9, channels, height_px, width_px)
     generations = cuts(6, channels, height_px, width_px, seed=1)
     expected = one_by_one(generations, views)
@@ -48,13 +49,13 @@ def test_scores_are_scikit_image_s(channels, height_px, width_px):
     np.testing.assert_allclose(expected[np.arange(6), index], expected.max(axis=1), rtol=0, atol=1e-6)
 
 
-def test_the_largest_images():
+def test_the_largest_images() -> None:
     views = cuts(5, 1, 512, 512)
     np.testing.assert_allclose(pairwise_ssim(views[3:], views), one_by_one(views[3:], views), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("count", [1, 3, 40])
-def test_the_best_is_the_best_of_all_scores(count):
+def test_the_best_is_the_best_of_all_scores(count: int) -> None:
     views, generations = cuts(60, 3, 24, 24), cuts(45, 3, 24, 24, seed=1)[-count:]
     scores = pairwise_ssim(generations, views)
     for given in (views, build_terms(views)):
@@ -63,7 +64,7 @@ def test_the_best_is_the_best_of_all_scores(count):
         np.testing.assert_array_equal(score, scores.max(axis=1))
 
 
-def test_candidates_are_scored_in_their_places():
+def test_candidates_are_scored_in_their_places() -> None:
     views, generations = cuts(12, 3, 16, 16), cuts(8, 3, 16, 16, seed=1)[5:]
     every = pairwise_ssim(generations, views)
     candidates = np.array([[3, -1, 3, 11, 0], [-1, -1, -1, -1, -1], [7, 6, 5, -1, 5]])
@@ -78,7 +79,7 @@ def test_candidates_are_scored_in_their_places():
 
 
 @pytest.mark.parametrize("count", [1, 20])
-def test_ties_go_to_the_lowest_view(count):
+def test_ties_go_to_the_lowest_view(count: int) -> None:
     views = np.repeat(cuts(6, 3, 16, 16)[5:], 9, axis=0)
     views[:2] = 255
     generations = np.repeat(views[-1:], count, axis=0)
@@ -87,7 +88,7 @@ def test_ties_go_to_the_lowest_view(count):
     assert set(best_ssim(generations, views, backwards)[0]) == {4}
 
 
-def test_blocks_of_raw_views_change_nothing(monkeypatch):
+def test_blocks_of_raw_views_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     views, generations = cuts(30, 1, 16, 16), cuts(9, 1, 16, 16, seed=1)
     views[20] = views[7]
     generations[8] = views[7]
@@ -99,7 +100,7 @@ def test_blocks_of_raw_views_change_nothing(monkeypatch):
     assert expected[0][8] == 7
 
 
-def test_an_equal_view_scores_one():
+def test_an_equal_view_scores_one() -> None:
     views = cuts(8, 3, 32, 32)
     index, score = best_ssim(views[3:], views)
     assert index.tolist() == [3, 4, 5, 6, 7]
@@ -107,7 +108,7 @@ def test_an_equal_view_scores_one():
     assert score.max() <= 1
 
 
-def test_read_only_and_strided_views():
+def test_read_only_and_strided_views() -> None:
     views = cuts(6, 3, 16, 16)
     expected = pairwise_ssim(views, views)
     strided = np.repeat(views, 2, axis=3)[..., ::2]
@@ -116,7 +117,7 @@ def test_read_only_and_strided_views():
     np.testing.assert_array_equal(pairwise_ssim(strided, strided), expected)
 
 
-def test_nothing_to_compare():
+def test_nothing_to_compare() -> None:
     views = cuts(5, 1, 8, 8)
     index, score = best_ssim(views, views[:0])
     assert index.tolist() == [-1] * 5
@@ -141,7 +142,9 @@ def test_nothing_to_compare():
         (np.zeros((1, 1, 8, 8), np.uint8), np.zeros((2, 1, 8, 8), np.uint8), [[0.0]], "got float64"),
     ],
 )
-def test_refusals(generations, views, candidates, message):
+def test_refusals(
+    generations: NDArray[np.uint8], views: NDArray[np.uint8], candidates: list[list[float]] | None, message: str
+) -> None:
     chosen = None if candidates is None else np.array(candidates)
     for work in (best_ssim, pairwise_ssim):
         with pytest.raises(InputError, match=message):

@@ -9,7 +9,7 @@ from shared.matching.best_ssim import pairwise_ssim
 from shared.matching.exhaustive import find_exhaustive_best, shortlist_recall
 
 
-def test_next_to_a_copy_most_views_are_ruled_out_unseen():
+def test_next_to_a_copy_most_views_are_ruled_out_unseen() -> None:
     rng = np.random.default_rng(0)
     corners = rng.integers(0, 480, (300, 2))
     views = np.stack([data.astronaut()[top : top + 32, left : left + 32].transpose(2, 0, 1) for top, left in corners])
@@ -19,7 +19,7 @@ def test_next_to_a_copy_most_views_are_ruled_out_unseen():
     assert found.pruned_share > 0.5
 
 
-def test_a_manifest_of_one_image():
+def test_a_manifest_of_one_image() -> None:
     image = data.astronaut()[None, :16, :16, :].transpose(0, 3, 1, 2)
     found = find_exhaustive_best(image, image)
     assert (found.index.tolist(), found.examined_pairs, found.pruned_share) == ([0], 1, 0)
@@ -27,7 +27,7 @@ def test_a_manifest_of_one_image():
 
 
 @pytest.mark.parametrize(("generations", "views"), [(0, 3), (3, 0)])
-def test_nothing_to_compare_is_refused(generations, views):
+def test_nothing_to_compare_is_refused(generations: int, views: int) -> None:
     images = np.zeros((3, 1, 8, 8), np.uint8)
     with pytest.raises(InputError, match=f"got {generations} and {views}"):
         find_exhaustive_best(images[:generations], images[:views])

@@ -13,7 +13,6 @@ from shared.matching.duplicates import build_clusters
 from shared.matching.rules.evidence import TrainingSide
 from shared.matching.view_hashes import hash_views
 from shared.vision.embedding.pixels import PixelEmbedder
-from shared.vision.similarity import threads
 from tests.unit.shared.matching.copy_detection.drawings import draw
 
 EMBEDDER, NEIGHBOURS = PixelEmbedder(16), 30
@@ -53,7 +52,7 @@ def test_figures_do_not_depend_on_the_batch(corpus: Corpus, size: int) -> None:
 
 def test_figures_do_not_depend_on_the_cores(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     def on(cores: int) -> Matched:
-        monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: set(range(cores)))
+        monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
         return match_against(corpus, GENERATIONS, EMBEDDER, NEIGHBOURS)
 
     expected = dict(arrays(on(1)))

@@ -8,7 +8,7 @@ import torch
 from diffusers import DDPMScheduler
 
 from services.audit.controls.optimum import SAMPLES, ExactOptimum, draw_replays
-from services.audit.sampling.sample import build_sampling_scheduler
+from services.audit.sampling.sample import Sampler, build_sampling_scheduler
 from services.audit.training.train import cpu_threads
 from tests.unit.services.audit.tiny_runs import build_views
 
@@ -50,7 +50,7 @@ def test_it_predicts_the_mean_weighted_by_likelihood(prediction_type: str) -> No
 @pytest.mark.parametrize(
     ("sampler", "steps", "spacing"), [("ddim", 10, "leading"), ("ddim", 5, "trailing"), ("ddpm", 50, "leading")]
 )
-def test_its_samples_are_the_pictures(prediction_type: str, sampler: str, steps: int, spacing: str) -> None:
+def test_its_samples_are_the_pictures(prediction_type: str, sampler: Sampler, steps: int, spacing: str) -> None:
     views = build_views(5)
     replays = draw_replays(views, build_sampling_scheduler(schedule(prediction_type, spacing), sampler, steps))
     assert len(replays.pictures) > SAMPLES // 2

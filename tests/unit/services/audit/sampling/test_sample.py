@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from diffusers import DDIMPipeline
 
 from services.audit.sampling import sample as sampling
-from services.audit.sampling.sample import load_samples, sample
+from services.audit.sampling.sample import Sampler, load_samples, sample
 from services.audit.training.diffusion_model import load_model, weights_sha256
 from services.audit.training.train import cpu_threads
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, UnavailableError
@@ -35,7 +36,7 @@ def test_samples_carry_seeds_and_model_digest(tmp_path: Path, model: Path) -> No
     samples = sample(
         model, tmp_path, 70, seed=100, batch_size=16, steps=3, on_image=lambda at, total: done.append((at, total))
     )
-    assert (samples.images.shape, samples.images.dtype) == ((70, 1, 8, 8), np.uint8)
+    assert (samples.images.shape, samples.images.dtype) == ((70, 1, 8, 8), np.dtype(np.uint8))
     assert samples.seeds.tolist() == list(range(100, 170))
     assert samples.weights_sha256 == weights_sha256(model)
     assert (samples.settings["sampler"], samples.settings["steps"]) == ("ddim", 3)
@@ -76,7 +77,7 @@ def test_smaller_count_is_the_beginning_of_a_larger_one(tmp_path: Path, model: P
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
-def test_batch_size_moves_no_grey_level_by_more_than_one(tmp_path: Path, model: Path, sampler: str) -> None:
+def test_batch_size_moves_no_grey_level_by_more_than_one(tmp_path: Path, model: Path, sampler: Sampler) -> None:
     drawn = [
         sample(model, tmp_path / str(size), 8, seed=1, batch_size=size, steps=5, sampler=sampler).images.astype(int)
         for size in (1, 3, 8)
@@ -207,8 +208,8 @@ def test_no_memory_for_one_image_and_other_errors() -> None:
         {"sampler": "euler"},
     ],
 )
-def test_arguments_outside_their_range_are_refused(tmp_path: Path, model: Path, wrong: dict[str, object]) -> None:
-    arguments = {"count": 1, "seed": 0, "batch_size": 1, "steps": 1, "sampler": "ddim"} | wrong
+def test_arguments_outside_their_range_are_refused(tmp_path: Path, model: Path, wrong: dict[str, Any]) -> None:
+    arguments: dict[str, Any] = {"count": 1, "seed": 0, "batch_size": 1, "steps": 1, "sampler": "ddim"} | wrong
     with pytest.raises(InputError, match="expected"):
         sample(model, tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()

@@ -87,5 +87,6 @@ def test_two_places_amount_to_what_is_known_for_certain() -> None:
         (MISSING, UNCHECKED): UNCHECKED,
         (UNCHECKED, UNCHECKED): UNCHECKED,
     }
-    for pair in product(ArchivalState, repeat=2):
-        assert combine_states(pair) is expected.get(pair, expected.get(pair[::-1]))
+    for first, second in product(ArchivalState, repeat=2):
+        state = expected[first, second] if (first, second) in expected else expected[second, first]
+        assert combine_states((first, second)) is state

@@ -13,7 +13,8 @@ from services.ingest.sources.bulk import register_rows
 from services.ingest.sources.rows import Row
 from shared.errors import ConflictError
 from shared.ledger.entries import parse_entry
-from shared.records.items import EMBEDDED_BASIS, Commitment, Diligence, Item
+from shared.records.bases import EMBEDDED_BASIS
+from shared.records.items import Commitment, Diligence, Item
 from shared.workspace import Workspace
 from tests.support.factories import encode, picture, png, register, registration
 from tests.unit.services.ingest.signals.xmp_pictures import with_xmp, xmp

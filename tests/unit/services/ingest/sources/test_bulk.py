@@ -8,7 +8,7 @@ from sqlmodel import select
 from services.ingest.registration.preparation import check_item
 from services.ingest.registration.service import RecordedItem, record_item, record_items
 from services.ingest.sources import bulk
-from services.ingest.sources.bulk import register_rows
+from services.ingest.sources.bulk import RowOutcome, register_rows
 from services.ingest.sources.rows import BadRow, Row
 from shared.errors import ConflictError, InputError, SleeveError
 from shared.ledger.verify import verify_log
@@ -52,7 +52,8 @@ def test_outcomes_come_in_the_order_of_the_rows_whatever_the_batches(
     monkeypatch.setattr(bulk, "BATCH_ROWS", 3)
     bad = BadRow("bad.png", InputError("words", code="row_invalid"))
     rows = [row(f"{n}.png", n) if n % 4 else bad for n in range(10)]
-    seen, counts = [], []
+    seen: list[RowOutcome] = []
+    counts: list[int] = []
     result = register_rows(workspace, rows, counts.append, seen.extend)
     assert [outcome.key for outcome in seen] == [one.key for one in rows]
     assert [outcome.state for outcome in seen] == ["registered" if n % 4 else "refused" for n in range(10)]

@@ -110,9 +110,13 @@ def test_the_cap_takes_the_largest_image() -> None:
 
 def test_a_named_image_keeps_what_it_says_of_training(any_workspace: Workspace) -> None:
     data = with_xmp(data_mining("DMI-PROHIBITED"))
-    rows = [Row("a", registration("a"), data), HeldRow("b", registration("b"), hashlib.sha256(data).hexdigest())]
+    digest = hashlib.sha256(data).hexdigest()
+    rows: list[Row | HeldRow] = [
+        Row("a", registration("a"), data),
+        HeldRow("b", registration("b"), digest),
+    ]
     assert register_rows(any_workspace, rows).created == 2
-    assert register_rows(any_workspace, [HeldRow("c", registration("c"), hashlib.sha256(data).hexdigest())]).created == 1
+    assert register_rows(any_workspace, [HeldRow("c", registration("c"), digest)]).created == 1
     with any_workspace.reading() as session:
         items = list(session.exec(select(Item)))
         assert [item.rights_verdict for item in items] == ["deny"] * 3

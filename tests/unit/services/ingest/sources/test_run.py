@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.ingest.sources import bulk
-from services.ingest.sources.rows import BadRow, Row
+from services.ingest.sources.rows import BadRow, HeldRow, Row
 from services.ingest.sources.run import RunResult, _locked, add_source, status_path_of
 from services.ingest.sources.source import Source
 from shared.errors import InputError, UnavailableError
@@ -30,7 +30,7 @@ class Interrupted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.source, name)
 
-    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
+    def rows(self, skip: int = 0) -> Iterator[Row | HeldRow | BadRow]:
         for row in self.source.rows(skip):
             if self.given == self.after:
                 raise KeyboardInterrupt

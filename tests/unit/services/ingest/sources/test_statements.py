@@ -42,7 +42,7 @@ def rows_of(site: WebServer, folder: Path, *rows: dict[str, str], read_pages: bo
         writer.writeheader()
         writer.writerows(rows)
     options = SourceOptions("works", "Ada", 2**20, "CC0-1.0", read_pages=read_pages)
-    return list(UrlList(path, options, make_fetcher(site, attempts=1)).rows())  # type: ignore[arg-type]
+    return list(UrlList(path, options, make_fetcher(site, attempts=1)).rows())
 
 
 def said(row: Row | BadRow) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ def write_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def url_list(site: WebServer, path: Path, **limits: float) -> UrlList:
+def url_list(site: WebServer, path: Path, **limits: Any) -> UrlList:
     return UrlList(path, OPTIONS, make_fetcher(site, **limits))
 
 

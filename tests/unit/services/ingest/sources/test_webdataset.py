@@ -41,7 +41,7 @@ def test_captions_jpeg_webp_and_folders_are_understood(workspace: Workspace, tmp
     [_, record] = sample("b/1", 1, title=None)
     members = [("./b/1.JPG", encode(picture(1), "JPEG")), record, ("b/1.txt", b"A caption")]
     members += [("b/2.webp", encode(picture(2), "WEBP")), sample("b/2", 2)[1]]
-    assert refusals(add(workspace, write_tar(tmp_path / "in.tar", members))) == {}  # type: ignore[arg-type]
+    assert refusals(add(workspace, write_tar(tmp_path / "in.tar", members))) == {}
     with workspace.reading() as session:
         items = session.exec(select(Item).order_by(Item.source_key)).all()
     assert [(item.source_key, item.title) for item in items] == [("b/1", "A caption"), ("b/2", "Work 2")]

@@ -10,9 +10,9 @@ from tests.unit.shared.matching.copy_detection.drawings import draw
 
 
 def pyramid(view: np.ndarray, *, mirrored: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    levels = tuple(np.empty((side, side), np.float32) for side in (64, 32, 16))
-    fill_pyramid(view, mirrored, *levels)
-    return levels
+    fine, middle, coarse = (np.empty((side, side), np.float32) for side in (64, 32, 16))
+    fill_pyramid(view, mirrored, fine, middle, coarse)
+    return fine, middle, coarse
 
 
 def place(generation: np.ndarray, item: np.ndarray) -> np.ndarray:

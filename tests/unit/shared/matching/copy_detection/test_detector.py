@@ -1,6 +1,7 @@
 """The detector: copies found and named, whatever was done to them; saving, shortlists from elsewhere, refusals."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,8 @@ def test_weights_of_the_wrong_sign_or_evidence_are_refused() -> None:
 
 
 def test_more_evidence_for_a_copy_never_lowers_the_score() -> None:
-    plain = Evidence(*(np.ones((1, 1)) for _ in range(11)), map=np.zeros((1, 1, 15, 15), np.float32))
+    values: dict[str, Any] = {field.name: np.ones((1, 1), np.float32) for field in fields(Evidence)}
+    plain = Evidence(**values | {"map": np.zeros((1, 1, 15, 15), np.float32)})
     fusion = load_fusion()
     for name, sign in SIGNS.items():
         more = replace(plain, **{name: np.full((1, 1), 1.0 + sign)})

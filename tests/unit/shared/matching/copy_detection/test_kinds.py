@@ -1,6 +1,7 @@
 """The kind of a match: what was done to a drawing is what is said of it, and no more."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,5 +107,5 @@ def test_an_item_that_is_its_own_mirror_image_is_not_called_mirrored(detector: C
         ({"mirrored": True}, "transformed"),
     ],
 )
-def test_the_first_rule_that_holds_says_the_kind(changed: dict[str, float], kind: str) -> None:
+def test_the_first_rule_that_holds_says_the_kind(changed: dict[str, Any], kind: str) -> None:
     assert classify(replace(WHOLE, **changed)) == kind

@@ -60,7 +60,8 @@ def test_one_picture_has_one_vector_whatever_stands_beside_it() -> None:
 def test_an_oblong_picture_is_seen_as_its_canonical_view() -> None:
     oblong = picture(4, 60).resize((90, 60))
     square = oblong.crop((15, 0, 75, 60))
-    np.testing.assert_allclose(*PixelEmbedder(16).embed([oblong, square]), atol=1e-6)
+    seen, expected = PixelEmbedder(16).embed([oblong, square])
+    np.testing.assert_allclose(seen, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

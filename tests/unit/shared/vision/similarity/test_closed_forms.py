@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from shared.vision.similarity.muller2020 import package_psnr, package_rmse, package_sam, package_sre, package_uiq
 from shared.vision.similarity.psnr import psnr
@@ -17,25 +18,25 @@ from tests.unit.shared.vision.similarity.pictures import batch, varied_pairs
 PAIRS = varied_pairs()
 
 
-def bands(*values):
+def bands(*values: float) -> torch.Tensor:
     """Make one image of flat bands, 8 × 8 px."""
     return torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1).expand(1, -1, 8, 8).contiguous()
 
 
-def test_rmse_averages_the_roots_of_the_bands():
+def test_rmse_averages_the_roots_of_the_bands() -> None:
     assert rmse(bands(0, 0, 0), bands(51, 0, 255)).item() == pytest.approx((0.2 + 0 + 1) / 3)
 
 
-def test_psnr_of_one_level_everywhere():
+def test_psnr_of_one_level_everywhere() -> None:
     assert psnr(bands(7, 7, 7), bands(8, 8, 8)).item() == pytest.approx(20 * math.log10(255))
 
 
-def test_sre_averages_ratios_before_decibels():
+def test_sre_averages_ratios_before_decibels() -> None:
     # Ratios 100²/10² and 50²/5², and a band without signal: (100 + 100 + 0) / 3.
     assert sre(bands(100, 50, 0), bands(90, 45, 9)).item() == pytest.approx(10 * math.log10(200 / 3))
 
 
-def test_sre_takes_x_as_the_signal():
+def test_sre_takes_x_as_the_signal() -> None:
     assert sre(bands(100.0), bands(50.0)).item() == pytest.approx(10 * math.log10(4))
     assert sre(bands(50.0), bands(100.0)).item() == pytest.approx(0.0)
 
@@ -44,7 +45,7 @@ def test_sre_takes_x_as_the_signal():
     ("x", "y", "expected"),
     [((9, 9, 9), (9, 9, 9), math.inf), ((0, 0, 0), (0, 0, 0), math.inf), ((0, 0, 0), (1, 0, 0), -math.inf)],
 )
-def test_sre_at_its_ends(x, y, expected):
+def test_sre_at_its_ends(x: tuple[float, ...], y: tuple[float, ...], expected: float) -> None:
     assert sre(bands(*x), bands(*y)).item() == expected
 
 
@@ -61,7 +62,7 @@ def test_sre_at_its_ends(x, y, expected):
         ((0,), (9,), 90.0),
     ],
 )
-def test_sam_angles(x, y, degrees):
+def test_sam_angles(x: tuple[float, ...], y: tuple[float, ...], degrees: float) -> None:
     assert sam(bands(*x), bands(*y)).item() == pytest.approx(degrees, abs=1e-12)
 
 
@@ -69,18 +70,18 @@ def test_sam_angles(x, y, degrees):
     ("x", "y", "quality"),
     [((255,), (255,), 1.0), ((0,), (0,), 1.0), ((0,), (9,), 0.0), ((200,), (100,), 0.8), ((0.1,), (0.1,), 1.0)],
 )
-def test_uiq_of_flat_windows(x, y, quality):
+def test_uiq_of_flat_windows(x: tuple[float, ...], y: tuple[float, ...], quality: float) -> None:
     assert uiq(bands(*x), bands(*y)).item() == pytest.approx(quality, abs=1e-12)
 
 
-def test_uiq_of_a_negative():
+def test_uiq_of_a_negative() -> None:
     ramp = torch.arange(64, dtype=torch.float64).view(1, 1, 8, 8)
     # Equal variances and means, opposite correlation.
     assert uiq(ramp, 63 - ramp).item() == pytest.approx(-1.0)
 
 
-def naive_uiq(a, b, flat_counts):
-    qualities = []
+def naive_uiq(a: NDArray[np.uint8], b: NDArray[np.uint8], flat_counts: bool) -> float:
+    qualities: list[float] = []
     for band in range(a.shape[2]):
         for top in range(a.shape[0] - 7):
             for left in range(a.shape[1] - 7):
@@ -92,11 +93,11 @@ def naive_uiq(a, b, flat_counts):
                     qualities.append(2 * x.mean() * y.mean() / level if level else 1.0)
                 else:
                     qualities.append(0.0)
-    return np.mean(qualities)
+    return float(np.mean(qualities))
 
 
 @pytest.mark.parametrize("pair", PAIRS[:4])
-def test_uiq_against_naive_windows(pair):
+def test_uiq_against_naive_windows(pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
     a, b = (picture[:20, :18].copy() for picture in pair)
     a[:10, :10] = b[:10, :10] = 255
     assert uiq(batch(a), batch(b)).item() == pytest.approx(naive_uiq(a, b, True), abs=1e-10)
@@ -104,7 +105,7 @@ def test_uiq_against_naive_windows(pair):
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_rmse_sre_and_sam_against_naive_sums(pair):
+def test_rmse_sre_and_sam_against_naive_sums(pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
     a, b = (picture.astype(np.float64) for picture in pair)
     x, y = (batch(picture) for picture in pair)
     errors = ((a - b) ** 2).mean(axis=(0, 1))
@@ -116,7 +117,7 @@ def test_rmse_sre_and_sam_against_naive_sums(pair):
         assert sam(x, y).item() == pytest.approx(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean(), abs=1e-5)
 
 
-def test_the_package_s_departures():
+def test_the_package_s_departures() -> None:
     assert package_sre(bands(100.0), bands(90.0)).item() == pytest.approx(10 * math.log10(100**2 / (80 / 64)))
     assert math.isnan(package_sre(bands(0, 9, 9), bands(0, 8, 8)).item())
     black_pixel = bands(200, 100, 50)

@@ -7,10 +7,12 @@ the exact value instead, and to the expected one within that error.
 
 import json
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from shared.vision.similarity.fsim import fsim
 from shared.vision.similarity.suite import measure
@@ -30,22 +32,22 @@ FLOAT32_PAIRS = {("64_darker", "rmse"): 6e-6, ("72_darker", "rmse"): 6e-6, ("72_
 
 
 @cache
-def _expected():
+def _expected() -> dict[str, dict[str, Any]]:
     return {row["pair"]: row for row in json.loads(VALUES.read_text())["pairs"]}
 
 
 @cache
-def _pixels():
+def _pixels() -> dict[str, NDArray[np.uint8]]:
     with np.load(PIXELS) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
-def _pair(name):
+def _pair(name: str) -> tuple[torch.Tensor, torch.Tensor]:
     return batch(_pixels()[f"{name}__a"]), batch(_pixels()[f"{name}__b"])
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_literature(pair):
+def test_literature(pair: str) -> None:
     expected, row = _expected()[pair], measure(*_pair(pair)).row(0)
     keys = {"fsim": "fsim_luminance", "sam": "sam_degrees"}
     for metric, within in WITHIN.items():
@@ -61,8 +63,8 @@ def test_literature(pair):
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_muller2020(pair):
-    expected, row = _expected()[pair]["muller"], measure(*_pair(pair), "muller2020").row(0)
+def test_muller2020(pair: str) -> None:
+    expected, row = _expected()[pair]["muller"], measure(*_pair(pair), preset="muller2020").row(0)
     for metric in ("ssim", "rmse", "psnr", "sre", "sam", "uiq"):
         value = expected["sam_float" if metric == "sam" else metric]
         if value is None:
@@ -72,19 +74,19 @@ def test_muller2020(pair):
 
 
 @pytest.mark.parametrize(("pair", "metric"), FLOAT32_PAIRS)
-def test_the_float32_pairs_are_exact(pair, metric):
+def test_the_float32_pairs_are_exact(pair: str, metric: str) -> None:
     x, y = (image[0].permute(1, 2, 0).numpy() for image in _pair(pair))
     exact = {"rmse": (np.sqrt(((x - y) ** 2).mean(axis=(0, 1))) / 255).mean(), "sam": 0.0}[metric]
     assert getattr(measure(*_pair(pair)), metric)[0] == pytest.approx(exact, rel=0, abs=1e-12)
 
 
-def test_float32_pixels_measure_alike():
+def test_float32_pixels_measure_alike() -> None:
     x, y = _pair("64_noise10") if PAIRS else (torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))
     singles, doubles = measure(x.float(), y.float()).row(0), measure(x, y).row(0)
     assert all(singles[metric] == pytest.approx(doubles[metric], abs=1e-12) for metric in WITHIN)
 
 
-def test_there_are_24_pairs_and_the_form_for_bytes_gives_the_same():
+def test_there_are_24_pairs_and_the_form_for_bytes_gives_the_same() -> None:
     assert len(PAIRS) == 24
     for pair in PAIRS:
         x, y = _pair(pair)

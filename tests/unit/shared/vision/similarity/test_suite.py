@@ -2,10 +2,13 @@
 
 import json
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from shared.errors import InputError
 from shared.vision.similarity import fsim, psnr, rmse, sam, sre, ssim, uiq
@@ -16,12 +19,12 @@ from tests.unit.shared.vision.similarity.pictures import batch, noisy, photograp
 MEASURES = [ssim.ssim, rmse.rmse, psnr.psnr, fsim.fsim, sre.sre, sam.sam, uiq.uiq]
 
 
-def values(row):
+def values(row: Mapping[str, Any]) -> dict[str, float]:
     """Take the seven numbers of a row."""
     return {name: row[name] for name in METRICS}
 
 
-def test_a_row_of_equal_images_says_so_and_is_json():
+def test_a_row_of_equal_images_says_so_and_is_json() -> None:
     picture = batch(photograph("astronaut"))
     row = measure(picture, picture).row(0)
     assert row["identical"] is True
@@ -32,7 +35,7 @@ def test_a_row_of_equal_images_says_so_and_is_json():
     assert json.loads(json.dumps(row, allow_nan=False)) == row
 
 
-def test_one_equal_band_is_not_an_identical_pair():
+def test_one_equal_band_is_not_an_identical_pair() -> None:
     picture = photograph("coffee")
     changed = picture.copy()
     changed[..., 0] = noisy(picture, 9)[..., 0]
@@ -41,7 +44,7 @@ def test_one_equal_band_is_not_an_identical_pair():
     assert row["not_finite"] == {"sre": "inf"}
 
 
-def test_bytes_and_floats_measure_alike():
+def test_bytes_and_floats_measure_alike() -> None:
     a, b = photograph("astronaut"), photograph("coffee")
     x, y = batch(a), batch(b)
     floats = values(measure(x, y).row(0))
@@ -51,14 +54,14 @@ def test_bytes_and_floats_measure_alike():
     assert values(compare_arrays(a, b)) == pytest.approx(floats, abs=1e-12)
 
 
-def test_grey_pictures_have_every_metric():
+def test_grey_pictures_have_every_metric() -> None:
     a, b = photograph("camera"), photograph("moon")
     row = compare_arrays(a, b)
     assert values(row) == pytest.approx(values(compare_arrays(a[..., 0], b[..., 0])), abs=1e-12)
     assert all(math.isfinite(row[name]) for name in METRICS)
 
 
-def test_presets_differ_where_they_must():
+def test_presets_differ_where_they_must() -> None:
     x, y = batch(photograph("coffee")), batch(noisy(photograph("coffee"), 20))
     literature, package = measure(x, y), measure(x, y, "muller2020")
     assert package.preset == "muller2020"
@@ -67,7 +70,7 @@ def test_presets_differ_where_they_must():
     assert package.sre[0] > literature.sre[0] + 10
 
 
-def test_a_batch_is_its_pairs_and_may_be_empty():
+def test_a_batch_is_its_pairs_and_may_be_empty() -> None:
     pictures = [photograph("astronaut"), photograph("coffee"), photograph("chelsea")]
     x, y = batch(*pictures), batch(*(noisy(picture, 15) for picture in pictures))
     together = measure(x, y)
@@ -79,7 +82,7 @@ def test_a_batch_is_its_pairs_and_may_be_empty():
 
 
 @pytest.mark.parametrize("measure_pair", MEASURES)
-def test_every_metric_refuses_unequal_shapes(measure_pair):
+def test_every_metric_refuses_unequal_shapes(measure_pair: Callable[..., object]) -> None:
     with pytest.raises(InputError, match=r"expected \(1, 3, 16, 16\).*got \(1, 3, 16, 17\)"):
         measure_pair(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 17))
 
@@ -96,7 +99,7 @@ def test_every_metric_refuses_unequal_shapes(measure_pair):
         torch.full((1, 3, 16, 16), math.nan),
     ],
 )
-def test_every_metric_refuses_what_is_no_float_image(measure_pair, images):
+def test_every_metric_refuses_what_is_no_float_image(measure_pair: Callable[..., object], images: torch.Tensor) -> None:
     with pytest.raises(InputError, match="expected"):
         measure_pair(images, images)
 
@@ -105,7 +108,7 @@ def test_every_metric_refuses_what_is_no_float_image(measure_pair, images):
     ("measure_pair", "side_px"),
     [(ssim.ssim, 7), (lambda x, y: ssim.ssim(x, y, window="gaussian"), 11), (uiq.uiq, 8), (measure, 8), (fsim.fsim, 2)],
 )
-def test_images_smaller_than_the_window(measure_pair, side_px):
+def test_images_smaller_than_the_window(measure_pair: Callable[..., object], side_px: int) -> None:
     large = torch.full((1, 1, side_px, side_px), 9.0)
     measure_pair(large, large)
     small = large[..., 1:]
@@ -113,17 +116,17 @@ def test_images_smaller_than_the_window(measure_pair, side_px):
         measure_pair(small, small)
 
 
-def test_grey_images_have_no_chromatic_form():
+def test_grey_images_have_no_chromatic_form() -> None:
     with pytest.raises(InputError, match="expects 3 channels, got 1"):
         fsim.fsim(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8), chromatic=True)
 
 
-def test_an_unknown_preset():
+def test_an_unknown_preset() -> None:
     with pytest.raises(InputError, match="literature"):
-        measure(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8), "mueller")
+        measure(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8), "mueller")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("image", [np.zeros((8, 8, 3)), np.zeros((8,), np.uint8)])
-def test_arrays_are_bytes(image):
+def test_arrays_are_bytes(image: NDArray[Any]) -> None:
     with pytest.raises(InputError, match="expected uint8"):
         compare_arrays(image, image)
