@@ -53,7 +53,7 @@ def test_headings_and_landmarks_tell_what_is_where(page: Page, origin: str) -> N
     assert page.get_by_role("heading", level=1).all_inner_texts() == ["Sleeve"]
     assert page.get_by_role("heading", level=2).all_inner_texts() == ["Use the API", "Verify the log", "Health"]
     for landmark in ("banner", "main", "contentinfo"):
-        assert page.get_by_role(landmark).count() == 1  # type: ignore[arg-type]
+        assert page.get_by_role(landmark).count() == 1
     for name in ("API description", "Checkpoint", "Public key", "Up", "Ready"):
         assert page.get_by_role("link", name=name, exact=True).is_visible()
     assert [url for url in requests if not url.startswith(origin)] == []
