@@ -23,7 +23,7 @@ from services.audit.training_sets.slices import draw_slice
 from services.demo.gate_step import ask_gate
 from services.demo.pictures import write_faces, write_photographs
 from services.demo.summary import build_summary
-from services.ingest.sources.bulk import register_rows
+from services.ingest.bulk.pipeline import register_rows
 from services.ingest.sources.imagefolder import count_rows, read_imagefolder
 from shared.command_line.console import console, progress
 from shared.errors import CorruptStateError, InputError

@@ -3,12 +3,12 @@
 from fastapi import FastAPI
 
 from services.ingest.archive.endpoints import router as archive_router
+from services.ingest.batch.endpoints import router as batch_router
 from services.ingest.diligence.endpoints import router as diligence_router
 from services.ingest.jobs.endpoints import router as jobs_router
 from services.ingest.lifecycle.endpoints import router as lifecycle_router
 from services.ingest.log.endpoints import router as log_router
 from services.ingest.manifests.endpoints import router as manifests_router
-from services.ingest.registration.batch import router as batch_router
 from services.ingest.registration.endpoints import router as registration_router
 from services.ingest.search.endpoints import router as search_router
 from services.ingest.signals.endpoints import router as signals_router

@@ -83,9 +83,9 @@ def add(
     ] = False,
 ) -> None:
     """Register every image of a source. Run it again after an interruption: nothing is registered twice."""
-    from services.ingest.sources.rows import SourceOptions
+    from services.ingest.sources.kinds import open_source
     from services.ingest.sources.run import add_source
-    from services.ingest.sources.source import open_source
+    from services.ingest.sources.source import SourceOptions
     from shared.fetching.fetcher import build_fetcher
 
     workspace = open_home()

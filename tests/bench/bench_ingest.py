@@ -29,9 +29,9 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from services.ingest.sources.rows import SourceOptions
+from services.ingest.sources.kinds import open_source
 from services.ingest.sources.run import add_source
-from services.ingest.sources.source import open_source
+from services.ingest.sources.source import SourceOptions
 from shared.canonical import sha256_hex
 from shared.files import SYNCS_AT_ONCE
 from shared.ledger.verify import verify_log

@@ -25,9 +25,9 @@ from sqlmodel import select
 
 from services.audit.models.trained_models import train_model
 from services.audit.training.training_config import TrainingConfig
-from services.ingest.sources.rows import SourceOptions
+from services.ingest.sources.kinds import open_source
 from services.ingest.sources.run import add_source
-from services.ingest.sources.source import open_source
+from services.ingest.sources.source import SourceOptions
 from shared.records.items import Item
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings

@@ -22,7 +22,7 @@ from services.audit.reports.study_report import build_study_report
 from services.audit.studies.dashboard import dashboard
 from services.audit.studies.study import FinishedStudy, run_study
 from services.audit.studies.study_config import load_study_config
-from services.ingest.sources.bulk import register_rows
+from services.ingest.bulk.pipeline import register_rows
 from services.ingest.sources.imagefolder import read_imagefolder
 from shared.command_line.console import console
 from shared.files import save_atomically

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from services.ingest.registration.schemas import Registration
+from services.ingest.items.schemas import Registration
 from services.ingest.registration.service import prepare_item, record_item
 from shared.records.items import Item
 from shared.workspace import Workspace

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from services.ingest.archive.jobs import CAPTURE, VERIFICATION, ArchiveRequest
 from services.ingest.archive.states import ArchivalLinkAnswer, ArchiveStates, build_link_answer, count_states
-from services.ingest.registration.item_access import NEEDS_SIGHT
+from services.ingest.items.access import NEEDS_VISIBILITY
 from shared.auth.access import needs
 from shared.http.conditional import ConditionalRoute
 from shared.http.idempotency import Key
@@ -26,7 +26,7 @@ _HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schem
     "/items/{item_id}/archival-link",
     response_model=ArchivalLinkAnswer,
     responses=_HTML,
-    dependencies=NEEDS_SIGHT,
+    dependencies=NEEDS_VISIBILITY,
     summary="Show an item's Robust Link",
 )
 def get_archival_link(

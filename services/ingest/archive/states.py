@@ -6,7 +6,7 @@ from sqlmodel import Session, col, func, select
 from services.ingest.archive.item_checks import build_link
 from services.ingest.archive.robust_link import ArchivalState as State
 from services.ingest.archive.robust_link import RobustLink, format_robust_link
-from services.ingest.registration.schemas import ArchivalState
+from services.ingest.items.schemas import ArchivalState
 from shared.clock import format_moment
 from shared.errors import NotFoundError
 from shared.records.items import Item

@@ -2,7 +2,7 @@
 
 from services.ingest.diligence.schemas import ItemDiligence, OwnerSearchAnswer
 from services.ingest.diligence.service import load_search
-from services.ingest.registration.answers import build_diligence_answers
+from services.ingest.items.answers import build_diligence_answers
 from shared.records.items import load_diligence, load_item
 from shared.workspace import Workspace
 

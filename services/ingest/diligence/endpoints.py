@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from services.ingest.diligence.answers import build_item_diligence, build_search_answer
 from services.ingest.diligence.schemas import ItemDiligence, OwnerSearch, OwnerSearchAnswer, OwnerSearchOfMany
 from services.ingest.diligence.service import record_search
-from services.ingest.registration.item_access import NEEDS_SIGHT
+from services.ingest.items.access import NEEDS_VISIBILITY
 from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
 from shared.http.conditional import ConditionalRoute
@@ -67,7 +67,7 @@ def get_search(request: Request, search_id: str) -> OwnerSearchAnswer:
 
 @router.get(
     "/items/{item_id}/diligence",
-    dependencies=NEEDS_SIGHT,
+    dependencies=NEEDS_VISIBILITY,
     summary="List the searches for an item's owner",
 )
 def get_item_diligence(request: Request, item_id: str) -> ItemDiligence:

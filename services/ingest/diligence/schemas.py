@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from services.ingest.registration.schemas import DiligenceAnswer, Moment
+from services.ingest.items.schemas import DiligenceAnswer, Moment
 from shared.clock import utc_now
 from shared.schemas import StrictModel, Text
 

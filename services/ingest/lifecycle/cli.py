@@ -16,7 +16,7 @@ from shared.errors import InputError
 if TYPE_CHECKING:
     from sqlmodel import Session
 
-    from services.ingest.registration.schemas import ItemAnswer
+    from services.ingest.items.schemas import ItemAnswer
     from shared.records.items import Item
 
 app = typer.Typer(help="Show items, amend their records, withdraw them.", epilog=EXIT_STATUS, no_args_is_help=True)
@@ -37,7 +37,7 @@ def list_items(
     as_json: AsJson = False,
 ) -> None:
     """List items, oldest first."""
-    from services.ingest.lifecycle.pages import page_of_items
+    from services.ingest.items.service import page_of_items
 
     workspace = open_home()
     page = page_of_items(workspace, cursor, limit, dataset=dataset, licence=licence, blob_sha256=sha256, state=state)
@@ -55,7 +55,7 @@ def list_items(
 @app.command()
 def show(item_id: ItemId, as_json: AsJson = False) -> None:
     """Show one item's record."""
-    from services.ingest.registration.answers import build_item_answer
+    from services.ingest.items.answers import build_item_answer
     from shared.records.items import load_item
 
     workspace = open_home()
@@ -133,7 +133,7 @@ def parse_owners(given: list[str] | None, *, none: bool) -> list[Any] | None:
 
 def change_item(item_id: str, change: Change, make: "Callable[[Session, str, Change], Item]", *, as_json: bool) -> None:
     """Make a change to an item, bring it under a checkpoint, and show the item."""
-    from services.ingest.registration.answers import build_item_answer
+    from services.ingest.items.answers import build_item_answer
     from shared.records.items import load_item
 
     workspace = open_home()

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlmodel import Session
 
+from services.ingest.items.access import NEEDS_VISIBILITY
+from services.ingest.items.answers import build_item_answer
+from services.ingest.items.schemas import ItemAnswer
+from services.ingest.items.service import page_of_items
 from services.ingest.lifecycle.history import build_history
-from services.ingest.lifecycle.pages import page_of_items
 from services.ingest.lifecycle.schemas import Amendment, History, Withdrawal
 from services.ingest.lifecycle.service import amend_item, withdraw_item
-from services.ingest.registration.answers import build_item_answer
-from services.ingest.registration.item_access import NEEDS_SIGHT
-from services.ingest.registration.schemas import ItemAnswer
 from shared.auth.access import needs
 from shared.canonical import canonical_json, sha256_hex
 from shared.http.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition
@@ -114,7 +114,7 @@ def _tagged(response: Response, answer: ItemAnswer) -> ItemAnswer:
     return answer
 
 
-@router.get("/{item_id}/history", dependencies=NEEDS_SIGHT, summary="Show everything that the log says of an item")
+@router.get("/{item_id}/history", dependencies=NEEDS_VISIBILITY, summary="Show everything that the log says of an item")
 def get_history(request: Request, item_id: str) -> History:
     """Answer with the entries about an item, oldest first, each with its receipt."""
     workspace: Workspace = request.app.state.workspace

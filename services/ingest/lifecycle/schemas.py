@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from services.ingest.registration.schemas import Day, PresumedOwner, Url
+from services.ingest.items.schemas import Day, PresumedOwner, Url
 from shared.schemas import StrictModel, Text
 
 

@@ -14,7 +14,7 @@ Rules, in order:
 from collections.abc import Sequence
 from itertools import islice
 
-from services.ingest.registration.schemas import DiligenceSearch, PresumedOwner, Registration
+from services.ingest.items.schemas import DiligenceSearch, PresumedOwner, Registration
 from services.ingest.signals.embedded_metadata import OwnerSuggestion
 from shared.clock import utc_now
 from shared.records.bases import EMBEDDED_BASIS

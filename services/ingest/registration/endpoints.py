@@ -7,9 +7,9 @@ from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
-from services.ingest.registration.answers import build_item_answer, build_seen_item
+from services.ingest.items.answers import build_item_answer, build_seen_item
+from services.ingest.items.schemas import ItemAnswer, Registration, RegistrationAnswer
 from services.ingest.registration.preparation import PreparedItem
-from services.ingest.registration.schemas import ItemAnswer, Registration, RegistrationAnswer
 from services.ingest.registration.service import prepare_item, record_item
 from shared.auth.access import PUBLIC, needs
 from shared.auth.caller import current_caller

@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlmodel import Session
 
+from services.ingest.items.schemas import PresumedOwner, Registration
 from services.ingest.registration.preparation import PreparedItem
-from services.ingest.registration.schemas import PresumedOwner, Registration
 from services.ingest.signals.verdict import combine
 from shared.clock import format_moment, timestamp, utc_now
 from shared.errors import InputError

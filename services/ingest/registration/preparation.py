@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from services.ingest.items.schemas import Registration
 from services.ingest.registration.embedded_owners import with_embedded_owners
-from services.ingest.registration.schemas import Registration
 from services.ingest.signals.embedded_metadata import OwnerSuggestion
 from services.ingest.signals.read import read_image
 from services.ingest.signals.signal import Signal

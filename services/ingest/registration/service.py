@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
+from services.ingest.items.schemas import Registration
 from services.ingest.registration.item_rows import add_items
 from services.ingest.registration.preparation import PreparedItem, check_item
-from services.ingest.registration.schemas import Registration
 from services.ingest.signals.signal import Signal
 from shared.blobs import BlobStore
 from shared.errors import ConflictError, InputError, SleeveError

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from services.ingest.registration.schemas import ItemAnswer
+from services.ingest.items.schemas import ItemAnswer
 from shared.auth.visibility import PublicItem
 from shared.vision.image_query import MatchKind, PerceptualAnswer, QueryAnswer
 

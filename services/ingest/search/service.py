@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session
 
-from services.ingest.registration.answers import build_seen_item
+from services.ingest.items.answers import build_seen_item
 from services.ingest.search.fingerprint_backlog import catch_up
 from services.ingest.search.schemas import ItemMatch, SearchAnswer, SearchedBlobs
 from shared.auth.caller import current_caller

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 from pydantic import ValidationError
 
-from services.ingest.registration.schemas import PresumedOwner, Role
+from services.ingest.items.schemas import PresumedOwner, Role
 from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
 from services.ingest.signals.iptc_iim import read_datasets
 from services.ingest.signals.signal import MAX_TEXT_CHARS, MAX_VALUES

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request
 
-from services.ingest.registration.item_access import NEEDS_SIGHT
+from services.ingest.items.access import NEEDS_VISIBILITY
 from services.ingest.signals.schemas import ItemSignals, SignalObservation, SignalRecorded, build_item_signals
 from services.ingest.signals.service import build_recorded, record_once
 from shared.auth.access import needs
@@ -14,7 +14,7 @@ from shared.workspace import Workspace
 router = APIRouter(prefix="/v1/items", tags=["signals"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
 
 
-@router.get("/{item_id}/signals", dependencies=NEEDS_SIGHT, summary="List an item's rights signals")
+@router.get("/{item_id}/signals", dependencies=NEEDS_VISIBILITY, summary="List an item's rights signals")
 def get_signals(request: Request, item_id: str) -> ItemSignals:
     """Answer with every signal seen of an item, what they say together, and which manifests and models hold it already."""
     workspace: Workspace = request.app.state.workspace

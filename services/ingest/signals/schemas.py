@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 from sqlmodel import Session
 
-from services.ingest.registration.schemas import Moment, SignalAnswer, Url
+from services.ingest.items.schemas import Moment, SignalAnswer, Url
 from services.ingest.signals.observation import Observation, basis_of
 from shared.clock import format_moment, utc_now
 from shared.records.item_usage import load_holdings

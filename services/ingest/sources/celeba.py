@@ -19,8 +19,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from services.ingest.bulk.rows import BadRow, Row, refuse, validate_registration
 from services.ingest.sources.image_files import ImageFiles
-from services.ingest.sources.rows import BadRow, Row, SourceOptions, refuse, validate_registration
+from services.ingest.sources.source import SourceOptions
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError, SleeveError
 

@@ -22,11 +22,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from services.ingest.registration.schemas import PresumedOwner
+from services.ingest.bulk.rows import BadRow, Row, refuse
+from services.ingest.items.schemas import PresumedOwner
+from services.ingest.sources.columns import COLUMNS, build_row
 from services.ingest.sources.croissant_metadata import Croissant, load_croissant
 from services.ingest.sources.image_files import ImageFiles
 from services.ingest.sources.parquet import open_parquet, read_rows, to_json
-from services.ingest.sources.rows import COLUMNS, BadRow, Row, SourceOptions, build_row, refuse
+from services.ingest.sources.source import SourceOptions
 from shared.errors import InputError, SleeveError
 
 FILE_NAME = "croissant.json"

@@ -12,8 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from services.ingest.bulk.rows import BadRow, Row, refuse
+from services.ingest.sources.columns import build_row
 from services.ingest.sources.image_files import ImageFiles
-from services.ingest.sources.rows import BadRow, Row, SourceOptions, build_row, refuse
+from services.ingest.sources.source import SourceOptions
 from shared.errors import InputError, SleeveError
 
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv")

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from services.ingest.registration.jsonl import Line, max_line_bytes, parse_line, read_lines
-from services.ingest.sources.rows import BadRow, HeldRow, Row, SourceOptions
+from services.ingest.bulk.json_lines import Line, max_line_bytes, parse_line, read_lines
+from services.ingest.bulk.rows import BadRow, HeldRow, Row
+from services.ingest.sources.source import SourceOptions
 from shared.errors import InputError
 
 # Read at once.

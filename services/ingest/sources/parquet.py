@@ -20,7 +20,9 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from services.ingest.sources.rows import BadRow, Row, SourceOptions, accept_download, build_row, refuse
+from services.ingest.bulk.rows import BadRow, Row, refuse
+from services.ingest.sources.columns import accept_download, build_row
+from services.ingest.sources.source import SourceOptions
 from shared.errors import InputError, SleeveError
 
 # pyarrow brings numpy; most sources are of other kinds.

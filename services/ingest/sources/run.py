@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from services.ingest.sources.bulk import BulkResult, RowOutcome, register_rows
-from services.ingest.sources.rows import SourceOptions
-from services.ingest.sources.source import Source
+from services.ingest.bulk.pipeline import BulkResult, RowOutcome, register_rows
+from services.ingest.sources.source import Source, SourceOptions
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError, UnavailableError
 from shared.files import save_atomically, sync_folder

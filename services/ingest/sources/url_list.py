@@ -25,18 +25,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from services.ingest.bulk.rows import BadRow, Row, check_sha256, refuse
 from services.ingest.signals.signal import Signal
+from services.ingest.sources.columns import COLUMNS, build_registration, with_licence
 from services.ingest.sources.parquet import open_parquet, read_rows, to_json
-from services.ingest.sources.rows import (
-    COLUMNS,
-    BadRow,
-    Row,
-    SourceOptions,
-    build_registration,
-    check_sha256,
-    refuse,
-    with_licence,
-)
+from services.ingest.sources.source import SourceOptions
 from services.ingest.sources.statements import Statements, find_page
 from shared.errors import InputError, SleeveError
 from shared.fetching.addresses import parse_target

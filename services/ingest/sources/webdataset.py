@@ -20,7 +20,9 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from services.ingest.sources.rows import BadRow, Row, SourceOptions, accept_download, build_row, refuse
+from services.ingest.bulk.rows import BadRow, Row, refuse
+from services.ingest.sources.columns import accept_download, build_row
+from services.ingest.sources.source import SourceOptions
 from shared.errors import InputError, SleeveError
 
 IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp")

@@ -11,7 +11,7 @@ from services.audit import cli
 from services.audit.reports.study_report import build_study_report
 from services.audit.studies.study import FinishedStudy, run_study
 from services.audit.studies.study_config import StudyConfig, load_study_config
-from services.ingest.sources.bulk import register_rows
+from services.ingest.bulk.pipeline import register_rows
 from services.ingest.sources.imagefolder import read_imagefolder
 from shared.canonical import sha256_hex
 from shared.errors import ConflictError, CorruptStateError, InputError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.sources.rows import SourceOptions
+from services.ingest.sources.kinds import open_source
 from services.ingest.sources.run import add_source
-from services.ingest.sources.source import open_source
+from services.ingest.sources.source import SourceOptions
 from shared.errors import InputError
 from shared.workspace import Workspace
 from tests.support.factories import imagefolder, png

@@ -23,7 +23,7 @@ from tests.unit.services.ingest.small_sources import sample, write_tar
 ROWS, KILLS = 2600, 3
 # Small enough for several batches before a kill; `sleeve` itself is started with its own size.
 BATCH_ROWS = 100
-START = f"""from services.ingest.sources import bulk
+START = f"""from services.ingest.bulk import pipeline as bulk
 bulk.BATCH_ROWS = {BATCH_ROWS}
 from services.commands.main import main
 main()

@@ -6,9 +6,9 @@ from pathlib import Path
 from sqlmodel import col, distinct, func, select
 
 from services.ingest.cli import default_name
-from services.ingest.sources.rows import SourceOptions
+from services.ingest.sources.kinds import open_source
 from services.ingest.sources.run import RunResult, add_source
-from services.ingest.sources.source import open_source
+from services.ingest.sources.source import SourceOptions
 from shared.ledger.verify import verify_log
 from shared.records.items import Item, ItemOwner
 from shared.records.parties import Party

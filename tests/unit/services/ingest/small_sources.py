@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.ingest.sources.bulk import BulkResult, register_rows
-from services.ingest.sources.rows import SourceOptions
-from services.ingest.sources.source import Source, open_source
+from services.ingest.bulk.pipeline import BulkResult, register_rows
+from services.ingest.sources.kinds import open_source
+from services.ingest.sources.source import Source, SourceOptions
 from shared.workspace import Workspace
 from tests.support.factories import png
 

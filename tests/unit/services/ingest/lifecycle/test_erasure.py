@@ -3,8 +3,8 @@
 import pytest
 from sqlmodel import select
 
+from services.ingest.items.answers import build_item_answer
 from services.ingest.lifecycle.erasure import erase_party
-from services.ingest.registration.answers import build_item_answer
 from services.ingest.registration.service import prepare_item, record_item
 from shared.errors import ConflictError, NotFoundError
 from shared.ledger.verify import verify_log, verify_receipt

@@ -4,13 +4,13 @@ import pytest
 from PIL import Image
 from sqlmodel import select
 
+from services.ingest.bulk.pipeline import register_rows
+from services.ingest.bulk.rows import Row
+from services.ingest.items.answers import build_item_answer
 from services.ingest.lifecycle.erasure import erase_party
-from services.ingest.registration.answers import build_item_answer
 from services.ingest.registration.embedded_owners import MAX_ADDED_OWNERS, with_embedded_owners
 from services.ingest.registration.service import prepare_item, record_item
 from services.ingest.signals.embedded_metadata import suggest_owners
-from services.ingest.sources.bulk import register_rows
-from services.ingest.sources.rows import Row
 from shared.errors import ConflictError
 from shared.ledger.entries import parse_entry
 from shared.records.bases import EMBEDDED_BASIS

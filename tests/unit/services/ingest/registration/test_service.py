@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from sqlmodel import select
 
-from services.ingest.registration.answers import build_item_answer
+from services.ingest.items.answers import build_item_answer
 from services.ingest.registration.service import prepare_item, record_item
 from shared.errors import ConflictError, InputError
 from shared.ledger.commitments import verify_commitment

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from services.ingest.items.schemas import ItemAnswer
 from services.ingest.lifecycle.schemas import Withdrawal
 from services.ingest.lifecycle.service import withdraw_item
-from services.ingest.registration.schemas import ItemAnswer
 from services.ingest.search import service
 from services.ingest.search.fingerprint_backlog import catch_up
 from services.ingest.search.schemas import SearchAnswer

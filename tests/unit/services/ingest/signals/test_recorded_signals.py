@@ -7,11 +7,11 @@ import pytest
 from sqlmodel import select
 
 from services.audit.training_sets.slices import draw_slice
-from services.ingest.registration.answers import build_item_answer
+from services.ingest.bulk.pipeline import register_rows
+from services.ingest.bulk.rows import HeldRow
+from services.ingest.items.answers import build_item_answer
 from services.ingest.registration.service import prepare_item, record_item
 from services.ingest.signals.signal import Signal
-from services.ingest.sources.bulk import register_rows
-from services.ingest.sources.rows import HeldRow, Row
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.ledger.entries import parse_entry

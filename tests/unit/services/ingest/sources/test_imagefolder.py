@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from services.ingest.sources.bulk import BulkResult, register_rows
+from services.ingest.bulk.pipeline import BulkResult, register_rows
 from services.ingest.sources.imagefolder import count_rows, read_imagefolder
 from shared.errors import InputError
 from shared.records.items import Item, load_owners

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.sources import bulk
-from services.ingest.sources.rows import BadRow, HeldRow, Row
+from services.ingest.bulk import pipeline as bulk
+from services.ingest.bulk.rows import BadRow, HeldRow, Row
 from services.ingest.sources.run import RunResult, _locked, add_source, status_path_of
 from services.ingest.sources.source import Source
 from shared.errors import InputError, UnavailableError

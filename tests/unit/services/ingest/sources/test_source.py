@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.sources.source import KINDS, open_source
+from services.ingest.sources.kinds import KINDS, open_source
 from shared.errors import InputError
 from tests.support.factories import imagefolder
 from tests.unit.services.ingest.small_sources import huggingface_rows, opened, options, sample, write_parquet, write_tar

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from services.ingest.sources.bulk import register_rows
-from services.ingest.sources.rows import BadRow, Row, SourceOptions
+from services.ingest.bulk.pipeline import register_rows
+from services.ingest.bulk.rows import BadRow, Row
+from services.ingest.sources.source import SourceOptions
 from services.ingest.sources.statements import TDMREP_PATH, Statements, find_page
 from services.ingest.sources.url_list import FetchedRow, UrlList
 from shared.canonical import sha256_hex

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from sqlmodel import select
 
-from services.ingest.sources.bulk import register_rows
-from services.ingest.sources.rows import BadRow, SourceOptions
+from services.ingest.bulk.pipeline import register_rows
+from services.ingest.bulk.rows import BadRow
+from services.ingest.sources.source import SourceOptions
 from services.ingest.sources.statements import TDMREP_PATH
 from services.ingest.sources.url_list import WINDOW_ROWS, FetchedRow, UrlList
 from shared.canonical import sha256_hex

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from services.ingest.sources.rows import BadRow
+from services.ingest.bulk.rows import BadRow
 from services.ingest.sources.webdataset import split_member_name
 from shared.errors import InputError
 from shared.records.items import Item

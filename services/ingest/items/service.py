@@ -1,7 +1,7 @@
 """Pages of items."""
 
-from services.ingest.registration.answers import build_item_answer
-from services.ingest.registration.schemas import ItemAnswer
+from services.ingest.items.answers import build_item_answer
+from services.ingest.items.schemas import ItemAnswer
 from shared.auth.caller import current_caller
 from shared.auth.visibility import own_items_only
 from shared.http.paging import Page, decode_cursor, encode_cursor

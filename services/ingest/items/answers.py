@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlmodel import Session
 
-from services.ingest.registration.schemas import DiligenceAnswer, ItemAnswer, OwnerAnswer, SignalAnswer
+from services.ingest.items.schemas import DiligenceAnswer, ItemAnswer, OwnerAnswer, SignalAnswer
 from shared.auth.caller import Caller
 from shared.auth.visibility import PublicItem, sees_item
 from shared.clock import format_moment, timestamp, utc_now

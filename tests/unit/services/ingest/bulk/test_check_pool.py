@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from services.ingest.registration import check_pool, check_worker
-from services.ingest.registration.check_pool import CheckPool, is_quick
-from services.ingest.registration.check_worker import UncheckedRow
+from services.ingest.bulk import check_pool, check_worker
+from services.ingest.bulk.check_pool import CheckPool, is_quick
+from services.ingest.bulk.check_worker import UncheckedRow
 from services.ingest.registration.preparation import PreparedItem, check_item
 from services.ingest.signals.signal import Signal
 from shared.errors import InputError, UnavailableError
@@ -111,11 +111,11 @@ def test_workers_end_with_a_parent_that_is_killed(workspace: Workspace, tmp_path
     script = f"""
 import time
 from pathlib import Path
-from services.ingest.registration.check_pool import CheckPool
+from services.ingest.bulk.check_pool import CheckPool
 from shared.blobs import BlobStore
 from shared.vision.images import ImageLimits
 from tests.support.factories import png, registration
-from services.ingest.registration import check_pool
+from services.ingest.bulk import check_pool
 check_pool.FEW_ROWS = 0
 with CheckPool(ImageLimits(10**6, 10**6, 8), BlobStore(Path({str(tmp_path)!r})), workers=2) as pool:
     pool.submit([(registration("a"), png(1), ())])[0].result()

@@ -13,9 +13,9 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from services.ingest.bulk.rows import BadRow, HeldRow
 from services.ingest.registration.preparation import BlobFacts, PreparedItem, prepare_record
 from services.ingest.signals.read import ImageStatements, read_image
-from services.ingest.sources.rows import BadRow, HeldRow
 from shared.clock import utc_now
 from shared.errors import InputError, SleeveError
 from shared.records.items import find_blobs

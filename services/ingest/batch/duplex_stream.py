@@ -22,8 +22,8 @@ from pathlib import Path
 from fastapi.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from services.ingest.registration.spool import Spool
-from services.ingest.sources.rows import Pause
+from services.ingest.batch.spool import Spool
+from services.ingest.bulk.rows import Pause
 from shared.errors import SleeveError
 
 # How long a stream may keep rows waiting for more to go with them: long beside the gap between two packets, short for a

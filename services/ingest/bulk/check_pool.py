@@ -26,7 +26,7 @@ from typing import BinaryIO, Self, cast
 import structlog
 from PIL import Image, UnidentifiedImageError
 
-from services.ingest.registration.check_worker import (
+from services.ingest.bulk.check_worker import (
     CHECK_SECONDS,
     OVERTIME_SIGNAL,
     Setup,
@@ -177,7 +177,7 @@ class _Worker:
     """One process and the pipes to it."""
 
     def __init__(self, setup: Setup) -> None:
-        command = [sys.executable, "-m", "services.ingest.registration.check_worker"]
+        command = [sys.executable, "-m", "services.ingest.bulk.check_worker"]
         # It imports from where this process does, wherever it was started.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process = subprocess.Popen(  # noqa: S603 - our own module by our own interpreter

@@ -29,4 +29,4 @@ def verify_item_seen(request: Request, item_id: Annotated[str, Path()]) -> None:
 
 
 # For `dependencies=` of routes with `{item_id}` in their path.
-NEEDS_SIGHT = (*needs("items:read", "items:own"), Depends(verify_item_seen))
+NEEDS_VISIBILITY = (*needs("items:read", "items:own"), Depends(verify_item_seen))

@@ -25,10 +25,10 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from services.ingest.registration.duplex_stream import Chunks, DisconnectedError, StreamedAnswer, Write
-from services.ingest.registration.jsonl import HEAD_BYTES, Line, max_line_bytes, parse_line, read_lines
-from services.ingest.sources.bulk import RowOutcome, register_rows
-from services.ingest.sources.rows import BadRow, HeldRow, Pause, Row
+from services.ingest.batch.duplex_stream import Chunks, DisconnectedError, StreamedAnswer, Write
+from services.ingest.bulk.json_lines import HEAD_BYTES, Line, max_line_bytes, parse_line, read_lines
+from services.ingest.bulk.pipeline import RowOutcome, register_rows
+from services.ingest.bulk.rows import BadRow, HeldRow, Pause, Row
 from shared.auth.access import needs
 from shared.canonical import sha256_hex
 from shared.errors import InputError, SleeveError

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from services.ingest.bulk import pipeline as bulk
+from services.ingest.bulk.pipeline import RowOutcome, register_rows
+from services.ingest.bulk.rows import BadRow, Row
 from services.ingest.registration.preparation import check_item
 from services.ingest.registration.service import RecordedItem, record_item, record_items
-from services.ingest.sources import bulk
-from services.ingest.sources.bulk import RowOutcome, register_rows
-from services.ingest.sources.rows import BadRow, Row
 from shared.errors import ConflictError, InputError, SleeveError
 from shared.ledger.verify import verify_log
 from shared.records.items import Blob, Item, count_items, count_shared_blobs, is_contested

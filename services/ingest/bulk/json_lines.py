@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.ingest.sources.rows import BadRow, HeldRow, Pause, Row, check_sha256, refuse, validate_registration
+from services.ingest.bulk.rows import BadRow, HeldRow, Pause, Row, check_sha256, refuse, validate_registration
 from shared.errors import InputError, SleeveError
 
 # All that a record may hold beside its image: an entry of the log takes 65,535 bytes, `extra` is kept beside it.

@@ -1,4 +1,4 @@
-"""What every bulk source yields: rows, good or bad, and how a row's columns become a registration.
+"""How the columns of a source's row become a registration.
 
 Rules, in order:
 
@@ -9,19 +9,14 @@ Rules, in order:
 3. A row with anything wrong is an error of that row alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from services.ingest.registration.schemas import Registration
-from services.ingest.signals.signal import Signal
-from shared.canonical import sha256_hex
+from services.ingest.bulk.rows import Row, check_sha256, validate_registration
+from services.ingest.items.schemas import Registration
+from services.ingest.sources.source import SourceOptions
 from shared.clock import timestamp, utc_now
-from shared.errors import InputError, SleeveError
-from shared.fetching.fetcher import Fetcher
-from shared.schemas import describe_field_errors
+from shared.errors import InputError
 
 # Spellings seen in Hugging Face imagefolder metadata, img2dataset output and museum exports.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -41,67 +36,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 # A name found in a column of the data set: likely right, checked by nobody.
 METADATA_CONFIDENCE = 0.7
-
-
-@dataclass(frozen=True)
-class SourceOptions:
-    """What a source is told beside its path.
-
-    `licence` is that of rows which state none; `max_bytes` is the largest image, of which no more than one byte beyond is
-    read; `make_fetcher` makes what fetches the images of a list, by default from public addresses only; `read_pages` asks for
-    the rights statements of the pages that rows of a list name.
-    """
-
-    dataset: str
-    acquirer: str
-    max_bytes: int
-    licence: str | None = None
-    make_fetcher: Callable[[], Fetcher] = Fetcher
-    read_pages: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    """One image of a source: where it stands in the source, its record, its bytes."""
-
-    key: str
-    registration: Registration
-    data: bytes
-
-    def source_signals(self) -> Sequence[Signal]:
-        """Rights signals that came with the bytes; a source that only reads files has none."""
-        return ()
-
-
-@dataclass(frozen=True)
-class HeldRow:
-    """A further item of bytes that are registered already, named by their SHA-256."""
-
-    key: str
-    registration: Registration
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Said by a source that has to wait for its next row: what came before shall not wait with it."""
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that cannot be registered, and why."""
-
-    key: str
-    error: SleeveError
-
-
-# What a source yields of a row.
-AnyRow = Row | HeldRow | BadRow
-
-
-def refuse(key: str, error: SleeveError) -> BadRow:
-    """Make a bad row of an error, without the frames it was raised in, which would keep the row's bytes in memory."""
-    return BadRow(key, type(error)(error.message, code=error.code))
 
 
 def build_registration(columns: Mapping[str, Any], key: str, dataset: str, acquirer: str) -> tuple[Registration, str | None]:
@@ -137,18 +71,6 @@ def build_registration(columns: Mapping[str, Any], key: str, dataset: str, acqui
     return validate_registration(record), known.get("sha256")
 
 
-def validate_registration(record: Mapping[str, Any]) -> Registration:
-    """Make a registration of its fields.
-
-    Raises:
-        InputError: a field's value cannot be accepted; the message names each.
-    """
-    try:
-        return Registration.model_validate(record)
-    except ValidationError as error:
-        raise InputError(f"row does not fit: {describe_field_errors(error, 'row')}", code="row_invalid") from error
-
-
 def build_row(columns: Mapping[str, Any], key: str, options: SourceOptions, data: bytes) -> Row:
     """Turn a row's columns and bytes into a row to register.
 
@@ -176,17 +98,6 @@ def with_licence(columns: Mapping[str, Any], options: SourceOptions) -> Mapping[
     if options.licence is None or any(columns.get(name) for name in COLUMNS["licence"]):
         return columns
     return {**columns, "licence": options.licence}
-
-
-def check_sha256(data: bytes, expected: str) -> None:
-    """Check bytes against the digest that their row states.
-
-    Raises:
-        InputError: they differ.
-    """
-    got = sha256_hex(data)
-    if got != str(expected).lower():
-        raise InputError(f"bytes differ from the row's sha256: expected {expected}, got {got}", code="sha256_differs")
 
 
 def accept_download(columns: Mapping[str, Any]) -> dict[str, Any]:

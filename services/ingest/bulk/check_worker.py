@@ -25,9 +25,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from services.ingest.items.schemas import PresumedOwner, Registration
 from services.ingest.registration.embedded_owners import with_embedded_owners
 from services.ingest.registration.preparation import BlobFacts, PreparedItem, check_item
-from services.ingest.registration.schemas import PresumedOwner, Registration
 from services.ingest.signals.embedded_metadata import OwnerSuggestion
 from services.ingest.signals.signal import Signal
 from shared.blobs import BlobStore

@@ -20,11 +20,11 @@ from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 
-from services.ingest.registration.check_pool import Checked, CheckPool
-from services.ingest.registration.known_blobs import HeldBlobs
+from services.ingest.bulk.check_pool import Checked, CheckPool
+from services.ingest.bulk.held_blobs import HeldBlobs
+from services.ingest.bulk.rows import AnyRow, BadRow, HeldRow, Pause, Row, refuse
 from services.ingest.registration.preparation import PreparedItem
 from services.ingest.registration.service import RecordedItem, record_items
-from services.ingest.sources.rows import AnyRow, BadRow, HeldRow, Pause, Row, refuse
 from shared.errors import SleeveError
 from shared.workspace import Workspace
 

@@ -14,9 +14,9 @@ import pytest
 from fastapi import FastAPI
 from sqlmodel import select
 
-from services.ingest.registration import batch
-from services.ingest.registration import duplex_stream as streaming
-from services.ingest.sources import bulk
+from services.ingest.batch import duplex_stream as streaming
+from services.ingest.batch import endpoints as batch
+from services.ingest.bulk import pipeline as bulk
 from shared.http.problems import add_problem_handlers
 from shared.ledger.checkpoint import verify_checkpoint
 from shared.records.items import Item, count_items
