@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from services.audit.training_sets.slices import draw_slice
 from services.ingest.bulk.pipeline import register_rows
-from services.ingest.bulk.rows import HeldRow
+from services.ingest.bulk.rows import HeldRow, Row
 from services.ingest.items.answers import build_item_answer
 from services.ingest.registration.service import prepare_item, record_item
 from services.ingest.signals.signal import Signal
