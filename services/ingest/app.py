@@ -5,7 +5,6 @@ from fastapi import FastAPI
 from services.ingest.archive.endpoints import router as archive_router
 from services.ingest.batch.endpoints import router as batch_router
 from services.ingest.diligence.endpoints import router as diligence_router
-from services.ingest.jobs.endpoints import router as jobs_router
 from services.ingest.lifecycle.endpoints import router as lifecycle_router
 from services.ingest.log.endpoints import router as log_router
 from services.ingest.manifests.endpoints import router as manifests_router
@@ -23,6 +22,5 @@ def add_ingest(app: FastAPI) -> None:
     app.include_router(diligence_router)
     app.include_router(signals_router)
     app.include_router(archive_router)
-    app.include_router(jobs_router)
     app.include_router(manifests_router)
     app.include_router(log_router)

@@ -21,9 +21,10 @@ from services.ingest.search.service import ImageSearch
 from services.keys.endpoints import router as keys_router
 from services.output_gate.app import add_output_gate, open_output_gate
 from services.output_gate.background_indexer import background_indexing
-from services.output_gate.checks.batches import build_check_jobs
+from services.output_gate.checks.batches import CHECK_JOBS
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.webhooks.delivery import RECEIVERS_AT_ONCE, WEBHOOK_JOBS
+from services.server.jobs import router as jobs_router
 from services.server.landing import router as landing_router
 from shared.auth.access import PUBLIC
 from shared.code_version import code_version
@@ -32,7 +33,7 @@ from shared.http.authentication import Authentication
 from shared.http.loopback import LoopbackOnly
 from shared.http.problems import add_problem_handlers
 from shared.http.request_limits import RequestBounds
-from shared.job_worker import running_worker
+from shared.jobs.worker import running_worker
 from shared.settings import Settings, is_loopback
 from shared.workspace import Workspace, open_workspace
 
@@ -71,6 +72,7 @@ def build_api() -> FastAPI:
     add_audit(app)
     add_output_gate(app)
     app.include_router(keys_router)
+    app.include_router(jobs_router)
     app.include_router(landing_router)
 
     @app.get("/healthz", tags=["service"], dependencies=PUBLIC, summary="Is the process up?")
@@ -91,10 +93,10 @@ async def _run_sequencer(app: FastAPI) -> AsyncIterator[None]:
             background_catch_up(workspace),
             background_indexing(app.state.gate.indexer),
             # Workers of their own: a release does not wait behind captures of the web, nor a message behind a job of hours.
-            running_worker(workspace, ARCHIVE_JOBS),
-            running_worker(workspace, build_check_jobs(app.state.gate)),
-            running_worker(workspace, WEBHOOK_JOBS, at_once=RECEIVERS_AT_ONCE),
-            running_worker(workspace, AUDIT_JOBS),
+            running_worker(workspace, ARCHIVE_JOBS, workspace),
+            running_worker(workspace, CHECK_JOBS, app.state.gate),
+            running_worker(workspace, WEBHOOK_JOBS, workspace, at_once=RECEIVERS_AT_ONCE),
+            running_worker(workspace, AUDIT_JOBS, workspace),
         ):
             yield
     finally:

@@ -7,8 +7,7 @@ Rules, in order:
 2. With `flags:read` every flag is seen. With `flags:owner`, the flags that name the key's party, without the names and notes
    of who handled them; of what is owed, the party's own rows.
 3. A step in a role needs that role's scope; as owner, a party acts on the flags that name it and on no others.
-4. A job, with its answer, is seen and cancelled by who may start one of its kind.
-5. The operator sees everything and acts in the role that is stated.
+4. The operator sees everything and acts in the role that is stated.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -26,17 +25,6 @@ SCOPE_OF_ROLE: Mapping[str, Scope] = {
     "finance": "flags:finance",
     "owner": "flags:owner",
 }
-SCOPE_OF_JOB: Mapping[str, Scope] = {
-    "archive.verification": "items:write",
-    "archive.capture": "items:write",
-    "model.training": "audits:run",
-    "model.audit": "audits:run",
-    "study": "audits:run",
-    "checks": "checks:write",
-    "webhook.delivery": "webhooks:write",
-}
-# Any of them lets its holder ask for jobs; which ones are shown is rule 4.
-JOB_SCOPES: tuple[Scope, ...] = tuple(sorted(set(SCOPE_OF_JOB.values())))
 
 
 class PublicItem(BaseModel):
@@ -103,27 +91,6 @@ def verify_role(caller: Caller, role: str, shares: Iterable[Mapping[str, Any]]) 
         raise ForbiddenError(f"expected a key with the scope {scope} to act as {role}", code="role_not_held")
     if role == "owner" and caller is not OPERATOR:
         _verify_named(_party_of(caller), shares)
-
-
-def sees_job(caller: Caller, kind: str) -> bool:
-    """Say whether a caller may start jobs of a kind, and so see and cancel them."""
-    scope = SCOPE_OF_JOB.get(kind)
-    return caller is OPERATOR or (scope is not None and caller.holds(scope))
-
-
-def kinds_seen(caller: Caller) -> list[str] | None:
-    """Return the kinds of jobs that a caller sees; None for every kind."""
-    return None if caller is OPERATOR else [kind for kind in SCOPE_OF_JOB if sees_job(caller, kind)]
-
-
-def verify_sees_job(caller: Caller, kind: str) -> None:
-    """Check that a caller may see and cancel a job.
-
-    Raises:
-        ForbiddenError: the caller could not start one of this kind.
-    """
-    if not sees_job(caller, kind):
-        raise ForbiddenError(f"expected a key that may start jobs of the kind {kind}", code="job_not_yours")
 
 
 def _verify_named(party_id: str, shares: Iterable[Mapping[str, Any]]) -> None:

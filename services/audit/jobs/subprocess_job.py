@@ -25,7 +25,7 @@ from typing import Any
 
 from services.audit.processes.parent_process import end_with_parent
 from shared.errors import SleeveError, UnavailableError
-from shared.job_worker import JobRun, JobRunner
+from shared.jobs.run import JobRun
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 
@@ -64,7 +64,7 @@ class ProcessDefectError(Exception):
     """The process of a job ended by an error that nobody expected; its own output has the traceback."""
 
 
-def run_apart(work: Work) -> JobRunner:
+def run_apart(work: Work) -> Callable[[Workspace, JobRun], Mapping[str, str]]:
     """Build the runner of jobs whose work is done in a process of its own.
 
     Args:

@@ -8,7 +8,6 @@ Rules, in order:
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
@@ -17,7 +16,8 @@ from pydantic import Field
 from services.ingest.archive.item_checks import JobScope, capture_items, check_links, count_items
 from services.ingest.archive.verification import LinkCheck
 from shared.fetching.fetcher import build_fetcher
-from shared.job_worker import JobRun, JobRunner
+from shared.jobs.kind import JobKind
+from shared.jobs.run import JobRun
 from shared.records.archival import DueBy
 from shared.schemas import StrictModel, Text
 from shared.workspace import Workspace
@@ -61,7 +61,7 @@ def run_archive_job(workspace: Workspace, run: JobRun, *, by: DueBy) -> None:
     look(workspace, scope, build_fetcher(workspace.settings), on_item)
 
 
-ARCHIVE_JOBS: Mapping[str, JobRunner] = {
-    VERIFICATION: partial(run_archive_job, by="archival_checked_at"),
-    CAPTURE: partial(run_archive_job, by="capture_tried_at"),
-}
+ARCHIVE_JOBS = (
+    JobKind(VERIFICATION, "items:write", partial(run_archive_job, by="archival_checked_at")),
+    JobKind(CAPTURE, "items:write", partial(run_archive_job, by="capture_tried_at")),
+)

@@ -10,7 +10,6 @@ Rules, in order:
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -23,7 +22,8 @@ from shared.canonical import canonical_json, sha256_hex
 from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError, UnavailableError
 from shared.http.problems import describe_error
 from shared.ids import new_id
-from shared.job_worker import JobRun, JobRunner
+from shared.jobs.kind import JobKind
+from shared.jobs.run import JobRun
 from shared.records.batches import BatchedCheck, load_batch, save_outcome
 from shared.records.bulk_insert import in_chunks
 from shared.records.checks import Check
@@ -133,7 +133,7 @@ def _refuse(workspace: Workspace, place: BatchedCheck, error: SleeveError) -> No
         save_outcome(session, place.batch_id, place.position, problem=describe_error(error))
 
 
-def run_check_job(_workspace: Workspace, run: JobRun, *, gate: Gate) -> None:
+def run_check_job(gate: Gate, run: JobRun) -> None:
     """Decide about the images of a batch that have no outcome yet.
 
     Raises:
@@ -176,11 +176,6 @@ def _count_outcomes(session: Session, places: Sequence[BatchedCheck]) -> Counter
     return +counts
 
 
-def build_check_jobs(gate: Gate) -> dict[str, JobRunner]:
-    """Return what runs jobs of checks at a gate."""
-    return {CHECKS: partial(run_check_job, gate=gate)}
-
-
 def _is_open(place: BatchedCheck) -> bool:
     return place.check_id is None and place.problem is None
 
@@ -192,3 +187,6 @@ def _digest(image: SubmittedImage) -> str | None:
 def _load_model(workspace: Workspace, name: str) -> Model:
     with workspace.reading() as session:
         return load_model_record(session, name)
+
+
+CHECK_JOBS = (JobKind(CHECKS, "checks:write", run_check_job),)

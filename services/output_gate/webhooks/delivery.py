@@ -16,9 +16,8 @@ Source: Standard Webhooks specification 1.0.0: "Webhook headers", "Deliverabilit
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 from sqlmodel import Session
 
@@ -31,7 +30,8 @@ from shared.fetching.addresses import AddressPolicy
 from shared.fetching.connection import Exchange
 from shared.fetching.fetcher import DEFAULT_USER_AGENT, Fetcher
 from shared.fetching.limits import FetchLimits, parse_retry_after
-from shared.job_worker import JobPutOffError, JobRun, JobRunner
+from shared.jobs.kind import JobKind
+from shared.jobs.run import JobPutOffError, JobRun
 from shared.records.webhooks import Webhook, WebhookDelivery, lock_delivery
 from shared.settings import Settings
 from shared.workspace import Workspace
@@ -152,4 +152,4 @@ def verify_webhook_url(settings: Settings, url: str) -> None:
         raise InputError(error.message + hint, code=error.code) from error
 
 
-WEBHOOK_JOBS: Mapping[str, JobRunner] = {DELIVERY: partial(deliver, waits=WAITS)}
+WEBHOOK_JOBS = (JobKind(DELIVERY, "webhooks:write", deliver),)

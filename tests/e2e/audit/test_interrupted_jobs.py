@@ -11,7 +11,7 @@ from typing import Any
 from sqlmodel import select
 
 from services.ingest.archive.jobs import ARCHIVE_JOBS, VERIFICATION
-from shared.job_worker import JobWorker, running_worker
+from shared.jobs.worker import JobWorker, running_worker
 from shared.ledger.verify import verify_log
 from shared.records.items import Item
 from shared.records.jobs import Job, add_job, load_job
@@ -27,7 +27,7 @@ WAIT_SECONDS = 60.0
 
 def work(settings: Settings) -> None:
     workspace = open_workspace(settings)
-    worker = JobWorker(workspace, ARCHIVE_JOBS)
+    worker = JobWorker(workspace, ARCHIVE_JOBS, workspace)
     while True:
         worker.run_next()
         time.sleep(0.02)
@@ -72,7 +72,7 @@ def test_a_killed_check_goes_on(any_workspace: Workspace) -> None:
         assert look(workspace, job_id).done < ITEMS
         with workspace.reading() as session:
             recorded = session.exec(select(Item.source_key).where(Item.archival_state == "verified")).all()
-        with running_worker(workspace, ARCHIVE_JOBS):
+        with running_worker(workspace, ARCHIVE_JOBS, workspace):
             job = wait_for(workspace, job_id, state="done")
         asked = Counter(site.paths())
     assert job.done in {ITEMS, ITEMS - 1}

@@ -7,11 +7,11 @@ import time
 
 from sqlmodel import func, select
 
-from services.output_gate.checks.batches import build_check_jobs, queue_checks
+from services.output_gate.checks.batches import CHECK_JOBS, queue_checks
 from services.output_gate.checks.submission import SubmittedImage
 from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.gate import open_gate
-from shared.job_worker import JobWorker, running_worker
+from shared.jobs.worker import JobWorker, running_worker
 from shared.records.batches import load_batch
 from shared.records.checks import Check
 from shared.records.jobs import load_job
@@ -26,7 +26,7 @@ IMAGES = 150
 def work(settings: Settings) -> None:
     workspace = open_workspace(settings)
     gate = open_gate(workspace)
-    worker = JobWorker(workspace, build_check_jobs(gate))
+    worker = JobWorker(workspace, CHECK_JOBS, gate)
     while True:
         worker.run_next()
         time.sleep(0.02)
@@ -48,7 +48,7 @@ def test_a_killed_job_of_checks_goes_on_and_decides_nothing_twice(any_audited_wo
         assert load_job(session, job_id).state == "running"
     gate = open_gate(workspace)
     try:
-        with running_worker(workspace, build_check_jobs(gate)):
+        with running_worker(workspace, CHECK_JOBS, gate):
             job = wait_for(workspace, job_id, state="done")
     finally:
         gate.close()

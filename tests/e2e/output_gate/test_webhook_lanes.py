@@ -19,7 +19,7 @@ from services.output_gate.webhooks.outbox import queue_event
 from services.output_gate.webhooks.schemas import WebhookRequest
 from services.output_gate.webhooks.service import create_webhook, page_of_deliveries
 from shared.clock import utc_now
-from shared.job_worker import running_worker
+from shared.jobs.worker import running_worker
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 from tests.support.web_server import PUBLIC, Page, WebServer, web_server
@@ -74,7 +74,7 @@ def test_a_silent_receiver_delays_no_other(site: WebServer, tmp_path: Path, data
         quiet, *others = (create(workspace, url) for url in urls)
         tell(workspace)
         came: list[socket.socket] = []
-        with running_worker(workspace, WEBHOOK_JOBS, RECEIVERS_AT_ONCE):
+        with running_worker(workspace, WEBHOOK_JOBS, workspace, RECEIVERS_AT_ONCE):
             wait_until(lambda: len(site.seen) == 2 * MESSAGES, SOON_SECONDS)
             try:
                 while True:
@@ -96,7 +96,8 @@ def test_a_silent_receiver_delays_no_other(site: WebServer, tmp_path: Path, data
 
 
 def send_in_a_process(settings: Settings) -> None:
-    with running_worker(open_workspace(settings), WEBHOOK_JOBS, RECEIVERS_AT_ONCE):
+    workspace = open_workspace(settings)
+    with running_worker(workspace, WEBHOOK_JOBS, workspace, RECEIVERS_AT_ONCE):
         time.sleep(60)
 
 
@@ -124,7 +125,7 @@ def test_what_a_killed_process_was_sending_is_sent_again_and_in_order(
     with workspace.writing() as session:
         # Six seconds later: the lease of the killed one has run out.
         session.execute(text("UPDATE job SET lease_until = '2026-01-31 12:00:00' WHERE state = 'running'"))
-    with running_worker(workspace, WEBHOOK_JOBS, RECEIVERS_AT_ONCE):
+    with running_worker(workspace, WEBHOOK_JOBS, workspace, RECEIVERS_AT_ONCE):
         wait_until(lambda: len(page_of_deliveries(workspace, webhook, None, 50, "delivered").items) == MESSAGES)
     ids = [one.id for one in page_of_deliveries(workspace, webhook, None, 50, None).items]
     assert [one.headers["webhook-id"] for one in site.seen] == [ids[0], *ids]

@@ -27,7 +27,8 @@ from services.output_gate.webhooks.signing import load_secret, secret_file
 from services.server.one_process import create_app
 from shared.clock import utc_now
 from shared.errors import ConflictError, InputError
-from shared.job_worker import JobWorker
+from shared.jobs.kind import JobKind
+from shared.jobs.worker import JobWorker
 from shared.ledger.bodies import BODY_BY_TYPE
 from shared.records.jobs import cancel_job
 from shared.settings import Settings
@@ -77,7 +78,8 @@ def tell(workspace: Workspace, number: int = 0, event: str = "flag.raised") -> N
 
 
 def run_due(workspace: Workspace, waits: tuple[timedelta, ...] = SOON) -> int:
-    worker = JobWorker(workspace, {DELIVERY: partial(deliver, waits=waits)})
+    delivery = JobKind(DELIVERY, "webhooks:write", partial(deliver, waits=waits))
+    worker = JobWorker(workspace, [delivery], workspace)
     runs = 0
     while worker.run_next():
         runs += 1

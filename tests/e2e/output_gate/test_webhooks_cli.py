@@ -20,7 +20,8 @@ from services.output_gate.webhooks.signing import load_secret, secret_file
 from services.server.one_process import create_app
 from shared.clock import utc_now
 from shared.errors import ConflictError, InputError
-from shared.job_worker import JobWorker
+from shared.jobs.kind import JobKind
+from shared.jobs.worker import JobWorker
 from shared.records.jobs import count_jobs
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
@@ -62,7 +63,8 @@ def add(site: WebServer, *more: str) -> Result:
 
 
 def send(workspace: Workspace) -> None:
-    worker = JobWorker(workspace, {DELIVERY: partial(deliver, waits=NO_WAITS)})
+    delivery = JobKind(DELIVERY, "webhooks:write", partial(deliver, waits=NO_WAITS))
+    worker = JobWorker(workspace, [delivery], workspace)
     while worker.run_next():
         pass
 

@@ -2,14 +2,10 @@
 
 import re
 
-from services.audit.jobs.kinds import AUDIT_JOBS
-from services.ingest.archive.jobs import ARCHIVE_JOBS
-from services.output_gate.checks.batches import CHECKS
-from services.output_gate.webhooks.outbox import DELIVERY
 from services.server.one_process import build_api
 from shared.auth.access import CLOSED, DESCRIPTION_PATHS, declared_routes, find_access, needs
 from shared.auth.scopes import MEANING, OF_A_PARTY, SCOPES
-from shared.auth.visibility import JOB_SCOPES, SCOPE_OF_JOB, SCOPE_OF_ROLE
+from shared.auth.visibility import SCOPE_OF_ROLE
 from shared.records.flag_states import STEPS
 from tests.support.paths import ROOT
 
@@ -55,9 +51,7 @@ def test_every_scope_opens_something_and_has_a_meaning() -> None:
     assert set(SCOPES) >= OF_A_PARTY
 
 
-def test_every_kind_of_job_and_every_role_has_a_scope() -> None:
-    assert set(SCOPE_OF_JOB) == {*AUDIT_JOBS, *ARCHIVE_JOBS, CHECKS, DELIVERY}
-    assert set(JOB_SCOPES) == set(SCOPE_OF_JOB.values())
+def test_every_role_has_a_scope() -> None:
     assert set(SCOPE_OF_ROLE) == {role for step in STEPS.values() for role in step.roles}
 
 

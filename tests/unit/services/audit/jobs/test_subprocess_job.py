@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from services.audit.jobs.subprocess_job import Tell, run_apart
-from shared import job_worker as jobs
 from shared.errors import InputError, UnavailableError
-from shared.job_worker import JobWorker, running_worker
+from shared.jobs import worker as jobs
+from shared.jobs.kind import JobKind
+from shared.jobs.worker import JobWorker, running_worker
 from shared.records.jobs import Job, add_job, cancel_job, load_job
 from shared.workspace import Workspace
 
@@ -35,7 +36,7 @@ def work(workspace: Workspace, request: dict[str, Any], tell: Tell) -> dict[str,
     return {"model": "m-1"}
 
 
-RUNNERS = {"work": run_apart(work)}
+WORK = [JobKind("work", "audits:run", run_apart(work))]
 
 
 def queue(workspace: Workspace, **request: Any) -> str:
@@ -58,7 +59,7 @@ def is_alive(workspace: Workspace) -> bool:
 
 def test_progress_and_result_come_from_the_process(any_workspace: Workspace) -> None:
     job_id = queue(any_workspace, then="end")
-    assert JobWorker(any_workspace, RUNNERS).run_next()
+    assert JobWorker(any_workspace, WORK, any_workspace).run_next()
     job = look(any_workspace, job_id)
     assert (job.state, job.done, job.total, job.counts, job.result) == ("done", 4, 4, {"steps": 4}, {"model": "m-1"})
     assert (any_workspace.home / "pid").read_text() != str(os.getpid())
@@ -68,7 +69,7 @@ def test_progress_and_result_come_from_the_process(any_workspace: Workspace) -> 
 @pytest.mark.parametrize(("then", "code"), [("refuse", "control_overlaps"), ("break", "job_defect")])
 def test_what_the_work_meets_is_the_jobs_failure(workspace: Workspace, then: str, code: str) -> None:
     job_id = queue(workspace, then=then)
-    assert JobWorker(workspace, RUNNERS).run_next()
+    assert JobWorker(workspace, WORK, workspace).run_next()
     assert (look(workspace, job_id).state, look(workspace, job_id).error_code) == ("failed", code)
 
 
@@ -76,7 +77,7 @@ def test_a_killed_process_leaves_its_job_due_but_not_for_ever(workspace: Workspa
     monkeypatch.setattr(jobs, "LEASE", timedelta(0))
     monkeypatch.setattr(jobs, "MAX_ATTEMPTS", 2)
     job_id = queue(workspace, then="die")
-    worker = JobWorker(workspace, RUNNERS)
+    worker = JobWorker(workspace, WORK, workspace)
     # Its first step counts as getting on; to come to it again does not.
     for attempts in (0, 1, 2):
         with pytest.raises(UnavailableError, match="signal 9"):
@@ -88,7 +89,7 @@ def test_a_killed_process_leaves_its_job_due_but_not_for_ever(workspace: Workspa
 
 def test_a_cancelled_job_ends_its_process(workspace: Workspace) -> None:
     job_id = queue(workspace, then="wait")
-    with running_worker(workspace, RUNNERS):
+    with running_worker(workspace, WORK, workspace):
         deadline = time.monotonic() + WAIT_SECONDS
         while look(workspace, job_id).done == 0:
             assert time.monotonic() < deadline
@@ -103,7 +104,7 @@ def test_a_cancelled_job_ends_its_process(workspace: Workspace) -> None:
 
 def test_a_worker_that_is_stopped_ends_the_process_and_gives_the_job_back(workspace: Workspace) -> None:
     job_id = queue(workspace, then="wait")
-    with running_worker(workspace, RUNNERS):
+    with running_worker(workspace, WORK, workspace):
         deadline = time.monotonic() + WAIT_SECONDS
         while look(workspace, job_id).done == 0:
             assert time.monotonic() < deadline

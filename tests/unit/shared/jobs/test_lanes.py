@@ -6,7 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from shared.job_worker import JobRun, JobWorker, running_worker
+from shared.jobs.kind import JobKind
+from shared.jobs.run import JobRun
+from shared.jobs.worker import JobWorker, running_worker
 from shared.records.jobs import Job, add_job, claim_job, write_job
 from shared.workspace import Workspace
 
@@ -65,7 +67,8 @@ def test_a_worker_runs_lanes_side_by_side_and_no_more_than_it_may(any_workspace:
         with lock:
             now.remove(run.job.lane or "")
 
-    with running_worker(any_workspace, {"send": send}, at_once=3):
+    kinds = [JobKind("send", "items:write", send)]
+    with running_worker(any_workspace, kinds, any_workspace, at_once=3):
         _wait_until(lambda: len(now) == 3)
         time.sleep(0.2)  # a fourth would have begun by now
         assert now == ["a", "b", "c"]
@@ -73,7 +76,7 @@ def test_a_worker_runs_lanes_side_by_side_and_no_more_than_it_may(any_workspace:
         _wait_until(lambda: len(together) == 8 and not now)
     assert max(map(len, together)) <= 3
     assert all(len({*lanes}) == len(lanes) for lanes in together)
-    assert not JobWorker(any_workspace, {"send": send}).run_next()
+    assert not JobWorker(any_workspace, kinds, any_workspace).run_next()
 
 
 def _wait_until(holds: Callable[[], bool]) -> None:

@@ -15,12 +15,10 @@ docs/adr/0007-jobs-in-our-own-table.md says why this is no framework.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from time import monotonic
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,13 +26,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.clock import utc_now
 from shared.errors import SleeveError, UnavailableError
 from shared.ids import new_id
-from shared.records.jobs import Job, claim_job, has_due_job, is_held, write_job
+from shared.jobs.kind import Context, JobKind
+from shared.jobs.run import LEASE, JobPutOffError, JobRun, JobStoppedError
+from shared.records.jobs import Job, claim_job, has_due_job
 from shared.workspace import Workspace
 
-# A killed job goes on within this time; with the look below, within the ten seconds that a restart may take.
-LEASE = timedelta(seconds=6)
-# Three chances before the lease runs out.
-RENEW_SECONDS = 2.0
 # How often a worker without a job looks for one; one read of an indexed column.
 LOOK_SECONDS = 0.5
 # How long a server that ends waits for the step in hand.
@@ -45,105 +41,20 @@ MAX_ATTEMPTS = 5
 log = structlog.get_logger()
 
 
-class JobStoppedError(SleeveError):
-    """The worker is to stop, or another one has the job; not a failure of the job."""
-
-    code = "job_stopped"
-
-
-class JobPutOffError(SleeveError):
-    """What the job waits for takes its time: it is due again then, and no failure.
-
-    Args:
-        due_at: when to go on.
-    """
-
-    code = "job_put_off"
-
-    def __init__(self, due_at: datetime) -> None:
-        super().__init__(f"put off until {due_at.isoformat()}")
-        self.due_at = due_at
-
-
-class JobRun:
-    """A job in a worker's hands; used as a context, in which the lease is renewed.
-
-    Args:
-        workspace: where the job is on record.
-        job: as claimed.
-        stopping: set when the worker is to stop.
-    """
-
-    def __init__(self, workspace: Workspace, job: Job, stopping: threading.Event) -> None:
-        self.job = job
-        self._workspace = workspace
-        self._worker = job.worker or ""
-        self._stopping = stopping
-        self._ended = threading.Event()
-        self._renewer = threading.Thread(target=self._renew, name="job-lease", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._renewer.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._ended.set()
-        self._renewer.join()
-
-    def save_progress(self, done: int, total: int, counts: Mapping[str, int]) -> None:
-        """Put on record how far the job is.
-
-        Args:
-            done: steps that are on record.
-            total: steps of the whole job.
-            counts: how many of them came to what.
-
-        Raises:
-            JobStoppedError: the worker is to stop, or has lost the job; the runner is to let this pass.
-        """
-        if not self.write(done=done, total=total, counts=dict(counts), attempts=0) or self._stopping.is_set():
-            raise JobStoppedError(f"job {self.job.id} was stopped after {done:,} of {total:,} steps")
-
-    def verify_wanted(self) -> None:
-        """Check in the middle of a step that the job is to go on.
-
-        Raises:
-            JobStoppedError: the worker is to stop, or the job was cancelled or lost; the runner is to let this pass.
-        """
-        with self._workspace.reading() as session:
-            held = is_held(session, self.job.id, self._worker)
-        if not held or self._stopping.is_set():
-            raise JobStoppedError(f"job {self.job.id} was stopped in the middle of a step")
-
-    def write(self, **changed: Any) -> bool:
-        """Change the job's columns; say whether it is still this worker's."""
-        with self._workspace.writing() as session:
-            return write_job(session, self.job.id, self._worker, **changed)
-
-    def _renew(self) -> None:
-        while not self._ended.wait(RENEW_SECONDS):
-            try:
-                self.write(lease_until=utc_now() + LEASE)
-            except (SQLAlchemyError, SleeveError) as error:
-                log.warning("job_lease_not_renewed", job=self.job.id, error=type(error).__name__)
-
-
-# Returns ids of what came of the job, by what they are ids of, where there is something to name.
-JobRunner = Callable[[Workspace, JobRun], Mapping[str, str] | None]
-
-
-class JobWorker:
+class JobWorker(Generic[Context]):
     """Runs the jobs of some kinds.
 
     Args:
         workspace: whose jobs.
-        runners: what runs each kind.
+        kinds: which jobs it runs.
+        context: what they work on: the workspace, or what is open over it.
         at_once: how many jobs run at the same time, at most.
     """
 
-    def __init__(self, workspace: Workspace, runners: Mapping[str, JobRunner], at_once: int = 1) -> None:
+    def __init__(self, workspace: Workspace, kinds: Iterable[JobKind[Context]], context: Context, at_once: int = 1) -> None:
         self._workspace = workspace
-        self._runners = dict(runners)
+        self._kinds = {kind.name: kind for kind in kinds}
+        self._context = context
         self._name = new_id()
         self._stopping = threading.Event()
         self._free = threading.Semaphore(at_once)
@@ -181,10 +92,10 @@ class JobWorker:
 
     def _claim(self) -> Job | None:
         with self._workspace.reading() as session:
-            if not has_due_job(session, list(self._runners)):
+            if not has_due_job(session, list(self._kinds)):
                 return None
         with self._workspace.writing() as session:
-            return claim_job(session, self._name, list(self._runners), LEASE)
+            return claim_job(session, self._name, list(self._kinds), LEASE)
 
     def _run(self, run: JobRun) -> dict[str, Any]:
         """Run a job and return what is to be put on record of it.
@@ -195,7 +106,7 @@ class JobWorker:
         if run.job.attempts > MAX_ATTEMPTS:
             return _failed("job_gave_up", f"claimed {MAX_ATTEMPTS} times without a step done")
         try:
-            result = self._runners[run.job.kind](self._workspace, run)
+            result = self._kinds[run.job.kind].run(self._context, run)
         except JobStoppedError:
             return {"state": "queued", "worker": None, "lease_until": None}
         except JobPutOffError as error:
@@ -247,9 +158,11 @@ class JobWorker:
 
 
 @contextmanager
-def running_worker(workspace: Workspace, runners: Mapping[str, JobRunner], at_once: int = 1) -> Iterator[None]:
-    """Run a worker until the block ends; `at_once` as of `JobWorker`."""
-    worker = JobWorker(workspace, runners, at_once)
+def running_worker(
+    workspace: Workspace, kinds: Iterable[JobKind[Context]], context: Context, at_once: int = 1
+) -> Iterator[None]:
+    """Run a worker until the block ends; see `JobWorker`."""
+    worker = JobWorker(workspace, kinds, context, at_once)
     worker.start()
     try:
         yield

@@ -1,0 +1,26 @@
+"""Kinds of jobs: each is declared once, in the service that runs it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from shared.auth.scopes import Scope
+from shared.jobs.run import JobRun
+
+Context = TypeVar("Context")
+
+
+@dataclass(frozen=True)
+class JobKind(Generic[Context]):
+    """A kind of job.
+
+    Args:
+        name: its name on record, such as `archive.capture`.
+        scope: what a key needs to start such jobs, and so to see and cancel them.
+        run: does the work of a job, given what the worker works on (a workspace, or a gate). It is called again after a kill,
+            and goes on behind the steps that are on record. It returns ids of what came of the job, by what they are ids of.
+    """
+
+    name: str
+    scope: Scope
+    run: Callable[[Context, JobRun], Mapping[str, str] | None]
