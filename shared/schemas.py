@@ -1,12 +1,17 @@
-"""What every request and every sealed value is made of: one strict base, one kind of text, one way to describe an error."""
+"""What every request and every sealed value is made of: one strict base, text and names, one way to describe an error."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from shared.errors import InputError
+
 # PostgreSQL has no text with a zero character (manual, section 8.3).
 WITHOUT_NUL = r"^[^\x00]*$"
+# Of manifests and models, whose folders are called by it: one path segment on every file system, never hidden, never "..".
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?")
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=WITHOUT_NUL)]
 
 
@@ -14,6 +19,22 @@ class StrictModel(BaseModel):
     """A value that takes no unknown field, no NaN and no change after it was made."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def check_name(name: str) -> str:
+    """Return the name of a manifest or a model, if it may be given.
+
+    Raises:
+        InputError: it has other characters than a–z, 0–9, dot, dash and underscore, or is too long.
+
+    >>> check_name("faces-8")
+    'faces-8'
+    """
+    if NAME.fullmatch(name) is None:
+        raise InputError(
+            f"expected a name of a–z, 0–9, '.', '-', '_', at most 100 characters, got {name!r}", code="name_invalid"
+        )
+    return name
 
 
 class FieldErrors(Protocol):

@@ -7,7 +7,7 @@ import typer
 from shared.command_line.console import console
 from shared.command_line.options import EXIT_STATUS
 from shared.command_line.workspace import open_home
-from shared.records.job_states import JobState
+from shared.records.jobs import JobState
 
 app = typer.Typer(
     help="List, show and cancel long work that was asked for over REST.", epilog=EXIT_STATUS, no_args_is_help=True

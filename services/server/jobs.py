@@ -10,8 +10,7 @@ from shared.http.dependencies import CurrentCaller, CurrentWorkspace, PageQuery
 from shared.http.jobs import JobAnswer, build_job_answer
 from shared.http.paging import Page
 from shared.http.problems import PROBLEM_RESPONSES
-from shared.records.job_states import JobState
-from shared.records.jobs import Job, cancel_job, list_jobs, load_job
+from shared.records.jobs import Job, JobState, cancel_job, list_jobs, load_job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=PROBLEM_RESPONSES)
 

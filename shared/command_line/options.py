@@ -9,19 +9,12 @@ from pydantic import BaseModel, ValidationError
 
 from shared.errors import InputError
 from shared.schemas import describe_field_errors
-from shared.vision.search_bounds import MAX_DISTANCE
 
 Request = TypeVar("Request", bound=BaseModel)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, as the API gives it.")]
 Limit = Annotated[int, typer.Option(min=1, max=500, help="How many at most.")]
 Cursor = Annotated[str | None, typer.Option(help="Go on after an earlier page: its next_cursor.")]
-
-# What a search by image takes.
-Picture = Annotated[Path, typer.Argument(help="The picture to look for: PNG, JPEG or WebP.")]
-MaxDistance = Annotated[
-    int, typer.Option(min=0, max=MAX_DISTANCE, help="How many of a perceptual hash's 256 bits may differ.")
-]
 
 # Every group of commands ends its help with this.
 EXIT_STATUS = "Exit status: 0 done; 1 refused or failed, with one line on standard error; 2 the command line is wrong."

@@ -8,8 +8,7 @@ from pydantic import BaseModel, Field
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import format_moment
 from shared.records.idempotency import bind_effect, find_effect
-from shared.records.job_states import JobState
-from shared.records.jobs import Job, add_job, load_job
+from shared.records.jobs import Job, JobState, add_job, load_job
 from shared.workspace import Workspace
 
 

@@ -1,6 +1,7 @@
 """What bodies of entries are made of: the kinds of values, and the bases of bodies and their parts."""
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -44,8 +45,20 @@ Amount = Annotated[int, Field(strict=True, ge=0, le=10**15)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
-# In which way a generation shows an item; a closed set, whose words `shared.match_kinds` explains.
+# In which way a generation shows an item; a closed set. `shared.matching.copy_detection.kinds` tells them apart.
 MatchKind = Literal["whole", "transformed", "part", "recoloured", "unspecified"]
+# How the two pictures lie on each other was not measured, or does not tell.
+UNSPECIFIED: MatchKind = "unspecified"
+MEANINGS: Mapping[MatchKind, str] = {
+    "whole": "the whole picture as it is, at most blurred, grained, recompressed, or lighter or darker",
+    "transformed": "the picture mirrored, turned, cropped or scaled",
+    "part": "a part of the picture: something else covers or replaces the rest, or less than half of it is shown",
+    "recoloured": "the same drawing in other colours",
+    "unspecified": "what was measured does not tell",
+}
+
+# The basis of presuming an owner whom the image's own metadata names.
+EMBEDDED_BASIS = "embedded metadata"
 
 
 class Part(StrictModel):

@@ -24,7 +24,7 @@ from shared.errors import InputError
 from shared.matching.best_ssim import pairwise_ssim
 from shared.matching.view_hashes import ViewHashes
 from shared.vision.near_hashes import near_pairs
-from shared.vision.pdq_thresholds import MATCH_DISTANCE
+from shared.vision.perceptual_hash import MATCH_DISTANCE
 from shared.vision.similarity.ssim import UNIFORM_SIDE_PX
 from shared.vision.views import Pixels
 

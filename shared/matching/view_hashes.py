@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.vision.pdq_thresholds import MIN_QUALITY
-from shared.vision.perceptual_hash import PackedHashes, hash_image, pack_hashes
+from shared.vision.perceptual_hash import MIN_QUALITY, PackedHashes, hash_image, pack_hashes
 from shared.vision.views import Pixels, view_to_image
 
 

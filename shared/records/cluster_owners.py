@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import sqlalchemy
 from sqlmodel import Session, col, select
 
-from shared.records.bases import EMBEDDED_BASIS
+from shared.ledger.body_fields import EMBEDDED_BASIS
 from shared.records.bulk_insert import in_chunks, table_of
 from shared.records.items import Item, ItemOwner
 

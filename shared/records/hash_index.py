@@ -17,8 +17,7 @@ from sqlmodel import Session
 from shared.records.fingerprints import FINGERPRINTS
 from shared.records.hash_rows import HashTable, StoredHash
 from shared.vision.fingerprints import RECIPE
-from shared.vision.pdq_thresholds import MIN_QUALITY
-from shared.vision.perceptual_hash import WORDS, PackedHashes, pack_hashes
+from shared.vision.perceptual_hash import MIN_QUALITY, WORDS, PackedHashes, pack_hashes
 
 # Rows read at a time: bounds the memory of what the driver returns.
 READ_ROWS = 50_000

@@ -20,7 +20,7 @@ from sqlmodel import Field, Session, SQLModel, col, func, select
 from shared.clock import utc_now
 from shared.errors import NotFoundError
 from shared.ids import new_id
-from shared.records.bases import EMBEDDED_BASIS
+from shared.ledger.body_fields import EMBEDDED_BASIS
 from shared.records.bulk_insert import in_chunks, table_of
 from shared.records.parties import Party
 

@@ -14,7 +14,7 @@ Nothing here commits: the caller owns the transaction.
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import JSON, Column, CursorResult, DateTime, or_, update
 from sqlalchemy.orm import aliased
@@ -23,7 +23,8 @@ from sqlmodel import Field, Session, SQLModel, col, func, select
 from shared.clock import utc_now
 from shared.errors import ConflictError, NotFoundError
 from shared.ids import new_id
-from shared.records.job_states import JobState
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 # Any number, the same for every process.
 _CLAIM_LOCK_KEY = 0x51EE7E_03

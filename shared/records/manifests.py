@@ -26,9 +26,9 @@ from shared.ledger.entries import build_entry
 from shared.ledger.manifest_leaves import Leaf
 from shared.ledger.merkle import root_of
 from shared.ledger.tables import LogEntry
-from shared.names import check_name
 from shared.records.entry_rows import append_and_add
 from shared.records.items import Item, may_train
+from shared.schemas import check_name
 
 Purpose = Literal["train", "control"]
 

@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.errors import InputError
-from shared.vision.pdq_thresholds import MIN_QUALITY
+
+# pdq/README.md, section "Matching": hashes up to this distance, in bits, are taken for the same picture …
+MATCH_DISTANCE = 31
+# … and hashes of quality 49 or less are best discarded.
+MIN_QUALITY = 50
+# Hashes of unrelated pictures differ in about half of their bits: a search beyond that is for anything at all.
+MAX_DISTANCE = 128
 
 # pdq/cpp/io/pdqio.cpp, DOWNSAMPLE_DIMS.
 REFERENCE_SIDE_PX = 512

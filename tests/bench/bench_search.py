@@ -36,8 +36,9 @@ from shared.records.items import Item, ItemOwner
 from shared.settings import Settings
 from shared.vision.images import decode_image
 from shared.vision.near_hashes import near_pairs
-from shared.vision.pdq_thresholds import MATCH_DISTANCE, MIN_QUALITY
 from shared.vision.perceptual_hash import (
+    MATCH_DISTANCE,
+    MIN_QUALITY,
     PackedHashes,
     find_near,
     hash_image,

@@ -23,8 +23,7 @@ from services.audit.controls.outcome import ControlCheck
 from shared.matching.duplicates import NEAR_SSIM
 from shared.matching.null import ControlScores, NullDistribution, cross_fit, threshold_rank
 from shared.matching.view_hashes import ViewHashes
-from shared.vision.pdq_thresholds import MATCH_DISTANCE
-from shared.vision.perceptual_hash import measure_distances
+from shared.vision.perceptual_hash import MATCH_DISTANCE, measure_distances
 
 # A sound audit fails this control less often than this, whatever the pictures.
 FALSE_ALARM = 1e-3

@@ -12,11 +12,10 @@ from services.audit.models.recorded_models import find_same_model, verify_disjoi
 from services.audit.studies.study_config import StudyConfig
 from services.audit.training.training_config import TrainingConfig
 from shared.errors import NotFoundError
-from shared.names import NAME
 from shared.records.items import has_dataset
 from shared.records.manifests import load_manifest
 from shared.records.models import load_model_record
-from shared.schemas import StrictModel
+from shared.schemas import NAME, StrictModel
 
 TRAINING, AUDIT, STUDY = "model.training", "model.audit", "study"
 

@@ -30,8 +30,8 @@ from services.audit.training.training_config import LARGEST_SIDE_PX
 from services.audit.training_sets.sealed_set import SealedSet, load_sealed_set
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import ConflictError, InputError, NotFoundError
-from shared.names import check_name
 from shared.records.models import Model, find_model
+from shared.schemas import check_name
 from shared.workspace import Workspace
 
 # Configurations and cards are a few kilobytes; a card with a long text is some more.

@@ -16,9 +16,9 @@ from services.audit.models.recorded_models import find_same_model, record_model,
 from services.audit.training.accelerated_training import is_main, main_first, open_accelerator, wait
 from services.audit.training.train import TrainedModel, TrainingConfig, train
 from services.audit.training_sets.sealed_set import SealedSet, load_sealed_set, load_views
-from shared.names import check_name
 from shared.progress import ProgressCallback
 from shared.records.models import Model, load_model_record
+from shared.schemas import check_name
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
 

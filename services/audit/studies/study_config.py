@@ -18,8 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from services.audit.training.training_config import MOST_UPDATES, TrainingConfig
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
-from shared.names import NAME
-from shared.schemas import describe_field_errors
+from shared.schemas import NAME, describe_field_errors
 
 CONFIGS = Path(__file__).with_name("configs")
 TWIN_LETTERS = "ab"

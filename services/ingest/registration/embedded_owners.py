@@ -17,7 +17,7 @@ from itertools import islice
 from services.ingest.items.schemas import DiligenceSearch, PresumedOwner, Registration
 from services.ingest.signals.embedded_metadata import OwnerSuggestion
 from shared.clock import utc_now
-from shared.records.bases import EMBEDDED_BASIS
+from shared.ledger.body_fields import EMBEDDED_BASIS
 
 # Our own bound: a picture has a creator, an owner and an agency, rarely several of each. It keeps what a stranger wrote into a
 # file from filling the record.

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from shared.command_line.console import ITEM_COLUMNS, build_item_cells, console, name_distance, progress, say_count
-from shared.command_line.options import AsJson, MaxDistance, Picture, read_bytes, show_json
+from shared.command_line.console import console, progress, say_count
+from shared.command_line.image_search import ITEM_COLUMNS, MaxDistance, Picture, build_item_cells, name_distance
+from shared.command_line.options import AsJson, read_bytes, show_json
 from shared.command_line.workspace import open_home
-from shared.vision.pdq_thresholds import MATCH_DISTANCE
-from shared.vision.search_bounds import MAX_LIMIT
+from shared.vision.image_query import MAX_LIMIT
+from shared.vision.perceptual_hash import MATCH_DISTANCE
 
 if TYPE_CHECKING:
     from services.ingest.search.schemas import SearchAnswer

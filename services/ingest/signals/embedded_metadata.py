@@ -27,7 +27,7 @@ from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
 from services.ingest.signals.iptc_iim import read_datasets
 from services.ingest.signals.signal import MAX_TEXT_CHARS, MAX_VALUES
 from services.ingest.signals.xmp import XmpProperties, read_packets
-from shared.records.bases import EMBEDDED_BASIS
+from shared.ledger.body_fields import EMBEDDED_BASIS
 
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"

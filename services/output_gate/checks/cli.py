@@ -14,7 +14,7 @@ from shared.command_line.options import AsJson, read_bytes, show_json
 from shared.command_line.workspace import open_home
 from shared.errors import InputError
 from shared.files import save_atomically
-from shared.match_kinds import MEANINGS, UNSPECIFIED
+from shared.ledger.body_fields import MEANINGS, UNSPECIFIED
 
 if TYPE_CHECKING:
     from services.output_gate.checks.schemas import CheckAnswer

@@ -16,7 +16,7 @@ from services.output_gate.checks.timings import Timings
 from services.output_gate.gate import Gate, ReadyModel
 from shared.errors import CorruptStateError
 from shared.index.index import is_searched_exactly
-from shared.match_kinds import UNSPECIFIED
+from shared.ledger.body_fields import UNSPECIFIED
 from shared.matching.best_match import find_best_matches
 from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
 from shared.matching.copy_detection.kinds import KindFigures as Measured

@@ -25,7 +25,7 @@ from skimage.metrics import structural_similarity
 from services.output_gate.checks.answers import build_answer
 from services.output_gate.checks.schemas import CheckAnswer, KindFigures
 from shared.errors import NotFoundError
-from shared.match_kinds import MEANINGS
+from shared.ledger.body_fields import MEANINGS
 from shared.matching.copy_detection import CopyDetector, Detections
 from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
 from shared.records.checks import Check

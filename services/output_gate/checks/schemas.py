@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, computed_field
 
 from shared.http.problems import Problem
 from shared.ledger.body_fields import MatchKind
-from shared.records.job_states import JobState
+from shared.records.jobs import JobState
 
 Outcome = Literal["clear", "flag", "undecided"]
 

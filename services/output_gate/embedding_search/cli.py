@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from shared.command_line.console import ITEM_COLUMNS, build_item_cells, console, say_count, show_page
-from shared.command_line.options import AsJson, Picture, read_bytes, show_json
+from shared.command_line.console import console, say_count, show_page
+from shared.command_line.image_search import ITEM_COLUMNS, Picture, build_item_cells
+from shared.command_line.options import AsJson, read_bytes, show_json
 from shared.command_line.workspace import open_home
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
-from shared.match_kinds import MEANINGS
+from shared.ledger.body_fields import MEANINGS
 
 if TYPE_CHECKING:
     from services.output_gate.flags.schemas import FlagAnswer

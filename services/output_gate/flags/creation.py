@@ -19,10 +19,9 @@ from services.output_gate.webhooks.outbox import queue_event
 from shared.clock import utc_now
 from shared.errors import CorruptStateError
 from shared.ids import new_id
-from shared.ledger.body_fields import MatchKind
+from shared.ledger.body_fields import UNSPECIFIED, MatchKind
 from shared.ledger.entries import build_entry
 from shared.ledger.output_bodies import FlagRaised, OwnerShare
-from shared.match_kinds import UNSPECIFIED
 from shared.records.checks import Check
 from shared.records.cluster_owners import Cluster, are_contested_clusters
 from shared.records.entry_rows import append_and_add

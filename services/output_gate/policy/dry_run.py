@@ -23,8 +23,7 @@ from sqlmodel import Session, col, select
 from services.output_gate.policy.policy import PolicyContent
 from services.output_gate.policy.schemas import Change, ChangeKind, DryRun, NotDecidable, Verdict
 from shared.errors import NotFoundError
-from shared.ledger.body_fields import MatchKind
-from shared.match_kinds import UNSPECIFIED
+from shared.ledger.body_fields import UNSPECIFIED, MatchKind
 from shared.matching.decision import BORDERLINE, Decision, Judged, decide_by_any
 from shared.matching.null import NullDistribution
 from shared.records.checks import Check

@@ -8,8 +8,8 @@ from services.output_gate.registry.schemas import SeenAnswer
 from services.output_gate.registry.service import OutputSearch
 from shared.auth.access import needs
 from shared.http.problems import PROBLEM_RESPONSES
-from shared.vision.pdq_thresholds import MATCH_DISTANCE
-from shared.vision.search_bounds import MAX_DISTANCE, MAX_LIMIT
+from shared.vision.image_query import MAX_LIMIT
+from shared.vision.perceptual_hash import MATCH_DISTANCE, MAX_DISTANCE
 
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"], responses=PROBLEM_RESPONSES)
 

@@ -19,8 +19,8 @@ from services.output_gate.webhooks.outbox import queue_event
 from shared.clock import format_moment, utc_now
 from shared.errors import ConflictError, CorruptStateError, NotFoundError
 from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.ledger.body_fields import UNSPECIFIED
 from shared.ledger.output_bodies import CheckReviewed
-from shared.match_kinds import UNSPECIFIED
 from shared.records.checks import Check, load_check
 from shared.records.flag_states import Role
 from shared.records.flags import Flag, find_flag_of_check

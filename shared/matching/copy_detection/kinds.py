@@ -1,6 +1,6 @@
 """Of what kind a match is: the whole picture, moved, only a part of it, in other colours; or nothing that can be told.
 
-Rules, in order; the first that holds says the kind (`shared.match_kinds`), and each names the figure that it rests on:
+Rules, in order; the first that holds says the kind (`shared.ledger.body_fields`), and each names the figure that it rests on:
 
 1. `unspecified` where the drawings agree by less than `LEAST_AGREEMENT`: the pair is too little alike to say more.
 2. `part` where at least `PART_CONTRADICTED` of what is drawn within the item is something else, or less than `LEAST_SHOWN` of
@@ -19,8 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.ledger.body_fields import MatchKind
-from shared.match_kinds import UNSPECIFIED
+from shared.ledger.body_fields import UNSPECIFIED, MatchKind
 from shared.matching.copy_detection.colours import measure_colours
 from shared.matching.copy_detection.detector import CopyDetector, Detections
 

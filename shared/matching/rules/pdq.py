@@ -12,8 +12,7 @@ import numpy as np
 
 from shared.matching.rules.evidence import Evidence
 from shared.matching.rules.rule import NO_ITEM, Rule, Scores, undefined_for_all
-from shared.vision.pdq_thresholds import MATCH_DISTANCE, MIN_QUALITY
-from shared.vision.perceptual_hash import BITS
+from shared.vision.perceptual_hash import BITS, MATCH_DISTANCE, MIN_QUALITY
 
 # PDQ, hashing.pdf, section 4: the picture is reduced to 64 × 64 before it is hashed.
 MIN_SIDE_PX = 64

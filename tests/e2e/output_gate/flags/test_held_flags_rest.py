@@ -8,7 +8,7 @@ from sqlmodel import select
 from services.ingest.lifecycle.erasure import ERASED, erase_party
 from services.output_gate.flags.answers import build_flag_answer
 from shared.auth.caller import Caller, asked_by
-from shared.records.bases import EMBEDDED_BASIS
+from shared.ledger.body_fields import EMBEDDED_BASIS
 from shared.records.flags import load_flag
 from shared.records.items import Item
 from shared.records.parties import Party

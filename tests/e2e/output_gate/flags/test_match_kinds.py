@@ -9,10 +9,9 @@ from typer.testing import CliRunner
 
 from services.commands.main import app
 from services.output_gate.policy.policy import Tariff
-from shared.ledger.body_fields import MatchKind
+from shared.ledger.body_fields import MEANINGS, MatchKind
 from shared.ledger.output_bodies import CheckDecided
 from shared.ledger.verify import verify_receipt
-from shared.match_kinds import MEANINGS
 from shared.records.checks import Check
 from shared.workspace import Workspace
 from tests.support.flag_client import OWNERS, flag_of, raised

@@ -9,8 +9,8 @@ from PIL import Image
 from shared.errors import InputError
 from shared.vision import near_hashes, perceptual_hash
 from shared.vision.near_hashes import near_pairs
-from shared.vision.pdq_thresholds import MATCH_DISTANCE
 from shared.vision.perceptual_hash import (
+    MATCH_DISTANCE,
     find_near,
     hash_image,
     measure_distances,

@@ -13,7 +13,7 @@ from shared.errors import UnavailableError
 from shared.records.fingerprints import load_failed_blobs
 from shared.settings import Settings
 from shared.vision.fingerprints import RECIPE
-from shared.vision.pdq_thresholds import MIN_QUALITY
+from shared.vision.perceptual_hash import MIN_QUALITY
 from shared.workspace import Workspace, open_workspace
 from tests.support.factories import png, register
 from tests.unit.services.ingest.search.copies import fingerprint_rows, register_many
