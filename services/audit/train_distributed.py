@@ -8,7 +8,7 @@ Arguments are those of `sleeve audit train`; `train_batch_size` is that of all d
 
 import typer
 
-from services.audit.cli import train
+from services.audit.commands.train import train
 from shared.errors import SleeveError
 
 

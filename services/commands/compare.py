@@ -7,12 +7,16 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.table import Table
 
 from shared.command_line.console import console
 from shared.command_line.options import read_bytes
 from shared.errors import InputError
+from shared.settings import load_settings
+from shared.vision.images import decode_image, image_limits
+from shared.vision.similarity.compare import compare_arrays
 
 SUITE = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
@@ -56,17 +60,10 @@ def measure_files(first: Path, second: Path) -> dict[str, Any]:
     Raises:
         InputError: a file is no acceptable image, or the sizes differ.
     """
-    import numpy as np
-
-    from shared.settings import load_settings
-    from shared.vision.images import decode_image, image_limits
-
     images = [np.asarray(decode_image(read_bytes(path), image_limits(load_settings())).pixels) for path in (first, second)]
     if images[0].shape != images[1].shape:
         sizes = [f"{image.shape[1]}×{image.shape[0]}" for image in images]
         raise InputError(f"expected images of equal size, got {sizes[0]} and {sizes[1]}", code="sizes_differ")
-    from shared.vision.similarity.compare import compare_arrays
-
     return compare_arrays(images[0], images[1])
 
 

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
+from shared.clock import format_moment
 from shared.command_line.console import console
 from shared.command_line.options import EXIT_STATUS
 from shared.command_line.workspace import open_home
-from shared.records.jobs import JobState
+from shared.http.jobs import build_job_answer
+from shared.records.jobs import JobState, cancel_job, list_jobs, load_job
 
 app = typer.Typer(
     help="List, show and cancel long work that was asked for over REST.", epilog=EXIT_STATUS, no_args_is_help=True
@@ -21,9 +23,6 @@ def list_queued(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
 ) -> None:
     """List jobs, newest first: id, time, kind, state, steps done of all."""
-    from shared.clock import format_moment
-    from shared.records.jobs import list_jobs
-
     with open_home().reading() as session:
         found = list_jobs(session, None, limit, state=state, kind=kind)
     for job in found:
@@ -34,9 +33,6 @@ def list_queued(
 @app.command()
 def show(job_id: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
     """Print a job as JSON: what was asked for, how far it is, what came of it."""
-    from shared.http.jobs import build_job_answer
-    from shared.records.jobs import load_job
-
     with open_home().reading() as session:
         answer = build_job_answer(load_job(session, job_id))
     typer.echo(answer.model_dump_json(indent=2))
@@ -45,8 +41,6 @@ def show(job_id: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
 @app.command()
 def cancel(job_id: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
     """Cancel a job that waits or runs; a running one stops at its next step, and what it put on record stays."""
-    from shared.records.jobs import cancel_job
-
     with open_home().writing() as session:
         job = cancel_job(session, job_id)
     console.print(f"{job.id}: {job.state}", soft_wrap=True)

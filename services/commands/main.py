@@ -1,25 +1,17 @@
 """The `sleeve` command: one entry to every service.
 
-An expected failure is one line on standard error and exit status 1. What a command alone
-needs it imports itself, here and beside each service, so that help and verifying a receipt start at once.
+An expected failure is one line on standard error and exit status 1.
 """
 
 import errno
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.audit import cli as audit_cli
-from services.commands import jobs as jobs_cli
-from services.commands import verify as verify_cli
-from services.commands.compare import compare
-from services.ingest import cli as ingest_cli
-from services.keys import cli as keys_cli
-from services.output_gate import cli as gate_cli
 from shared.code_version import code_version
-from shared.command_line.groups import in_order
+from shared.command_line.groups import LazyCommand, lazy_group
 from shared.errors import SleeveError
+from shared.logging import configure_logging
 
 EPILOG = """First steps:
   sleeve demo                                            the whole job on bundled pictures
@@ -28,21 +20,43 @@ EPILOG = """First steps:
 
 All state is in the folder that SLEEVE_HOME names, ./sleeve-data by default."""
 
+COMMANDS = (
+    ("ingest", "services.ingest.cli:app", "Record training images with their provenance."),
+    ("audit", "services.audit.cli:app", "Train on sealed manifests and measure what a model memorised."),
+    ("gate", "services.output_gate.cli:app", "Decide whether a generation may be released."),
+    LazyCommand(
+        "compare",
+        "services.commands.compare:compare",
+        "Measure SSIM, RMSE, PSNR, FSIM, SRE, SAM and UIQ between two images or two folders.",
+        extra="audit",
+    ),
+    ("verify", "services.commands.verify:app", "Verify receipts, membership proofs, checkpoints and whole logs."),
+    LazyCommand(
+        "jobs", "services.commands.jobs:app", "List, show and cancel long work that was asked for over REST.", extra="server"
+    ),
+    LazyCommand("keys", "services.keys.cli:app", "Make, list and revoke API keys.", extra="server"),
+    LazyCommand(
+        "serve",
+        "services.commands.serve:serve",
+        "Run the three services in one process; the API is described at /docs.",
+        extra="server",
+    ),
+    LazyCommand(
+        "demo",
+        "services.demo.cli:demo",
+        "Do the whole job on bundled pictures: register, seal, train, sample, audit, check, verify, report.",
+        extra="all",
+    ),
+)
+
 app = typer.Typer(
-    cls=in_order("ingest", "audit", "gate", "compare", "verify", "jobs", "keys", "serve", "demo"),
+    cls=lazy_group(COMMANDS),
     help="Sleeve: provenance of training images, memorisation audits, and a gate for generations, proved by one log.",
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.add_typer(ingest_cli.app, name="ingest")
-app.add_typer(audit_cli.app, name="audit")
-app.add_typer(gate_cli.app, name="gate")
-app.add_typer(jobs_cli.app, name="jobs")
-app.add_typer(keys_cli.app, name="keys")
-app.add_typer(verify_cli.app, name="verify")
-app.command()(compare)
 
 
 def _show_version(wanted: bool) -> None:
@@ -59,39 +73,7 @@ def sleeve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log what happens to standard error.")] = False,
 ) -> None:
     """Sleeve: provenance of training images, memorisation audits, and a gate for generations, proved by one log."""
-    from shared.logging import configure_logging
-
     configure_logging(verbose=verbose)
-
-
-@app.command()
-def serve(
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on, loopback without keys; SLEEVE_HOST or 127.0.0.1 by default.")
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; SLEEVE_PORT or 8460 by default.")] = None,
-) -> None:
-    """Run the three services in one process; the API is described at /docs."""
-    given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
-    from shared.settings import load_settings
-
-    settings = load_settings(**given)
-    # Only now what brings torch: settings that cannot be accepted are answered at once.
-    from services.server.one_process import build_server
-
-    server = build_server(settings)
-    typer.echo(f"http://{settings.host}:{settings.port}/docs")
-    server.run()
-
-
-@app.command()
-def demo(
-    folder: Annotated[Path, typer.Option(help="Where the demo keeps its state and its report.")] = Path("sleeve-demo"),
-) -> None:
-    """Do the whole job on bundled pictures: register, seal, train, sample, audit, check, verify, report."""
-    from services.demo.run import run_demo
-
-    run_demo(folder)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import typer.main
 
 from services.commands.main import app
+from shared.command_line.groups import LazyGroup
 
 HEAD = """# Commands
 
@@ -29,20 +30,21 @@ def build_page() -> str:
 
 
 def _describe(command: Any, path: str, level: int) -> Iterator[str]:
-    children = getattr(command, "commands", None)
+    names = command.list_commands(typer.Context(command)) if hasattr(command, "list_commands") else None
     if level >= TOP:
-        arguments = "" if children else "".join(f" {_metavar(one)}" for one in _arguments(command))
+        arguments = "" if names else "".join(f" {_metavar(argument)}" for argument in _arguments(command))
         yield f"{'#' * level} `{path}{arguments}`\n"
         yield inspect.cleandoc(command.help or "") + "\n"
-    if children is None:
+    if names is None:
         rows = [*_argument_rows(command), *_option_rows(command)]
         if rows:
             yield "\n".join(rows) + "\n"
         return
     if level == TOP and command.epilog:  # groups below repeat it
         yield from _epilog(command.epilog)
-    for name in command.list_commands(typer.Context(command)):
-        yield from _describe(children[name], f"{path} {name}", level + 1)
+    for name in names:
+        child = command.load_command(name) if isinstance(command, LazyGroup) else command.commands[name]
+        yield from _describe(child, f"{path} {name}", level + 1)
 
 
 def _epilog(text: str) -> Iterator[str]:
@@ -54,7 +56,7 @@ def _epilog(text: str) -> Iterator[str]:
 
 
 def _arguments(command: Any) -> list[Any]:
-    return [one for one in command.params if one.param_type_name == "argument"]
+    return [item for item in command.params if item.param_type_name == "argument"]
 
 
 def _metavar(argument: Any) -> str:
@@ -64,18 +66,18 @@ def _metavar(argument: Any) -> str:
 
 
 def _argument_rows(command: Any) -> list[str]:
-    return [f"- `{_metavar(one)}` {one.help}" for one in _arguments(command)]
+    return [f"- `{_metavar(argument)}` {argument.help}" for argument in _arguments(command)]
 
 
 def _option_rows(command: Any) -> Iterator[str]:
-    for one in command.params:
-        if one.param_type_name != "option" or one.name == "help":
+    for option in command.params:
+        if option.param_type_name != "option" or option.name == "help":
             continue
-        notes = ["required"] if one.required else []
-        if one.default not in {None, False} and not one.required:
-            notes.append(f"default {getattr(one.default, 'value', one.default)}")
-        said = f" ({', '.join(notes)})" if notes else ""
-        yield f"- `{', '.join(one.opts)}` {one.help}{said}"
+        notes = ["required"] if option.required else []
+        if option.default not in {None, False} and not option.required:
+            notes.append(f"default {getattr(option.default, 'value', option.default)}")
+        remark = f" ({', '.join(notes)})" if notes else ""
+        yield f"- `{', '.join(option.opts)}` {option.help}{remark}"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ from shared.canonical import sha256_hex
 from shared.command_line.console import console
 from shared.command_line.options import read_bytes, show_json
 from shared.errors import InputError
+from shared.ledger.checkpoint import verify_checkpoint
+from shared.ledger.membership import verify_membership
+from shared.ledger.verify import verify_growth, verify_log, verify_receipt
+from shared.settings import load_settings
 
 app = typer.Typer(
     help="Verify receipts, membership proofs, checkpoints and whole logs.",
@@ -61,8 +65,6 @@ def receipt(
     show: Annotated[bool, typer.Option("--show", help="Print the whole entry.")] = False,
 ) -> None:
     """Verify, offline, that a receipt's entry is in the log that the key stands for."""
-    from shared.ledger.verify import verify_receipt
-
     verified = verify_receipt(load_text(file, "receipt"), load_vkey(key))
     console.print(
         f"valid: entry {verified.index:,} of {verified.size:,} in {verified.origin}, "
@@ -81,8 +83,6 @@ def membership(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was verified as JSON.")] = False,
 ) -> None:
     """Verify, offline, that an image is in a sealed manifest, or that it is not; the line says which."""
-    from shared.ledger.membership import verify_membership
-
     sha256 = sha256_hex(read_bytes(image)) if image is not None else None
     found = verify_membership(load_text(file, "membership proof"), load_vkey(key), sha256=sha256)
     if as_json:
@@ -101,8 +101,6 @@ def log(
     key: Key = None,
 ) -> None:
     """Recompute a whole log from its entries and compare it with its tiles and signed checkpoint."""
-    from shared.ledger.verify import verify_log
-
     report = verify_log(source or default_log(), load_vkey(key))
     console.print(f"valid: {report.size:,} entries in {report.origin}, root {report.root.hex()}", soft_wrap=True)
 
@@ -118,9 +116,6 @@ def consistency(
     key: Key = None,
 ) -> None:
     """Verify that the log only grew from one checkpoint to another: nothing removed, nothing changed, no fork."""
-    from shared.ledger.checkpoint import verify_checkpoint
-    from shared.ledger.verify import verify_growth
-
     vkey = load_vkey(key)
     older, newer = (verify_checkpoint(load_text(file, "checkpoint"), vkey) for file in (old, new))
     verify_growth(older, newer, source or default_log())
@@ -136,6 +131,4 @@ def default_log() -> Path:
 
 def load_home() -> Path:
     """Return the home folder of the settings, which a verifier who names key and log needs none of."""
-    from shared.settings import load_settings
-
     return load_settings().home

@@ -5,9 +5,13 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from services.keys.schemas import KeyRequest
+from services.keys.service import create_key, page_of_keys, revoke_key
+from shared.auth.scopes import MEANING
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
+from shared.http.paging import PageRequest
 
 app = typer.Typer(help="Make, list and revoke API keys.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -26,9 +30,6 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it. It is shown this once: kept is a digest of it."""
-    from services.keys.schemas import KeyRequest
-    from services.keys.service import create_key
-
     given = {"name": name, "scopes": scope, "party_id": party, "expires_at": expires}
     made = create_key(open_home(), build_request(KeyRequest, given))
     if as_json:
@@ -41,9 +42,6 @@ def create(
 @app.command("list")
 def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List keys, oldest first, revoked and expired ones included."""
-    from services.keys.service import page_of_keys
-    from shared.http.paging import PageRequest
-
     page = page_of_keys(open_home(), PageRequest(cursor, limit))
     if as_json:
         show_json(page)
@@ -58,8 +56,6 @@ def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) 
 @app.command()
 def revoke(key: Annotated[str, typer.Argument(help="Id of the key.")], as_json: AsJson = False) -> None:
     """Let a key count no more, from the next request on, in every process."""
-    from services.keys.service import revoke_key
-
     answer = revoke_key(open_home(), key)
     if as_json:
         show_json(answer)
@@ -70,8 +66,6 @@ def revoke(key: Annotated[str, typer.Argument(help="Id of the key.")], as_json: 
 @app.command()
 def scopes() -> None:
     """List what a key can be allowed to do."""
-    from shared.auth.scopes import MEANING
-
     table = Table("scope", "its holder may")
     for scope, meaning in MEANING.items():
         table.add_row(scope, meaning)

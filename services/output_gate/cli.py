@@ -2,33 +2,45 @@
 
 import typer
 
-from services.output_gate.checks.cli import check, evidence
-from services.output_gate.completeness.cli import completeness
-from services.output_gate.embedding_search.cli import search
-from services.output_gate.flags import cli as flags_cli
-from services.output_gate.payables.cli import payables
-from services.output_gate.policy import cli as policy_cli
-from services.output_gate.registry.cli import seen
-from services.output_gate.reviews import cli as reviews_cli
-from services.output_gate.webhooks import cli as webhooks_cli
-from shared.command_line.groups import in_order
+from shared.command_line.groups import lazy_group
 from shared.command_line.options import EXIT_STATUS
 
+COMMANDS = (
+    ("check", "services.output_gate.commands.check:check", "Check one image, or every image of a folder."),
+    (
+        "evidence",
+        "services.output_gate.commands.check:evidence",
+        "Draw what a check rests on: generation, matched item, one laid over the other, and where they agree and differ.",
+    ),
+    ("review", "services.output_gate.commands.review:app", "Review flags, and checks that were too close to decide."),
+    ("flags", "services.output_gate.commands.flags:app", "Follow flags from notice to payment or waiver."),
+    (
+        "payables",
+        "services.output_gate.commands.payables:payables",
+        "List what is owed to whom: one row an owner's share of a flag, in minor units of its currency.",
+    ),
+    ("policy", "services.output_gate.commands.policy:app", "Adopt policies, and try them on past checks."),
+    (
+        "webhooks",
+        "services.output_gate.commands.webhooks:app",
+        "Have events posted to a URL; messages are sent by the running server.",
+    ),
+    ("seen", "services.output_gate.commands.seen:seen", "Ask whether the gate saw an image, and what it said."),
+    (
+        "search",
+        "services.output_gate.commands.search:search",
+        "Find the registered items nearest to an image by embedding, with the similarity suite on each.",
+    ),
+    (
+        "completeness",
+        "services.output_gate.commands.completeness:completeness",
+        "Verify the log, count its checks and flags, and compare with the database.",
+    ),
+)
+
 app = typer.Typer(
-    cls=in_order("check", "evidence", "review", "flags", "payables", "policy", "webhooks", "seen", "search", "completeness"),
+    cls=lazy_group(COMMANDS, extra="gate"),
     help="Decide whether a generation may be released.",
     epilog=f"Example: sleeve gate check picture.png --model model-1\n\n{EXIT_STATUS} Some commands have more of them.",
     no_args_is_help=True,
 )
-
-for command in (check, evidence, seen, search, completeness, payables):
-    app.command()(command)
-app.add_typer(policy_cli.app, name="policy")
-app.add_typer(reviews_cli.app, name="review")
-app.add_typer(flags_cli.app, name="flags")
-app.add_typer(webhooks_cli.app, name="webhooks")
-
-
-@app.callback()
-def gate() -> None:
-    """Decide whether a generation may be released."""

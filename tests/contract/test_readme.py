@@ -3,11 +3,13 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import typer.main
 
 from services.commands.main import app
 from services.commands.reference_page import build_page
+from shared.command_line.groups import LazyGroup
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,9 +27,10 @@ def commands() -> list[list[str]]:
 
 def test_every_command_and_option_of_the_readme_exists() -> None:
     for words in commands():
-        command = typer.main.get_command(app)
+        command: Any = typer.main.get_command(app)
         while words and words[0] in getattr(command, "commands", {}):
-            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+            name = words.pop(0)
+            command = command.load_command(name) if isinstance(command, LazyGroup) else command.commands[name]
         assert not hasattr(command, "commands"), words
         known = {name for parameter in command.params for name in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, (command.name, words)

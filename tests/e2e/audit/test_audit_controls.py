@@ -10,14 +10,15 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from services.audit import cli
 from services.audit.audits.audit import audit_calibrated, audit_model
+from services.audit.commands.options import EXIT_VOID
 from services.audit.controls import calibrate_model, optimum
 from services.audit.reports.audit_report import write_report
 from services.audit.sampling.sample import draw_batch
 from services.audit.sampling.samples import sample_model
 from services.audit.training_sets import sealed_set as training_set
 from services.audit.training_sets.sealed_set import load_sealed_set
+from services.commands.main import app
 from services.output_gate.corpora import NotReadyError
 from services.output_gate.gate import open_gate
 from shared.errors import InputError
@@ -192,10 +193,10 @@ def test_a_failure_is_not_lifted_where_the_control_that_failed_was_undefined(
 def test_the_command_ends_with_status_5(
     audited_workspace: Workspace, control_with_near_copy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "open_home", lambda: audited_workspace)
+    monkeypatch.setattr("services.audit.commands.run.open_home", lambda: audited_workspace)
     arguments = ["run", "model-a", "--control", control_with_near_copy, "--count", str(GENERATIONS), "--steps", str(STEPS)]
-    result = CliRunner().invoke(cli.app, arguments)
-    assert result.exit_code == cli.EXIT_VOID
+    result = CliRunner().invoke(app, ["audit", *arguments])
+    assert result.exit_code == EXIT_VOID
     assert "void: held-out, rule ssim" in result.stderr
     path = next(line for line in result.stdout.splitlines() if line.endswith("report.html"))
     assert json.loads(Path(path).with_name("audit.json").read_bytes())["state"] == "failed"

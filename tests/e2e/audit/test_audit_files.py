@@ -8,12 +8,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from services.audit import cli
 from services.audit.audits.audit import audit_extraction, audit_model
+from services.audit.commands.options import known_sampler
 from services.audit.reports.audit_report import write_report
 from services.audit.sampling.sample_shards import begin_shards, load_samples, save_shard
 from services.audit.sampling.samples import export_pngs, sample_model
 from services.audit.training_sets.sealed_set import load_sealed_set, load_views
+from services.commands.main import app
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.ledger.verify import verify_receipt
@@ -114,7 +115,7 @@ def test_without_anything_shared_nothing_is_recorded(audited_workspace: Workspac
 def test_images_are_written_by_their_seeds(
     audited_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "open_home", lambda: audited_workspace)
+    monkeypatch.setattr("services.audit.commands.sample.open_home", lambda: audited_workspace)
     arguments = [
         "sample",
         "model-a",
@@ -129,7 +130,7 @@ def test_images_are_written_by_their_seeds(
         "--png",
         str(tmp_path),
     ]
-    assert CliRunner().invoke(cli.app, arguments).exit_code == 0
+    assert CliRunner().invoke(app, ["audit", *arguments]).exit_code == 0
     samples = load_samples(sample_model(audited_workspace, "model-a", 3, 7, 2, sampler="ddpm"))
     assert (samples.settings["sampler"], samples.settings["batch_size"]) == ("ddpm", 64)
     names = [f"seed-{seed:010d}.png" for seed in (7, 8, 9)]
@@ -143,4 +144,4 @@ def test_images_are_written_by_their_seeds(
     assert sorted(path.name for path in tmp_path.glob("*.png")) == names
     assert (tmp_path / names[0]).stat().st_mtime_ns == stamp
     with pytest.raises(InputError, match="one of ddim, ddpm"):
-        cli.known_sampler("euler")
+        known_sampler("euler")

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.audit import cli
+from services.audit.commands.options import EXIT_VOID
 from services.audit.reports.study_report import build_study_report
 from services.audit.studies.study import FinishedStudy, run_study
 from services.audit.studies.study_config import StudyConfig, load_study_config
+from services.commands.main import app
 from services.ingest.bulk.pipeline import register_rows
 from services.ingest.sources.imagefolder import read_imagefolder
 from shared.canonical import sha256_hex
@@ -123,10 +124,10 @@ def test_a_study_of_which_every_audit_is_void_ends_with_status_5(
 ) -> None:
     workspace, study, _ = finished
     void = study.content | {"sizes": [], "void": [point["model"] for point in study.content["points"]]}
-    monkeypatch.setattr(cli, "open_home", lambda: workspace)
+    monkeypatch.setattr("services.audit.commands.study.open_home", lambda: workspace)
     monkeypatch.setattr("services.audit.studies.study.run_study", lambda *_: FinishedStudy(study.record, void))
-    result = CliRunner().invoke(cli.app, ["study", "smoke"])
-    assert (result.exit_code, result.exception.__class__) == (cli.EXIT_VOID, SystemExit)
+    result = CliRunner().invoke(app, ["audit", "study", "smoke"])
+    assert (result.exit_code, result.exception.__class__) == (EXIT_VOID, SystemExit)
     assert "every audit is void" in result.stdout
 
 

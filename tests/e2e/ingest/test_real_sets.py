@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlmodel import col, distinct, func, select
 
-from services.ingest.cli import default_name
+from services.ingest.commands.add import default_name
 from services.ingest.sources.kinds import open_source
 from services.ingest.sources.run import RunResult, add_source
 from services.ingest.sources.source import SourceOptions

@@ -12,8 +12,8 @@ from services.ingest.registration.embedded_owners import MAX_ADDED_OWNERS, with_
 from services.ingest.registration.service import prepare_item, record_item
 from services.ingest.signals.embedded_metadata import suggest_owners
 from shared.errors import ConflictError
+from shared.ledger.body_fields import EMBEDDED_BASIS
 from shared.ledger.entries import parse_entry
-from shared.records.bases import EMBEDDED_BASIS
 from shared.records.items import Commitment, Diligence, Item
 from shared.workspace import Workspace
 from tests.support.factories import encode, picture, png, register, registration

@@ -1,17 +1,17 @@
 """`sleeve gate search`: the registered items nearest to a picture by embedding."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from services.output_gate.embedding_search.schemas import NearestAnswer
+from services.output_gate.embedding_search.service import find_nearest
+from services.output_gate.gate import open_gate
 from shared.command_line.console import console, say_count, show_page
 from shared.command_line.image_search import ITEM_COLUMNS, Picture, build_item_cells
 from shared.command_line.options import AsJson, read_bytes, show_json
 from shared.command_line.workspace import open_home
-
-if TYPE_CHECKING:
-    from services.output_gate.embedding_search.schemas import NearestAnswer
 
 # As `services.output_gate.embedding_search.service.MAX_NEAREST`, which a command must not import before it runs.
 MAX_LIMIT = 50
@@ -24,9 +24,6 @@ def search(
 ) -> None:
     """Find the registered items nearest to an image by embedding, with the similarity suite on each."""
     workspace, data = open_home(), read_bytes(file)
-    from services.output_gate.embedding_search.service import find_nearest
-    from services.output_gate.gate import open_gate
-
     gate = open_gate(workspace)
     try:
         gate.indexer.catch_up()
@@ -36,7 +33,7 @@ def search(
     show_json(answer) if as_json else show_nearest(answer)
 
 
-def show_nearest(answer: "NearestAnswer") -> None:
+def show_nearest(answer: NearestAnswer) -> None:
     """Print the items as a table, and below it what was searched."""
     table = Table("cosine", "SSIM", *ITEM_COLUMNS)
     for near in answer.items:

@@ -1,16 +1,17 @@
 """`sleeve gate review`: what waits for a person, and their verdicts."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
+from services.output_gate.reviews.schemas import ReviewRequest, Verdict
+from services.output_gate.reviews.service import page_of_reviews, review_check, review_flag
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
-
-if TYPE_CHECKING:
-    from services.output_gate.reviews.schemas import Verdict
+from shared.records.flags import find_flag_of_check
+from shared.records.reviews import lock_review
 
 app = typer.Typer(help="Review flags, and checks that were too close to decide.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -22,8 +23,6 @@ Note = Annotated[str | None, typer.Option(help="Anything else; the log holds a s
 @app.command("list")
 def list_reviews(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List what waits for a verdict, oldest first."""
-    from services.output_gate.reviews.service import page_of_reviews
-
     page = page_of_reviews(open_home(), cursor, limit, None)
     if as_json:
         show_json(page)
@@ -57,12 +56,7 @@ def overturn(
     _review(subject, "overturn", reason, name, note)
 
 
-def _review(subject: str, verdict: "Verdict", reason: str | None, name: str | None, note: str | None) -> None:
-    from services.output_gate.reviews.schemas import ReviewRequest
-    from services.output_gate.reviews.service import review_check, review_flag
-    from shared.records.flags import find_flag_of_check
-    from shared.records.reviews import lock_review
-
+def _review(subject: str, verdict: Verdict, reason: str | None, name: str | None, note: str | None) -> None:
     request = build_request(ReviewRequest, {"verdict": verdict, "reason": reason, "name": name, "note": note})
     workspace = open_home()
     with workspace.writing() as session:

@@ -1,17 +1,18 @@
 """`sleeve gate flags`: what was flagged, what it owes, and every step until it is paid, waived or overturned."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
+from services.output_gate.flags.answers import build_flag_answer, build_flag_history, page_of_flags
+from services.output_gate.flags.schemas import FlagAnswer, FlagStepRequest
+from services.output_gate.flags.steps import take_step
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
 from shared.ledger.body_fields import MEANINGS
-
-if TYPE_CHECKING:
-    from services.output_gate.flags.schemas import FlagAnswer
+from shared.records.flags import load_flag
 
 app = typer.Typer(help="Follow flags from notice to payment or waiver.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -28,8 +29,6 @@ def list_all(
     as_json: AsJson = False,
 ) -> None:
     """List flags, oldest first."""
-    from services.output_gate.flags.answers import page_of_flags
-
     page = page_of_flags(open_home(), cursor, limit, state=state, item_id=item, kind=kind)
     if as_json:
         show_json(page)
@@ -46,9 +45,6 @@ def list_all(
 @app.command()
 def show(flag: FlagId, as_json: AsJson = False) -> None:
     """Show a flag and its history."""
-    from services.output_gate.flags.answers import build_flag_answer
-    from shared.records.flags import load_flag
-
     workspace = open_home()
     with workspace.reading() as session:
         answer = build_flag_answer(session, load_flag(session, flag))
@@ -61,8 +57,6 @@ def show(flag: FlagId, as_json: AsJson = False) -> None:
 @app.command()
 def history(flag: FlagId) -> None:
     """Print every entry about a flag with its receipt, as JSON."""
-    from services.output_gate.flags.answers import build_flag_history
-
     show_json(build_flag_history(open_home(), flag))
 
 
@@ -81,10 +75,6 @@ def step(
     as_json: AsJson = False,
 ) -> None:
     """Take a step with a flag; what its state does not allow is refused."""
-    from services.output_gate.flags.answers import build_flag_answer
-    from services.output_gate.flags.schemas import FlagStepRequest
-    from services.output_gate.flags.steps import take_step
-
     given = {"step": step_name, "role": role, "reason": reason, "name": name, "note": note}
     request = build_request(FlagStepRequest, given | {"currency": currency, "amount_minor": amount_minor})
     workspace = open_home()
@@ -108,11 +98,11 @@ def step(
     _show(answer)
 
 
-def _amount(flag: "FlagAnswer") -> str:
+def _amount(flag: FlagAnswer) -> str:
     return "to be assessed" if flag.amount_minor is None else f"{flag.amount_minor} {flag.currency} (minor units)"
 
 
-def _show(flag: "FlagAnswer") -> None:
+def _show(flag: FlagAnswer) -> None:
     table = Table(show_header=False, title=f"flag {flag.id}")
     table.add_row("state", flag.state + (f", held: {flag.held}" if flag.held else ""))
     table.add_row("check, item", f"{flag.check_id}, {flag.item_id}")

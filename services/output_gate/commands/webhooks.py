@@ -2,18 +2,23 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
+from services.output_gate.webhooks.schemas import CreatedWebhook, DeliveryAnswer, WebhookRequest
+from services.output_gate.webhooks.service import (
+    create_webhook,
+    delete_webhook,
+    page_of_deliveries,
+    page_of_webhooks,
+    redeliver,
+)
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
 from shared.errors import ConflictError, InputError
-
-if TYPE_CHECKING:
-    from services.output_gate.webhooks.schemas import CreatedWebhook, DeliveryAnswer
 
 app = typer.Typer(
     help="Have events posted to a URL; messages are sent by the running server.", epilog=EXIT_STATUS, no_args_is_help=True
@@ -32,9 +37,6 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Create a webhook. Its secret, by which the receiver verifies each message, is shown this once."""
-    from services.output_gate.webhooks.schemas import WebhookRequest
-    from services.output_gate.webhooks.service import create_webhook
-
     request = build_request(WebhookRequest, {"url": url, "events": event})
     workspace = open_home()
     if secret_file is None:
@@ -59,8 +61,6 @@ def add(
 @app.command("list")
 def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List webhooks, oldest first; removed ones are left out."""
-    from services.output_gate.webhooks.service import page_of_webhooks
-
     page = page_of_webhooks(open_home(), cursor, limit)
     if as_json:
         show_json(page)
@@ -81,8 +81,6 @@ def deliveries(
     as_json: AsJson = False,
 ) -> None:
     """List the messages to a webhook, oldest first: how often each was tried, and what came of it."""
-    from services.output_gate.webhooks.service import page_of_deliveries
-
     page = page_of_deliveries(open_home(), webhook, cursor, limit, state)
     if as_json:
         show_json(page)
@@ -99,8 +97,6 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Queue a message that is dead or overdue, with all its tries before it; any other is refused."""
-    from services.output_gate.webhooks.service import redeliver
-
     answer = redeliver(open_home(), webhook, delivery)
     if as_json:
         show_json(answer)
@@ -111,8 +107,6 @@ def retry(
 @app.command()
 def remove(webhook: WebhookId) -> None:
     """Send a webhook nothing more: its secret is removed, and messages that were not delivered are dropped."""
-    from services.output_gate.webhooks.service import delete_webhook
-
     delete_webhook(open_home(), webhook)
     console.print(f"removed: {webhook}")
 
@@ -126,7 +120,7 @@ def _open_new(file: Path) -> int:
         raise InputError(f"{file} cannot be written: {error.strerror}", code="file_unwritable") from error
 
 
-def _show_created(created: "CreatedWebhook", secret_file: Path | None) -> None:
+def _show_created(created: CreatedWebhook, secret_file: Path | None) -> None:
     table = Table(show_header=False, title=f"webhook {created.id}")
     table.add_row("url", created.url)
     table.add_row("events", ", ".join(created.events))
@@ -138,7 +132,7 @@ def _show_created(created: "CreatedWebhook", secret_file: Path | None) -> None:
         typer.echo(f"secret, shown this once: {created.secret}")
 
 
-def _show_deliveries(found: "list[DeliveryAnswer]") -> None:
+def _show_deliveries(found: list[DeliveryAnswer]) -> None:
     table = Table(Column("id", min_width=36), "event", "state", "tries", "last", "created", "next try")
     for one in found:
         last = one.last_error or ("" if one.last_status is None else str(one.last_status))

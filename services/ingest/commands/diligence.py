@@ -6,6 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from services.ingest.diligence.answers import build_item_diligence, build_search_answer
+from services.ingest.diligence.schemas import OwnerSearchOfMany
+from services.ingest.diligence.service import record_search
 from shared.command_line.console import console
 from shared.command_line.options import EXIT_STATUS, AsJson, build_request, read_lines, show_json
 from shared.command_line.workspace import open_home
@@ -31,10 +34,6 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Record one search for the owner of one or many items: an entry each, all of them or none."""
-    from services.ingest.diligence.answers import build_search_answer
-    from services.ingest.diligence.schemas import OwnerSearchOfMany
-    from services.ingest.diligence.service import record_search
-
     fields = {
         "items": [*(item or []), *(read_lines(items_file) if items_file else [])],
         "sources": source,
@@ -61,8 +60,6 @@ def add(
 @app.command("list")
 def list_searches(item: Annotated[str, typer.Argument(help="Id of the item.")], as_json: AsJson = False) -> None:
     """List the searches for an item's owner, those stated at its registration first."""
-    from services.ingest.diligence.answers import build_item_diligence
-
     found = build_item_diligence(open_home(), item)
     if as_json:
         show_json(found)

@@ -1,17 +1,20 @@
 """`sleeve gate policy`: adopt a policy, see what was adopted, try one on past checks."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
+from services.output_gate.policy.adoption import adopt_policy
+from services.output_gate.policy.answers import build_adopted, find_adopted, page_of_policies
+from services.output_gate.policy.dry_run import run_dry
+from services.output_gate.policy.policy import load_policy_file
+from services.output_gate.policy.schemas import DryRun
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, show_json
 from shared.command_line.workspace import open_home
-
-if TYPE_CHECKING:
-    from services.output_gate.policy.schemas import DryRun
+from shared.records.models import load_model_record
 
 app = typer.Typer(help="Adopt policies, and try them on past checks.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -21,10 +24,6 @@ PolicyFile = Annotated[Path, typer.Argument(help="The policy, as TOML.")]
 @app.command()
 def adopt(file: PolicyFile, as_json: AsJson = False) -> None:
     """Adopt a policy through the log; running gates decide by it from their next check on."""
-    from services.output_gate.policy.adoption import adopt_policy
-    from services.output_gate.policy.answers import build_adopted
-    from services.output_gate.policy.policy import load_policy_file
-
     content = load_policy_file(file)
     workspace = open_home()
     with workspace.writing() as session:
@@ -39,8 +38,6 @@ def adopt(file: PolicyFile, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List adopted policies in the order of their adoption."""
-    from services.output_gate.policy.answers import page_of_policies
-
     page = page_of_policies(open_home(), cursor, limit)
     if as_json:
         show_json(page)
@@ -54,8 +51,6 @@ def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) 
 @app.command()
 def show(policy: Annotated[str, typer.Argument(help="Id of a policy, or a name for the newest of that name.")]) -> None:
     """Print a policy with the receipt of its adoption, as JSON."""
-    from services.output_gate.policy.answers import build_adopted, find_adopted
-
     workspace = open_home()
     with workspace.reading() as session:
         policy_id = find_adopted(session, policy).id
@@ -70,10 +65,6 @@ def dry_run(
     as_json: AsJson = False,
 ) -> None:
     """Say what past checks would come to under a policy; nothing is adopted, recorded or compared anew."""
-    from services.output_gate.policy.dry_run import run_dry
-    from services.output_gate.policy.policy import load_policy_file
-    from shared.records.models import load_model_record
-
     content = load_policy_file(file)
     workspace = open_home()
     model_id = None
@@ -87,7 +78,7 @@ def dry_run(
     _show(found)
 
 
-def _show(found: "DryRun") -> None:
+def _show(found: DryRun) -> None:
     table = Table("what would change", "checks", "such as")
     for kind in found.changed:
         table.add_row(kind.kind.replace("_", " "), f"{kind.count:,}", ", ".join(one.check_id for one in kind.changes[:3]))

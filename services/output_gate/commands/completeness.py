@@ -1,16 +1,14 @@
 """`sleeve gate completeness`: count from the log whether anything is missing, and name it."""
 
-from typing import TYPE_CHECKING
-
 import typer
 from rich.table import Table
 
+from services.output_gate.completeness.count import CompletenessCount
+from services.output_gate.completeness.schemas import CompletenessAnswer, build_completeness_answer
 from shared.command_line.console import console
 from shared.command_line.options import AsJson, show_json
 from shared.command_line.workspace import open_home
-
-if TYPE_CHECKING:
-    from services.output_gate.completeness.schemas import CompletenessAnswer
+from shared.ledger.verify import verify_log
 
 # Rows of a table in the terminal; the counts are of all.
 SHOWN = 20
@@ -20,10 +18,6 @@ EXIT_GAPS = 3
 
 def completeness(as_json: AsJson = False) -> None:
     """Verify the log, count its checks and flags, and compare with the database. Exit status 0 complete, 3 gaps."""
-    from services.output_gate.completeness.count import CompletenessCount
-    from services.output_gate.completeness.schemas import build_completeness_answer
-    from shared.ledger.verify import verify_log
-
     workspace = open_home()
     workspace.log.integrate()
     verify_log(workspace.log.folder, workspace.log.vkey)
@@ -33,7 +27,7 @@ def completeness(as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_GAPS)
 
 
-def show_completeness(answer: "CompletenessAnswer") -> None:
+def show_completeness(answer: CompletenessAnswer) -> None:
     """Print what was counted, open flags with their age, and every kind of gap."""
     said = ", ".join(f"{count:,} {decision}" for decision, count in sorted(answer.decisions.items())) or "none"
     console.print(f"{answer.log_size:,} entries counted; {answer.checks:,} checks: {said}")

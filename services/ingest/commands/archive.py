@@ -5,23 +5,24 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from services.ingest.archive.item_checks import JobScope, OnItem, capture_items, check_links, count_items
 from services.ingest.archive.robust_link import ArchivalState
+from services.ingest.archive.snapshots import KEPT, build_snapshot_taker
+from services.ingest.archive.states import count_states
 from shared.command_line.console import console, progress
 from shared.command_line.options import EXIT_STATUS, AsJson, show_json
 from shared.command_line.workspace import open_home
+from shared.fetching.fetcher import Fetcher, build_fetcher
+from shared.records.archival import DueBy
+from shared.settings import load_settings
+from shared.workspace import Workspace
 
-if TYPE_CHECKING:
-    from services.ingest.archive.item_checks import JobScope, OnItem
-    from shared.fetching.fetcher import Fetcher
-    from shared.records.archival import DueBy
-    from shared.workspace import Workspace
-
-    Job = Callable[[Workspace, JobScope, Fetcher, OnItem], Counter[ArchivalState]]
+Job = Callable[[Workspace, JobScope, Fetcher, OnItem], Counter[ArchivalState]]
 
 app = typer.Typer(help="Check archival links, and keep what the originals answer.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -39,8 +40,6 @@ Wayback = Annotated[
 @app.command()
 def verify(dataset: Dataset = None, limit: Limit = None, days: Days = 1, as_json: AsJson = False) -> None:
     """Fetch originals and snapshots and compare their bytes with those acquired. Run it again after an interruption."""
-    from services.ingest.archive.item_checks import JobScope, check_links
-
     scope = JobScope(dataset, limit, timedelta(days=days))
     show_counts(run_job(check_links, "archival_checked_at", "checking links", scope, quiet=as_json), as_json=as_json)
 
@@ -50,10 +49,6 @@ def capture(
     dataset: Dataset = None, limit: Limit = None, days: Days = 1, *, wayback: Wayback = False, as_json: AsJson = False
 ) -> None:
     """Keep what the originals answer in WARC files, and check the links by it. Run it again after an interruption."""
-    from services.ingest.archive.item_checks import JobScope, capture_items
-    from services.ingest.archive.snapshots import build_snapshot_taker
-    from shared.settings import load_settings
-
     snapshots = build_snapshot_taker(load_settings()) if wayback else None
     job = partial(capture_items, snapshots=snapshots)
     scope = JobScope(dataset, limit, timedelta(days=days))
@@ -64,8 +59,6 @@ def capture(
 @app.command()
 def states(dataset: Dataset = None, as_json: AsJson = False) -> None:
     """Count the archival links of active items by what their last check found."""
-    from services.ingest.archive.states import count_states
-
     workspace = open_home()
     with workspace.reading() as session:
         found = count_states(session, dataset)
@@ -78,11 +71,8 @@ def states(dataset: Dataset = None, as_json: AsJson = False) -> None:
     console.print(table)
 
 
-def run_job(job: "Job", by: "DueBy", label: str, scope: "JobScope", *, quiet: bool) -> Counter[ArchivalState]:
+def run_job(job: Job, by: DueBy, label: str, scope: JobScope, *, quiet: bool) -> Counter[ArchivalState]:
     """Run a job over the workspace of the settings, with a bar unless it is to be quiet."""
-    from services.ingest.archive.item_checks import count_items
-    from shared.fetching.fetcher import build_fetcher
-
     workspace = open_home()
     fetcher = build_fetcher(workspace.settings)
     if quiet:
@@ -121,7 +111,5 @@ def format_snapshots(counts: Counter[str]) -> str:
     >>> format_snapshots(Counter())
     '0 snapshots kept'
     """
-    from services.ingest.archive.snapshots import KEPT
-
     failed = ", ".join(f"{count:,} {code}" for code, count in sorted(counts.items()) if code != KEPT)
     return f"{counts[KEPT]:,} snapshots kept" + (f"; not kept: {failed}" if failed else "")

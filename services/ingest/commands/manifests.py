@@ -1,20 +1,26 @@
 """`sleeve ingest manifests`: seal sets of items, show them, and prove what is in them and what is not."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from services.ingest.manifests.schemas import ManifestAnswer, SealRequest
+from services.ingest.manifests.service import (
+    build_manifest_answer,
+    build_membership_proof,
+    page_of_leaves,
+    page_of_manifests,
+    seal_once,
+)
 from shared.canonical import sha256_hex
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, read_bytes, read_lines, show_json
 from shared.command_line.workspace import open_home
 from shared.errors import InputError
 from shared.files import save_atomically
-
-if TYPE_CHECKING:
-    from services.ingest.manifests.schemas import ManifestAnswer
+from shared.records.manifests import load_manifest
 
 app = typer.Typer(help="Seal sets of items and prove what is in them.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -31,9 +37,6 @@ def seal(
     as_json: AsJson = False,
 ) -> None:
     """Seal items under one Merkle root and log it. Sealing the same items under the same name again changes nothing."""
-    from services.ingest.manifests.schemas import SealRequest
-    from services.ingest.manifests.service import build_manifest_answer, seal_once
-
     ids = [*(item or []), *(read_lines(items_file) if items_file else [])]
     fields = {"name": name, "purpose": purpose, "dataset": dataset, "items": ids or None}
     request = build_request(SealRequest, fields)
@@ -44,8 +47,6 @@ def seal(
 @app.command("list")
 def list_manifests(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List manifests, oldest first."""
-    from services.ingest.manifests.service import page_of_manifests
-
     page = page_of_manifests(open_home(), cursor, limit)
     if as_json:
         show_json(page)
@@ -59,9 +60,6 @@ def list_manifests(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = F
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show a manifest's size and root; as JSON with the receipt of its sealing."""
-    from services.ingest.manifests.service import build_manifest_answer
-    from shared.records.manifests import load_manifest
-
     workspace = open_home()
     with workspace.reading() as session:
         manifest = load_manifest(session, name)
@@ -71,8 +69,6 @@ def show(name: Name, as_json: AsJson = False) -> None:
 @app.command()
 def items(name: Name, limit: Limit = 100, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List the leaves of a manifest, in its own order."""
-    from services.ingest.manifests.service import page_of_leaves
-
     page = page_of_leaves(open_home(), name, cursor, limit)
     if as_json:
         show_json(page)
@@ -97,8 +93,6 @@ def prove(
     digest = sha256 if sha256 is not None else sha256_hex(read_bytes(image)) if image is not None else ""
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
         raise InputError(f"expected a SHA-256 of 64 lower-case hexadecimal digits, got {digest!r}", code="invalid_request")
-    from services.ingest.manifests.service import build_membership_proof
-
     proof = build_membership_proof(open_home(), name, digest)
     save_atomically(output, (proof.model_dump_json(indent=2) + "\n").encode())
     if as_json:
@@ -108,7 +102,7 @@ def prove(
     console.print(f"{digest} {found}, {proof.proof.size:,} items; proof: {output}", soft_wrap=True)
 
 
-def show_manifest(manifest: "ManifestAnswer", *, as_json: bool) -> None:
+def show_manifest(manifest: ManifestAnswer, *, as_json: bool) -> None:
     """Print a manifest."""
     if as_json:
         show_json(manifest)

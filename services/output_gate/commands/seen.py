@@ -1,19 +1,18 @@
 """`sleeve gate seen`: did this gate see a picture, and what did it say?"""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from services.output_gate.registry.schemas import SeenAnswer
+from services.output_gate.registry.service import OutputSearch
 from shared.command_line.console import console, say_count
 from shared.command_line.image_search import MaxDistance, Picture, name_distance
 from shared.command_line.options import AsJson, read_bytes, show_json
 from shared.command_line.workspace import open_home
 from shared.vision.image_query import MAX_LIMIT
 from shared.vision.perceptual_hash import MATCH_DISTANCE
-
-if TYPE_CHECKING:
-    from services.output_gate.registry.schemas import SeenAnswer
 
 # So that a script can branch; errors are 1.
 EXIT_NOT_SEEN = 3
@@ -26,15 +25,13 @@ def seen(
     as_json: AsJson = False,
 ) -> None:
     """Ask whether the gate saw an image, and what it said. Exit status 0 seen, 3 not seen."""
-    from services.output_gate.registry.service import OutputSearch
-
     answer = OutputSearch(open_home()).search(read_bytes(file), max_distance, limit)
     show_json(answer) if as_json else show_seen(answer)
     if not answer.seen:
         raise typer.Exit(EXIT_NOT_SEEN)
 
 
-def show_seen(answer: "SeenAnswer") -> None:
+def show_seen(answer: SeenAnswer) -> None:
     """Print the checks of every generation found, and below them what was searched."""
     if answer.matches:
         table = Table("match", "distance", "decision", "reason", "model", "when", "check")

@@ -2,22 +2,24 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel
 from rich.table import Table
+from sqlmodel import Session
 
+from services.ingest.items.answers import build_item_answer
+from services.ingest.items.schemas import ItemAnswer
+from services.ingest.items.service import page_of_items
+from services.ingest.lifecycle.history import build_history
+from services.ingest.lifecycle.schemas import Amendment, Withdrawal
+from services.ingest.lifecycle.service import amend_item, withdraw_item
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
 from shared.errors import InputError
-
-if TYPE_CHECKING:
-    from sqlmodel import Session
-
-    from services.ingest.items.schemas import ItemAnswer
-    from shared.records.items import Item
+from shared.records.items import Item, load_item
 
 app = typer.Typer(help="Show items, amend their records, withdraw them.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -37,8 +39,6 @@ def list_items(
     as_json: AsJson = False,
 ) -> None:
     """List items, oldest first."""
-    from services.ingest.items.service import page_of_items
-
     workspace = open_home()
     page = page_of_items(workspace, cursor, limit, dataset=dataset, licence=licence, blob_sha256=sha256, state=state)
     if as_json:
@@ -55,9 +55,6 @@ def list_items(
 @app.command()
 def show(item_id: ItemId, as_json: AsJson = False) -> None:
     """Show one item's record."""
-    from services.ingest.items.answers import build_item_answer
-    from shared.records.items import load_item
-
     workspace = open_home()
     with workspace.reading() as session:
         show_item(build_item_answer(session, load_item(session, item_id)), as_json=as_json)
@@ -82,9 +79,6 @@ def amend(
     as_json: AsJson = False,
 ) -> None:
     """Change what is recorded of an item; the change is a new entry, and the log keeps what was there."""
-    from services.ingest.lifecycle.schemas import Amendment
-    from services.ingest.lifecycle.service import amend_item
-
     fields: dict[str, Any] = {"reason": reason, "title": title, "licence": licence, "licence_url": licence_url}
     fields |= {"snapshot_url": snapshot_url, "version_date": version_date, "owners": parse_owners(owner, none=no_owners)}
     change_item(item_id, build_request(Amendment, fields), amend_item, as_json=as_json)
@@ -93,17 +87,12 @@ def amend(
 @app.command()
 def withdraw(item_id: ItemId, reason: Reason, as_json: AsJson = False) -> None:
     """Withdraw an item: it stays on record, and no manifest that is sealed from now on can hold it."""
-    from services.ingest.lifecycle.schemas import Withdrawal
-    from services.ingest.lifecycle.service import withdraw_item
-
     change_item(item_id, build_request(Withdrawal, {"reason": reason}), withdraw_item, as_json=as_json)
 
 
 @app.command()
 def history(item_id: ItemId, as_json: AsJson = False) -> None:
     """Show everything that the log says of an item, oldest first; as JSON with receipts."""
-    from services.ingest.lifecycle.history import build_history
-
     found = build_history(open_home(), item_id)
     if as_json:
         show_json(found)
@@ -131,11 +120,8 @@ def parse_owners(given: list[str] | None, *, none: bool) -> list[Any] | None:
         raise InputError(f"expected an owner as JSON, got {given}", code="invalid_request") from error
 
 
-def change_item(item_id: str, change: Change, make: "Callable[[Session, str, Change], Item]", *, as_json: bool) -> None:
+def change_item(item_id: str, change: Change, make: Callable[[Session, str, Change], Item], *, as_json: bool) -> None:
     """Make a change to an item, bring it under a checkpoint, and show the item."""
-    from services.ingest.items.answers import build_item_answer
-    from shared.records.items import load_item
-
     workspace = open_home()
     with workspace.writing() as session:
         make(session, item_id, change)
@@ -144,7 +130,7 @@ def change_item(item_id: str, change: Change, make: "Callable[[Session, str, Cha
         show_item(build_item_answer(session, load_item(session, item_id)), as_json=as_json)
 
 
-def show_item(item: "ItemAnswer", *, as_json: bool) -> None:
+def show_item(item: ItemAnswer, *, as_json: bool) -> None:
     """Print an item's record."""
     if as_json:
         show_json(item)

@@ -2,17 +2,16 @@
 
 import base64
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from services.ingest.signals.schemas import ItemSignals, SignalObservation, build_item_signals
+from services.ingest.signals.service import build_recorded, record_once
 from shared.command_line.console import console
 from shared.command_line.options import EXIT_STATUS, AsJson, build_request, read_bytes, show_json
 from shared.command_line.workspace import open_home
-
-if TYPE_CHECKING:
-    from services.ingest.signals.schemas import ItemSignals
 
 app = typer.Typer(help="Show rights signals, and record those seen later.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -22,8 +21,6 @@ ItemId = Annotated[str, typer.Argument(help="Id of the item.")]
 @app.command("list")
 def list_signals(item_id: ItemId, as_json: AsJson = False) -> None:
     """List what was seen of an item, what it says together, and what holds the item already."""
-    from services.ingest.signals.schemas import build_item_signals
-
     workspace = open_home()
     with workspace.reading() as session:
         found = build_item_signals(session, item_id)
@@ -44,9 +41,6 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Record a signal that was seen later. The most restrictive one wins; a denial keeps the item out of later manifests."""
-    from services.ingest.signals.schemas import SignalObservation
-    from services.ingest.signals.service import build_recorded, record_once
-
     fields = {
         "kind": kind,
         "raw_base64": base64.b64encode(read_bytes(raw)).decode() if raw else None,
@@ -63,7 +57,7 @@ def add(
     show_json(answer) if as_json else show_signals(answer)
 
 
-def show_signals(found: "ItemSignals") -> None:
+def show_signals(found: ItemSignals) -> None:
     """Print an item's signals and what holds it."""
     table = Table("seen", "kind", "verdict", "basis", "SHA-256 of the bytes")
     for one in found.signals:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
+from services.output_gate.payables.payables import iterate_payables, write_csv
 from shared.command_line.console import console, show_page
 from shared.command_line.workspace import open_home
 from shared.files import save_atomically
@@ -16,8 +17,6 @@ def payables(
     state: Annotated[str | None, typer.Option(help="Of flags in this state; else of all not overturned.")] = None,
 ) -> None:
     """List what is owed to whom: one row an owner's share of a flag, in minor units of its currency."""
-    from services.output_gate.payables.payables import iterate_payables, write_csv
-
     rows = iterate_payables(open_home(), state)
     if csv is not None:
         save_atomically(csv, "".join(write_csv(rows)).encode())

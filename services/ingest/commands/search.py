@@ -1,19 +1,21 @@
 """`sleeve ingest search` and `sleeve ingest fingerprint`: search by image, and what it searches in."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from services.ingest.search.fingerprint_backlog import catch_up, count_missing, forget
+from services.ingest.search.schemas import SearchAnswer
+from services.ingest.search.service import ImageSearch
 from shared.command_line.console import console, progress, say_count
 from shared.command_line.image_search import ITEM_COLUMNS, MaxDistance, Picture, build_item_cells, name_distance
 from shared.command_line.options import AsJson, read_bytes, show_json
 from shared.command_line.workspace import open_home
+from shared.records.fingerprints import load_failed_blobs
+from shared.vision.fingerprints import RECIPE
 from shared.vision.image_query import MAX_LIMIT
 from shared.vision.perceptual_hash import MATCH_DISTANCE
-
-if TYPE_CHECKING:
-    from services.ingest.search.schemas import SearchAnswer
 
 # Failed blobs shown in the terminal; the command says how many there are.
 SHOWN_FAILED = 20
@@ -26,13 +28,11 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find the registered items that hold an image: the same bytes, the same pixels, or a near copy."""
-    from services.ingest.search.service import ImageSearch
-
     answer = ImageSearch(open_home()).search(read_bytes(file), max_distance, limit)
     show_json(answer) if as_json else show_answer(answer)
 
 
-def show_answer(answer: "SearchAnswer") -> None:
+def show_answer(answer: SearchAnswer) -> None:
     """Print the matches as a table, and below it what the answer does not speak of."""
     if answer.matches:
         table = Table("match", "distance", *ITEM_COLUMNS)
@@ -43,7 +43,7 @@ def show_answer(answer: "SearchAnswer") -> None:
         console.print(line)
 
 
-def build_remarks(answer: "SearchAnswer") -> list[str]:
+def build_remarks(answer: SearchAnswer) -> list[str]:
     """Say what was searched, and what was not."""
     searched, perceptual = answer.searched, answer.perceptual
     found = say_count(len(answer.matches), "match", "matches") + (", and more beyond the limit" if answer.more else "")
@@ -71,10 +71,6 @@ def fingerprint(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the blobs again that failed.")] = False,
 ) -> None:
     """Make the fingerprints that search by image needs. A server does so by itself; several processes may at once."""
-    from services.ingest.search.fingerprint_backlog import catch_up, count_missing, forget
-    from shared.records.fingerprints import load_failed_blobs
-    from shared.vision.fingerprints import RECIPE
-
     workspace = open_home()
     if rebuild or retry_failed:
         forget(workspace, only_failed=not rebuild)

@@ -4,22 +4,27 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from services.output_gate.checks.answers import build_answer
+from services.output_gate.checks.evidence_image import build_evidence_image
+from services.output_gate.checks.folder import check_files, open_run
+from services.output_gate.checks.schemas import CheckAnswer
+from services.output_gate.checks.service import check_generation
+from services.output_gate.gate import Gate, open_gate
 from shared.command_line.console import console, progress
 from shared.command_line.options import AsJson, read_bytes, show_json
 from shared.command_line.workspace import open_home
 from shared.errors import InputError
 from shared.files import save_atomically
 from shared.ledger.body_fields import MEANINGS, UNSPECIFIED
-
-if TYPE_CHECKING:
-    from services.output_gate.checks.schemas import CheckAnswer
-    from services.output_gate.gate import Gate
-    from shared.workspace import Workspace
+from shared.records.checks import load_check
+from shared.records.models import load_model_record
+from shared.vision.images import decode_image
+from shared.workspace import Workspace
 
 # Exit statuses, so that a release script can branch: clear, flag, undecided. Errors are 1, usage 2 (typer's own).
 EXIT_STATUS = {"clear": 0, "flag": 3, "undecided": 4}
@@ -48,10 +53,6 @@ def check(
     workspace = open_home()
     data = _read_checked(workspace, path, model)
     # Only now what brings torch: bad input is answered at once.
-    from services.output_gate.checks.answers import build_answer
-    from services.output_gate.checks.service import check_generation
-    from services.output_gate.gate import open_gate
-
     opened = open_gate(workspace, patience_seconds=None)
     try:
         answer = build_answer(workspace, check_generation(opened, model, data))
@@ -63,10 +64,7 @@ def check(
     raise typer.Exit(EXIT_STATUS[answer.decision])
 
 
-def _read_checked(workspace: "Workspace", file: Path, model: str) -> bytes:
-    from shared.records.models import load_model_record
-    from shared.vision.images import decode_image
-
+def _read_checked(workspace: Workspace, file: Path, model: str) -> bytes:
     data = read_bytes(file)
     decode_image(data, workspace.limits)
     with workspace.reading() as session:
@@ -75,8 +73,6 @@ def _read_checked(workspace: "Workspace", file: Path, model: str) -> bytes:
 
 
 def _check_folder(folder: Path, model_name: str, out: Path, *, as_json: bool) -> None:
-    from services.output_gate.gate import open_gate
-
     opened = open_gate(open_home(), patience_seconds=None)
     try:
         summary = _run(opened, folder, model_name, out)
@@ -89,10 +85,7 @@ def _check_folder(folder: Path, model_name: str, out: Path, *, as_json: bool) ->
     raise typer.Exit(folder_exit_status(summary["decisions"]))
 
 
-def _run(gate: "Gate", folder: Path, model_name: str, out: Path) -> dict[str, Any]:
-    from services.output_gate.checks.folder import check_files, open_run
-    from shared.records.models import load_model_record
-
+def _run(gate: Gate, folder: Path, model_name: str, out: Path) -> dict[str, Any]:
     with gate.workspace.reading() as session:
         model = load_model_record(session, model_name)
     begun = monotonic()
@@ -149,7 +142,7 @@ def show_summary(summary: Mapping[str, Any], out: Path) -> None:
     console.print(f"{summary['checks_a_second']} checks a second; a line for each file in {out}")
 
 
-def show_answer(answer: "CheckAnswer") -> None:
+def show_answer(answer: CheckAnswer) -> None:
     """Print an answer as a table."""
     table = Table(show_header=False, title=f"check {answer.id}")
     table.add_row("decision", f"{answer.decision} ({answer.reason})")
@@ -180,12 +173,8 @@ def evidence(
     to: Annotated[Path, typer.Option(help="Write the picture (PNG) to this file.")],
 ) -> None:
     """Draw what a check rests on: generation, matched item, one laid over the other, and where they agree and differ."""
-    from shared.records.checks import load_check
-
     workspace = open_home()
     with workspace.reading() as session:
         found = load_check(session, check_id)
-    from services.output_gate.checks.evidence_image import build_evidence_image
-
     save_atomically(to, build_evidence_image(workspace, found))
     console.print(f"{to} shows check {check_id}: {found.decision}")

@@ -1,0 +1,134 @@
+"""`sleeve audit run` and `sleeve audit extract`: audit a model."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.audit.audits.audit import audit_extraction, audit_model
+from services.audit.commands.options import (
+    DEFAULT_NEIGHBOURS,
+    DEFAULT_RATE,
+    EXIT_VOID,
+    AllPairs,
+    ByRay,
+    ChosenRate,
+    ControlName,
+    Drawn,
+    FirstSeed,
+    ModelName,
+    Neighbours,
+    ReportFile,
+    SamplerName,
+    Steps,
+    known_sampler,
+)
+from services.audit.comparison.ray_matcher import open_match
+from services.audit.reports.audit_report import format_percent, write_report
+from services.audit.sampling.sample import Sampler
+from services.audit.sampling.samples import sample_model
+from shared.command_line.console import console, step_progress
+from shared.command_line.workspace import open_home
+from shared.records.manifests import load_manifest
+from shared.records.models import Audit, load_model_record
+from shared.vision.embedding import open_embedder
+from shared.workspace import Workspace
+
+
+def run(
+    model: ModelName,
+    control: ControlName,
+    count: Drawn = 128,
+    seed: FirstSeed = 0,
+    steps: Steps = 25,
+    sampler: SamplerName = "ddim",
+    neighbours: Neighbours = DEFAULT_NEIGHBOURS,
+    rate: ChosenRate = DEFAULT_RATE,
+    all_pairs: AllPairs = False,
+    ray: ByRay = False,
+    report: ReportFile = None,
+) -> None:
+    """Sample a model, compare with its training set and a control, and write the audit and its report.
+
+    Exit status 5 where a control came out wrong and the audit is void.
+    """
+    workspace = open_home()
+    # Opened first: where Ray is asked for and missing, nothing is sampled.
+    with open_match(by_ray=ray) as match:
+        samples = _draw(workspace, model, control, count, seed, steps, known_sampler(sampler))
+        embedder = open_embedder(workspace.settings.embedder)
+        audit, content = audit_model(
+            workspace, model, control, samples, embedder, neighbours, rate, all_pairs=all_pairs, match=match
+        )
+    _show_audit(workspace, audit, content, samples, report)
+
+
+def extract(
+    model: ModelName,
+    control: ControlName,
+    count: Drawn = 10_000,
+    seed: FirstSeed = 0,
+    steps: Steps = 25,
+    sampler: SamplerName = "ddim",
+    clique_size: Annotated[int, typer.Option(help="Generations that must share a picture.")] = 10,
+    distance: Annotated[float, typer.Option(help="Tiled distance within which two generations are the same, 0 to 1.")] = 0.15,
+    neighbours: Neighbours = DEFAULT_NEIGHBOURS,
+    rate: ChosenRate = DEFAULT_RATE,
+    all_pairs: AllPairs = False,
+    ray: ByRay = False,
+    report: ReportFile = None,
+) -> None:
+    """Extract on purpose: draw many images, take what many seeds share, and audit one of each. Exit status 5 as for run."""
+    workspace = open_home()
+    with open_match(by_ray=ray) as match:
+        samples = _draw(workspace, model, control, count, seed, steps, known_sampler(sampler))
+        embedder = open_embedder(workspace.settings.embedder)
+        found = audit_extraction(
+            workspace,
+            model,
+            control,
+            samples,
+            embedder,
+            neighbours,
+            rate,
+            clique_size=clique_size,
+            distance=distance,
+            all_pairs=all_pairs,
+            match=match,
+        )
+    if found is None:
+        console.print(f"{model}: no picture is shared by {clique_size} of {count:,} generations; nothing was compared")
+        return
+    audit, content = found
+    _show_audit(workspace, audit, content, samples, report)
+
+
+def _draw(workspace: Workspace, model: str, control: str, count: int, seed: int, steps: int, sampler: Sampler) -> Path:
+    """Sample a model for an audit; a name that is not there is told before hours are spent."""
+    with workspace.reading() as session:
+        load_model_record(session, model)
+        load_manifest(session, control)
+    with step_progress(f"sampling {model}", count) as move:
+        return sample_model(workspace, model, count, seed, steps, move, sampler=sampler)
+
+
+def _show_audit(workspace: Workspace, audit: Audit, content: dict[str, Any], samples: Path, report: Path | None) -> None:
+    """Write an audit's report, print what was found and where it is, and end with status 5 where it is void."""
+    copies, checked, folder = content["copies"], content["control_rate"], workspace.home / audit.folder
+    share, low, high = map(format_percent, (copies["value"], copies["low"], copies["high"]))
+    console.print(
+        f"{content['model']['name']}: {copies['hits']} of {copies['trials']} {content['unit']} are copies "
+        f"({share}, 95 % interval {low} to {high}); "
+        f"{len(content['distinct_items_copied'])} distinct items; held-out images {checked['hits']} of {checked['trials']}",
+        soft_wrap=True,
+    )
+    path = report or folder / "report.html"
+    write_report(workspace, [(audit, content, samples)], path)
+    for written in (*sorted(folder.glob("*.parquet")), path):
+        console.print(str(written), soft_wrap=True)
+    if audit.state == "failed":
+        for tested in content["controls"]:
+            for check in tested["checks"]:
+                if check["passed"] is False:
+                    typer.echo(f"void: {tested['name']}, rule {check['rule']}: {check['got']}", err=True)
+        raise typer.Exit(EXIT_VOID)

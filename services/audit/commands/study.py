@@ -1,0 +1,54 @@
+"""`sleeve audit study`: many models of many slice sizes, and the curve."""
+
+from typing import Annotated
+
+import typer
+
+from services.audit.commands.options import EXIT_VOID, ByRay, ReportFile
+from services.audit.comparison.ray_matcher import open_match
+from services.audit.reports.audit_report import format_percent
+from services.audit.reports.study_report import build_study_report
+from services.audit.studies.dashboard import dashboard
+from services.audit.studies.study import run_study
+from services.audit.studies.study_config import load_study_config
+from shared.command_line.console import console
+from shared.command_line.workspace import open_home
+from shared.files import save_atomically
+
+
+def study(
+    config: Annotated[str, typer.Argument(help="A study's TOML file, or one that comes along: cpu, paper, smoke.")],
+    report: ReportFile = None,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="Models trained side by side, instead of what the file says.")
+    ] = None,
+    ray: ByRay = False,
+) -> None:
+    """Train and audit models of many slice sizes and draw the curve. Run it again after an interruption: it goes on.
+
+    Exit status 5 where a control came out wrong and an audit is void.
+    """
+    planned = load_study_config(config)
+    if at_once is not None:
+        planned = type(planned).model_validate(planned.model_dump() | {"at_once": at_once})
+    workspace = open_home()
+    with open_match(by_ray=ray) as match, dashboard(console, planned) as on_progress:
+        finished = run_study(workspace, planned, on_progress, match)
+    for one in finished.content["sizes"]:
+        mean, low, high, held_out = map(
+            format_percent, (one["mean_rate"], one["lowest_rate"], one["highest_rate"], one["control"]["value"])
+        )
+        console.print(
+            f"{one['size']:,} pictures, {one['models']} models: {mean} of generations are copies ({low} to {high}); "
+            f"held-out images {held_out}",
+            soft_wrap=True,
+        )
+    if finished.content["sizes"]:
+        path = report or workspace.home / finished.record.folder / "report.html"
+        save_atomically(path, build_study_report(workspace, finished.record, finished.content).encode())
+        console.print(str(path), soft_wrap=True)
+    else:
+        console.print("every audit is void: there is no curve to report", soft_wrap=True)
+    if finished.content["void"]:
+        console.print(f"void, a control came out wrong: {', '.join(finished.content['void'])}", soft_wrap=True)
+        raise typer.Exit(EXIT_VOID)

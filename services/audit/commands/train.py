@@ -1,0 +1,54 @@
+"""`sleeve audit train` and `sleeve audit import`: models."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.audit.commands.options import ModelName
+from services.audit.models.imported_models import import_model
+from services.audit.models.trained_models import train_model
+from services.audit.training.presets import DEMO_CONFIG
+from services.audit.training.training_config import TrainingConfig
+from shared.command_line.console import console, step_progress
+from shared.command_line.options import build_request
+from shared.command_line.workspace import open_home
+
+
+def train(
+    name: ModelName,
+    manifest: Annotated[str, typer.Option(help="Sealed training manifest.")],
+    resolution: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 24,
+    channels: Annotated[int, typer.Option(help="1 grey, 3 colour.")] = 1,
+    max_train_steps: Annotated[int, typer.Option(help="Optimiser updates.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order, noise and timesteps.")] = 0,
+    train_batch_size: Annotated[int, typer.Option(help="Images an update, on all devices together.")] = 16,
+    learning_rate: Annotated[float, typer.Option(help="Peak of the one-cycle schedule.")] = 4e-3,
+    use_ema: Annotated[bool, typer.Option("--use-ema", help="Keep an average of the weights.")] = False,
+    mixed_precision: Annotated[str, typer.Option(help="no, bf16, or fp16 on a GPU.")] = "no",
+) -> None:
+    """Train an unconditional diffusion model. Run it again after an interruption: it resumes."""
+    changed = {
+        "resolution": resolution,
+        "channels": channels,
+        "max_train_steps": max_train_steps,
+        "seed": seed,
+        "train_batch_size": train_batch_size,
+        "learning_rate": learning_rate,
+        "use_ema": use_ema,
+        "mixed_precision": mixed_precision,
+    }
+    config = build_request(TrainingConfig, DEMO_CONFIG.model_dump() | changed)
+    with step_progress(f"training {name}", max_train_steps) as move:
+        model = train_model(open_home(), name, manifest, config, move)
+    console.print(f"{model.name}: weights {model.weights_sha256}", soft_wrap=True)
+
+
+def import_(
+    folder: Annotated[Path, typer.Argument(help="Folder of the model, as diffusers saves it.")],
+    name: ModelName,
+    manifest: Annotated[str, typer.Option(help="Sealed manifest that its owner says it was trained on.")],
+) -> None:
+    """Import a model that was trained elsewhere. Its weights must be safetensors."""
+    model = import_model(open_home(), folder, name, manifest)
+    console.print(f"{model.name}: weights {model.weights_sha256}; its manifest is declared, not verified", soft_wrap=True)

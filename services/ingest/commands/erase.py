@@ -1,0 +1,21 @@
+"""`sleeve ingest erase`: a person's name, out of the records."""
+
+from typing import Annotated
+
+import typer
+
+from services.ingest.lifecycle.erasure import erase_party
+from shared.command_line.console import console
+from shared.command_line.workspace import open_home
+
+
+def erase(
+    party: Annotated[str, typer.Argument(help="Id of the party, as items show it for each owner.")],
+    reason: Annotated[str, typer.Option(help="Why, in words that name nobody; it goes into the log.")],
+) -> None:
+    """Erase a person's name from the records. It cannot be undone; every proof stays valid."""
+    workspace = open_home()
+    with workspace.writing() as session:
+        deleted = erase_party(session, party, reason)
+    workspace.log.integrate()
+    console.print(f"erased; {deleted:,} commitments to the name can no longer be opened")
