@@ -9,7 +9,7 @@ from typing import Any
 import typer.main
 
 from services.commands.main import app
-from shared.command_line.groups import LazyGroup
+from shared.command_line.groups import load_subcommand
 
 HEAD = """# Commands
 
@@ -43,7 +43,7 @@ def _describe(command: Any, path: str, level: int) -> Iterator[str]:
     if level == TOP and command.epilog:  # groups below repeat it
         yield from _epilog(command.epilog)
     for name in names:
-        child = command.load_command(name) if isinstance(command, LazyGroup) else command.commands[name]
+        child = load_subcommand(command, name)
         yield from _describe(child, f"{path} {name}", level + 1)
 
 

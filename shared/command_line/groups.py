@@ -92,3 +92,8 @@ def lazy_group(rows: Iterable[tuple[str, str, str] | LazyCommand], extra: str | 
         table: ClassVar = {command.name: command._replace(extra=command.extra or extra) for command in commands}
 
     return Lazy
+
+
+def load_subcommand(group: TyperGroup, name: str) -> Any:
+    """Return a command of a group, imported where that is still to be done."""
+    return group.load_command(name) if isinstance(group, LazyGroup) else group.commands[name]

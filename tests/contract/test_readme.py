@@ -9,7 +9,7 @@ import typer.main
 
 from services.commands.main import app
 from services.commands.reference_page import build_page
-from shared.command_line.groups import LazyGroup
+from shared.command_line.groups import load_subcommand
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,8 +29,7 @@ def test_every_command_and_option_of_the_readme_exists() -> None:
     for words in commands():
         command: Any = typer.main.get_command(app)
         while words and words[0] in getattr(command, "commands", {}):
-            name = words.pop(0)
-            command = command.load_command(name) if isinstance(command, LazyGroup) else command.commands[name]
+            command = load_subcommand(command, words.pop(0))
         assert not hasattr(command, "commands"), words
         known = {name for parameter in command.params for name in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, (command.name, words)

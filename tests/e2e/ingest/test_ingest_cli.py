@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from services.commands.main import app
 from shared.command_line.console import console
+from shared.command_line.groups import load_subcommand
 from shared.errors import SleeveError
 from shared.workspace import Workspace
 from tests.support.factories import png, register
@@ -124,6 +125,6 @@ def test_every_group_says_its_exit_statuses_and_every_command_takes_json(sleeve:
     assert "Exit status" in sleeve.text("ingest", group, "--help")
     commands: Any = typer.main.get_command(app)
     for name in ("ingest", group):
-        commands = commands.commands[name]
+        commands = load_subcommand(commands, name)
     for command in commands.commands.values():
         assert "--json" in {option for parameter in command.params for option in parameter.opts}, command.name
