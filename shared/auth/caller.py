@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from shared.auth.scopes import SCOPES, Scope
+from shared.errors import ForbiddenError
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,16 @@ class Caller:
     def holds(self, scope: Scope) -> bool:
         """Say whether the caller has a scope."""
         return scope in self.scopes
+
+    def require_party(self) -> str:
+        """Return the party that the caller speaks for.
+
+        Raises:
+            ForbiddenError: there is none.
+        """
+        if self.party_id is None:
+            raise ForbiddenError("expected a key that speaks for a party", code="party_missing")
+        return self.party_id
 
 
 OPERATOR = Caller("", frozenset(SCOPES))

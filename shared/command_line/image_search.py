@@ -6,7 +6,7 @@ from typing import Annotated, Protocol
 
 import typer
 
-from shared.auth.visibility import PublicItem
+from shared.auth.item_visibility import PublicItem
 from shared.vision.perceptual_hash import MAX_DISTANCE
 
 Picture = Annotated[Path, typer.Argument(help="The picture to look for: PNG, JPEG or WebP.")]

@@ -34,7 +34,7 @@ class PolicyAdopted(EntryBody):
     content: dict[str, Any] | None = None
 
 
-class KindFigures(Part):
+class MatchKindFigures(Part):
     """What the kind of a match rests on; `shared.matching.copy_detection.kinds` says each."""
 
     agreement: float
@@ -66,7 +66,7 @@ class CheckDecided(EntryBody):
     embedder: Name
     index_cursor: Count
     kind: MatchKind | None = None
-    kind_figures: KindFigures | None = None
+    kind_figures: MatchKindFigures | None = None
 
 
 class CheckReviewed(EntryBody):

@@ -39,8 +39,8 @@ class Cluster:
 
 
 @dataclass
-class ClusterOwner:
-    """Somebody whom items of a cluster name.
+class ClusterParty:
+    """A party whom items of a cluster name as owner.
 
     Attributes:
         party_id: who.
@@ -63,7 +63,7 @@ class _Named:
     registered: bool
 
 
-def find_cluster_owners(session: Session, clusters: Sequence[Cluster]) -> list[list[ClusterOwner]]:
+def find_cluster_owners(session: Session, clusters: Sequence[Cluster]) -> list[list[ClusterParty]]:
     """Return the owners whom clusters name.
 
     Args:
@@ -80,12 +80,12 @@ def find_cluster_owners(session: Session, clusters: Sequence[Cluster]) -> list[l
     elsewhere = _load_named_by_bytes(session, {*blobs.values()})
     found = []
     for cluster in clusters:
-        owners: dict[str, ClusterOwner] = {}
+        owners: dict[str, ClusterParty] = {}
         if cluster.has_duplicates:
             blob = blobs[cluster.match]
             own = elsewhere.get(blob, set()) | {one.party_id for one in named.get(cluster.match, ())}
             for one in (one for item_id in cluster.ordered for one in named.get(item_id, ())):
-                owner = owners.setdefault(one.party_id, ClusterOwner(one.party_id))
+                owner = owners.setdefault(one.party_id, ClusterParty(one.party_id))
                 if one.item_id not in owner.items:
                     owner.items.append(one.item_id)
                 if one.registered and one.blob_sha256 != blob and one.party_id not in own:

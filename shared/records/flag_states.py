@@ -18,7 +18,7 @@ from shared.errors import ConflictError, InputError
 
 State = Literal["raised", "reviewed", "overturned", "notified", "accepted", "disputed", "paid", "waived"]
 StepName = Literal["confirm", "overturn", "notify", "accept", "dispute", "assess", "hold", "release", "pay", "waive"]
-Role = Literal["reviewer", "compliance", "finance", "owner"]
+FlagRole = Literal["reviewer", "compliance", "finance", "owner"]
 
 ENDED: frozenset[State] = frozenset({"overturned", "paid", "waived"})
 OPEN: frozenset[State] = frozenset(get_args(State)) - ENDED
@@ -31,12 +31,12 @@ class Step:
     entry_type: str
     before: frozenset[State]
     after: State | None
-    roles: frozenset[Role]
+    roles: frozenset[FlagRole]
     needs_reason: bool
 
 
 def _step(
-    entry_type: str, before: tuple[State, ...], after: State | None, roles: tuple[Role, ...], *, reason: bool = False
+    entry_type: str, before: tuple[State, ...], after: State | None, roles: tuple[FlagRole, ...], *, reason: bool = False
 ) -> Step:
     return Step(entry_type, frozenset(before), after, frozenset(roles), reason)
 
@@ -69,7 +69,7 @@ def allowed_steps(state: str, held: str | None) -> list[StepName]:
     return [name for name, step in STEPS.items() if state in step.before and name not in barred]
 
 
-def next_state(state: str, name: StepName, role: Role, held: str | None) -> State:
+def next_state(state: str, name: StepName, role: FlagRole, held: str | None) -> State:
     """Say to which state a step leads.
 
     Args:

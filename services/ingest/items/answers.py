@@ -1,4 +1,4 @@
-"""Records turned into answers: what the API and the CLI show of an item, and to whom (`shared.auth.visibility`)."""
+"""Records turned into answers: what the API and the CLI show of an item, and to whom (`shared.auth.item_visibility`)."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from sqlmodel import Session
 
 from services.ingest.items.schemas import DiligenceAnswer, ItemAnswer, OwnerAnswer, SignalAnswer
 from shared.auth.caller import Caller
-from shared.auth.visibility import PublicItem, sees_item
+from shared.auth.item_visibility import PublicItem, sees_item
 from shared.clock import format_moment, timestamp, utc_now
 from shared.errors import CorruptStateError
 from shared.records.items import Blob, Diligence, Item, is_contested, load_diligence, load_owners, load_signals

@@ -13,7 +13,7 @@ from services.ingest.registration.preparation import PreparedItem
 from services.ingest.registration.service import prepare_item, record_item
 from shared.auth.access import PUBLIC, needs
 from shared.auth.caller import current_caller
-from shared.auth.visibility import PublicItem
+from shared.auth.item_visibility import PublicItem
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
 from shared.http.conditional import ConditionalRoute

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from services.ingest.items.schemas import ItemAnswer
-from shared.auth.visibility import PublicItem
+from shared.auth.item_visibility import PublicItem
 from shared.vision.image_query import MatchKind, PerceptualAnswer, QueryAnswer
 
 

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlmodel import Session
 
 from services.output_gate.checks.schemas import ClusterOwner, MatchedItem, MatchedOwner
-from shared.records.cluster_owners import Cluster, find_cluster_owners
-from shared.records.cluster_owners import ClusterOwner as NamedOwner
+from shared.records.cluster_owners import Cluster, ClusterParty, find_cluster_owners
 from shared.records.items import Item, ItemOwner, is_contested, load_items, load_owners
 from shared.records.parties import Party, load_parties
 
@@ -29,7 +28,7 @@ def describe_cluster_owners(session: Session, clusters: Sequence[Cluster]) -> li
     return [[_cluster_owner(owner, parties[owner.party_id]) for owner in owners] for owners in found]
 
 
-def _cluster_owner(owner: NamedOwner, party: Party) -> ClusterOwner:
+def _cluster_owner(owner: ClusterParty, party: Party) -> ClusterOwner:
     return ClusterOwner(
         party_id=party.id, name=party.name, url=party.url or None, items=len(owner.items), contests=owner.contests
     )

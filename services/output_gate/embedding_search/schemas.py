@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from services.output_gate.checks.schemas import MatchedItem, Metrics
-from shared.auth.visibility import PublicItem
+from shared.auth.item_visibility import PublicItem
 
 
 class NearItem(BaseModel):

@@ -19,7 +19,7 @@ from services.output_gate.checks.schemas import MatchedItem, Metrics
 from services.output_gate.embedding_search.schemas import NearestAnswer, NearItem, SearchedItems
 from services.output_gate.gate import Gate
 from shared.auth.caller import current_caller
-from shared.auth.visibility import PublicItem, sees_item
+from shared.auth.item_visibility import PublicItem, sees_item
 from shared.canonical import sha256_hex
 from shared.errors import CorruptStateError, InputError, NotFoundError, UnavailableError
 from shared.index.index import is_searched_exactly

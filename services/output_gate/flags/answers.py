@@ -6,13 +6,13 @@ from sqlmodel import Session, col, select
 
 from services.output_gate.flags.holds import cluster_of, find_holds, load_checks_of
 from services.output_gate.flags.schemas import FlagAnswer, FlagEntry, FlagHistory, FlagOwner, FlagStepAnswer, OtherOwner
+from services.output_gate.flags.visibility import own_flags_only, verify_sees_flag
 from shared.auth.caller import current_caller
-from shared.auth.visibility import own_flags_only, verify_sees_flag
 from shared.clock import format_moment
 from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.ledger.entries import parse_entry
 from shared.records.checks import Check, load_check
-from shared.records.cluster_owners import ClusterOwner, find_cluster_owners
+from shared.records.cluster_owners import ClusterParty, find_cluster_owners
 from shared.records.flag_states import allowed_steps
 from shared.records.flags import Flag, FlagStep, list_flags, load_flag, load_steps
 from shared.records.items import Commitment
@@ -48,7 +48,7 @@ def _answer(
     steps: Sequence[FlagStep],
     parties: dict[str, Party],
     check: Check,
-    contesting: Sequence[ClusterOwner],
+    contesting: Sequence[ClusterParty],
 ) -> FlagAnswer:
     owners = [
         FlagOwner(

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 from services.output_gate.flags.answers import build_flag_answer, build_flag_history, page_of_flags
 from services.output_gate.flags.schemas import FlagAnswer, FlagHistory, FlagStepRequest
 from services.output_gate.flags.steps import take_step
+from services.output_gate.flags.visibility import SCOPE_OF_ROLE, verify_role, verify_sees_flag
 from shared.auth.access import needs
 from shared.auth.caller import current_caller
-from shared.auth.visibility import SCOPE_OF_ROLE, verify_role, verify_sees_flag
 from shared.canonical import canonical_json, sha256_hex
 from shared.http.conditional import ConditionalRoute, IfMatch, build_etag, verify_precondition
 from shared.http.idempotency import Key

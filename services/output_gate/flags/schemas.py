@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from shared.ledger.body_fields import Amount, Currency, MatchKind
-from shared.records.flag_states import STEPS, Role, State, StepName
+from shared.records.flag_states import STEPS, FlagRole, State, StepName
 from shared.schemas import StrictModel, Text
 
 # What is left to `POST /v1/flags/{id}/steps`; verdicts have a route of their own.
@@ -16,7 +16,7 @@ class FlagStepRequest(StrictModel):
     """A step with a flag."""
 
     step: TakenStep
-    role: Role = Field(description="In what role the step is taken; the log holds it.")
+    role: FlagRole = Field(description="In what role the step is taken; the log holds it.")
     reason: Text | None = Field(
         default=None,
         description="Why, in words that name nobody: the log holds them. To waive, a code of the policy's `waiver_reasons`.",

@@ -33,7 +33,7 @@ from shared.ledger.output_bodies import (
 )
 from shared.records.checks import load_check
 from shared.records.cluster_owners import are_contested_clusters
-from shared.records.flag_states import OPEN, STEPS, Role, State, StepName, next_state
+from shared.records.flag_states import OPEN, STEPS, FlagRole, State, StepName, next_state
 from shared.records.flags import Flag, FlagStep, lock_flag
 from shared.records.items import is_contested, load_item
 from shared.records.policies import load_policy
@@ -46,7 +46,7 @@ def take_step(
     session: Session,
     flag_id: str,
     name: StepName,
-    role: Role,
+    role: FlagRole,
     *,
     reason: str | None = None,
     actor_name: str | None = None,
@@ -147,7 +147,7 @@ def _verify_waiver(session: Session, flag: Flag, reason: str | None) -> None:
         raise InputError(f"expected one of the reasons {list(content.waiver_reasons)}, got {reason!r}", code="waiver_reason")
 
 
-def _body(flag: Flag, name: StepName, state: State, role: Role, reason: str | None, held: str | None) -> EntryBody:
+def _body(flag: Flag, name: StepName, state: State, role: FlagRole, reason: str | None, held: str | None) -> EntryBody:
     said: dict[str, Any] = {"role": role, "reason": reason}
     owed: dict[str, Any] = {"currency": flag.currency, "amount_minor": flag.amount_minor}
     bodies: dict[str, tuple[type[EntryBody], dict[str, Any]]] = {

@@ -19,8 +19,8 @@ from pydantic import BaseModel, Field
 from sqlmodel import Session
 
 from services.output_gate.flags.holds import find_holds, load_checks_of
+from services.output_gate.flags.visibility import own_flags_only
 from shared.auth.caller import current_caller
-from shared.auth.visibility import own_flags_only
 from shared.clock import format_moment
 from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.flag_states import State

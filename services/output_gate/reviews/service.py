@@ -22,13 +22,13 @@ from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.ledger.body_fields import UNSPECIFIED
 from shared.ledger.output_bodies import CheckReviewed
 from shared.records.checks import Check, load_check
-from shared.records.flag_states import Role
+from shared.records.flag_states import FlagRole
 from shared.records.flags import Flag, find_flag_of_check
 from shared.records.policies import load_policy
 from shared.records.reviews import Review, find_review, list_open_reviews, lock_review
 from shared.workspace import Workspace
 
-REVIEWER: Role = "reviewer"
+REVIEWER: FlagRole = "reviewer"
 
 
 def review_flag(session: Session, flag_id: str, request: ReviewRequest) -> Flag:

@@ -5,8 +5,6 @@ import re
 from services.server.one_process import build_api
 from shared.auth.access import CLOSED, DESCRIPTION_PATHS, declared_routes, find_access, needs
 from shared.auth.scopes import MEANING, OF_A_PARTY, SCOPES
-from shared.auth.visibility import SCOPE_OF_ROLE
-from shared.records.flag_states import STEPS
 from tests.support.paths import ROOT
 
 ROUTES = tuple(declared_routes(build_api()))
@@ -49,10 +47,6 @@ def test_every_scope_opens_something_and_has_a_meaning() -> None:
     opened = {scope for route in ROUTES if route.access is not None for scope in route.access.any_of}
     assert opened == set(SCOPES) == set(MEANING)
     assert set(SCOPES) >= OF_A_PARTY
-
-
-def test_every_role_has_a_scope() -> None:
-    assert set(SCOPE_OF_ROLE) == {role for step in STEPS.values() for role in step.roles}
 
 
 def test_the_route_of_a_request_is_found_and_an_undeclared_one_is_closed() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import ConflictError, InputError
 from shared.ledger.bodies import BODY_BY_TYPE
-from shared.records.flag_states import ENDED, STEPS, Role, State, StepName, allowed_steps, next_state
+from shared.records.flag_states import ENDED, STEPS, FlagRole, State, StepName, allowed_steps, next_state
 
 # The table as the design has it, written out once more: state, step, next state.
 ALLOWED = {
@@ -46,7 +46,7 @@ def test_every_step_in_every_state(state: State, name: StepName) -> None:
 @pytest.mark.parametrize("name", get_args(StepName))
 def test_a_role_that_may_not_is_refused(name: StepName) -> None:
     state = min(STEPS[name].before)
-    for role in set(get_args(Role)) - STEPS[name].roles:
+    for role in set(get_args(FlagRole)) - STEPS[name].roles:
         with pytest.raises(InputError) as refused:
             next_state(state, name, role, None)
         assert refused.value.code == "role_not_allowed"

@@ -14,7 +14,7 @@ from services.ingest.search import service
 from services.ingest.search.fingerprint_backlog import catch_up
 from services.ingest.search.schemas import SearchAnswer
 from services.ingest.search.service import ImageSearch
-from shared.auth.visibility import PublicItem
+from shared.auth.item_visibility import PublicItem
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.workspace import Workspace
