@@ -31,7 +31,7 @@ from shared.files import save_atomically, sync_folder
 BLOCK_ROWS = 1024
 READ_BYTES = 1 << 20
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 MakeBlock = Callable[[int, int], NDArray[Any]]
 Stamp = tuple[int, int, int]
 
@@ -46,7 +46,7 @@ class ArrayPlan:
 
 
 @dataclass(frozen=True)
-class KeptArray:
+class StoredArray:
     """An array on disk.
 
     Attributes:
@@ -82,29 +82,29 @@ def digest_rows(rows: NDArray[Any]) -> str:
     return str(digest.hexdigest())
 
 
-def load_or_build(path: Path, plan: ArrayPlan, on_rows: Progress | None = None) -> KeptArray:
+def load_or_build(path: Path, plan: ArrayPlan, report_progress: ProgressCallback | None = None) -> StoredArray:
     """Return a kept array, building it where it is missing or does not hold.
 
     Args:
         path: `<name>.npy`; its folder is made where it is missing. The name says of what the array is made.
         plan: what it is to be; at least one row.
-        on_rows: told (rows done, rows in all) after each block that is built.
+        report_progress: told (rows done, rows in all) after each block that is built.
     """
-    found = load_kept(path, plan)
+    found = load_stored(path, plan)
     if found is not None:
         return found
     path.parent.mkdir(parents=True, exist_ok=True)
     with _one_builder(path.with_suffix(".lock")):
-        found = load_kept(path, plan)
+        found = load_stored(path, plan)
         if found is None:
-            _build(path, plan, on_rows or (lambda _done, _all: None))
-            found = load_kept(path, plan)
+            _build(path, plan, report_progress or (lambda _done, _all: None))
+            found = load_stored(path, plan)
     if found is None:
         raise OSError(f"{path.name} does not read back as it was written")
     return found
 
 
-def load_kept(path: Path, plan: ArrayPlan) -> KeptArray | None:
+def load_stored(path: Path, plan: ArrayPlan) -> StoredArray | None:
     """Return a kept array, or None where it is missing or does not hold; reads all of it."""
     try:
         # Before reading: what is written meanwhile changes the stamp.
@@ -114,10 +114,10 @@ def load_kept(path: Path, plan: ArrayPlan) -> KeptArray | None:
             return None
     except (OSError, ValueError, EOFError):
         return None
-    return KeptArray(rows, stated, path, stamp)
+    return StoredArray(rows, stated, path, stamp)
 
 
-def _build(path: Path, plan: ArrayPlan, on_rows: Progress) -> None:
+def _build(path: Path, plan: ArrayPlan, report_progress: ProgressCallback) -> None:
     part, progress = path.with_suffix(".part"), path.with_suffix(".progress")
     header = _header(plan)
     digest = _begin(plan.shape)
@@ -135,7 +135,7 @@ def _build(path: Path, plan: ArrayPlan, on_rows: Progress) -> None:
             lines.write(json.dumps([stop, hashlib.sha256(data).hexdigest()]) + "\n")
             lines.flush()
             digest.update(data)
-            on_rows(stop, plan.shape[0])
+            report_progress(stop, plan.shape[0])
         file.flush()
         os.fsync(file.fileno())
     save_atomically(_digest_path(path), digest.hexdigest().encode())

@@ -15,8 +15,8 @@ from shared.command_line.console import console
 from shared.command_line.options import read_bytes
 from shared.errors import InputError
 from shared.settings import load_settings
-from shared.vision.images import decode_image, image_limits
-from shared.vision.similarity.compare import compare_arrays
+from shared.vision.image_decoding import decode_image, image_limits
+from shared.vision.similarity.metrics import compare_arrays
 
 SUITE = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}

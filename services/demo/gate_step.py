@@ -12,7 +12,7 @@ from shared.files import save_atomically
 from shared.ledger.verify import verify_receipt
 from shared.records.items import load_item
 from shared.settings import Settings
-from shared.vision.images import decode_image
+from shared.vision.image_decoding import decode_image
 from shared.vision.views import view_to_image
 from shared.workspace import Workspace
 

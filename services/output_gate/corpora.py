@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 from sqlmodel import col, select
 
 from services.output_gate.indexer import Indexer
-from shared.array_store import ArrayPlan, KeptArray
+from shared.array_store import ArrayPlan, StoredArray
 from shared.errors import NotFoundError, SleeveError, UnavailableError
-from shared.index.index import VectorIndex, is_searched_exactly
-from shared.index.scan import ScannedRows
-from shared.index.vector_files import KeptRows, load_kept_rows
+from shared.index.coded_scan import ScannedRows
+from shared.index.vector_index import VectorIndex, is_searched_exactly
+from shared.index.vector_store import StoredVectors, load_vectors
 from shared.matching.copy_detection import CopyDetector
-from shared.matching.copy_store import load_copy_detector
-from shared.matching.rules.evidence import TrainingSide
-from shared.matching.training_side import load_bounded_side
+from shared.matching.copy_detection.detector_store import load_copy_detector
+from shared.matching.training_set.training_set import TrainingSet
+from shared.matching.training_set.training_set_store import load_bounded_training_set
 from shared.records.items import Item
 from shared.records.manifests import Manifest, ManifestItem, load_manifest
 from shared.vision.view_store import ViewStore
@@ -68,11 +68,11 @@ class ReadyCorpus:
 
     manifest: Manifest
     item_ids: tuple[str, ...]
-    side: TrainingSide
+    side: TrainingSet
     means: NDArray[np.float32]
     detector: CopyDetector
     vectors: ScannedRows | None
-    files: tuple[KeptArray, ...]
+    files: tuple[StoredArray, ...]
 
     @cached_property
     def position(self) -> dict[str, int]:
@@ -172,8 +172,8 @@ class Corpora:
             why = self.indexer.explain_behind(manifest.id)
             raise NotReadyError(f"index holds {held} of {manifest.size} items", code=why)
         store = ViewStore(self.workspace.home / "views", self.workspace.blobs, self.workspace.limits)
-        views = store.load_kept(manifest.root, blobs, recipe, self._go_on)
-        bounded = load_bounded_side(store.folder, manifest.root, recipe, blobs, views, self._go_on)
+        views = store.load_stored(manifest.root, blobs, recipe, self._go_on)
+        bounded = load_bounded_training_set(store.folder, manifest.root, recipe, blobs, views, self._go_on)
         copies = load_copy_detector(store, manifest.root, blobs, self._go_on)
         vectors = self._load_vectors(store, manifest, item_ids) if is_searched_exactly(manifest.size) else None
         files = (*bounded.files, *copies.files, *(vectors.files if vectors else ()))
@@ -181,7 +181,7 @@ class Corpora:
         scanned = vectors.scanned if vectors else None
         return ReadyCorpus(manifest, item_ids, bounded.side, bounded.means, copies.detector, scanned, files)
 
-    def _load_vectors(self, store: ViewStore, manifest: Manifest, item_ids: tuple[str, ...]) -> KeptRows:
+    def _load_vectors(self, store: ViewStore, manifest: Manifest, item_ids: tuple[str, ...]) -> StoredVectors:
         def make_block(start: int, stop: int) -> NDArray[np.float32]:
             try:
                 return self.index.vectors(item_ids[start:stop])
@@ -189,7 +189,7 @@ class Corpora:
                 raise NotReadyError(error.message, code="index_behind") from error
 
         plan = ArrayPlan((len(item_ids), self.index.dimensions), "float32", make_block)
-        return load_kept_rows(store.folder, f"{manifest.root[:32]}-{self.collection}", plan, self._go_on)
+        return load_vectors(store.folder, f"{manifest.root[:32]}-{self.collection}", plan, self._go_on)
 
     def _go_on(self, _done: int, _whole: int) -> None:
         if self._closed.is_set():

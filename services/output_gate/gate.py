@@ -14,11 +14,11 @@ from services.output_gate.corpora import PATIENCE_SECONDS, Corpora, NotReadyErro
 from services.output_gate.indexer import Indexer
 from services.output_gate.policy.adoption import adopt_default, adopt_policy
 from services.output_gate.policy.policy import PolicyContent, content_of
-from shared.index.index import VectorIndex
-from shared.index.opening import open_index
-from shared.matching.null import ControlScores
-from shared.matching.rules.panel import build_panel
-from shared.matching.rules.rule import Rule
+from shared.index.index_opening import open_index
+from shared.index.vector_index import VectorIndex
+from shared.matching.calibration.null_distribution import ControlScores
+from shared.matching.panel.panel import build_panel
+from shared.matching.panel.rule import Rule
 from shared.records.models import Calibration, Model, list_calibrations
 from shared.records.policies import Policy, find_policy_in_force
 from shared.vision.embedding import Embedder, open_embedder

@@ -25,7 +25,7 @@ from sqlmodel import Session, col, select
 
 from shared.clock import utc_now
 from shared.errors import CorruptStateError, InputError, NotFoundError, UnavailableError
-from shared.index.index import IndexedItem, VectorIndex
+from shared.index.vector_index import IndexedItem, VectorIndex
 from shared.records.index_gaps import IndexGap, close_gaps, count_gaps, find_gap_of_manifest, load_gaps, save_gaps
 from shared.records.manifests import ManifestItem
 from shared.vision.embedding import Embedder

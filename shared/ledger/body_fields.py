@@ -45,7 +45,7 @@ Amount = Annotated[int, Field(strict=True, ge=0, le=10**15)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
-# In which way a generation shows an item; a closed set. `shared.matching.copy_detection.kinds` tells them apart.
+# In which way a generation shows an item; a closed set. `shared.matching.copy_detection.match_classification` tells it.
 MatchKind = Literal["whole", "transformed", "part", "recoloured", "unspecified"]
 # How the two pictures lie on each other was not measured, or does not tell.
 UNSPECIFIED: MatchKind = "unspecified"

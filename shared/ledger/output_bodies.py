@@ -35,7 +35,7 @@ class PolicyAdopted(EntryBody):
 
 
 class MatchKindFigures(Part):
-    """What the kind of a match rests on; `shared.matching.copy_detection.kinds` says each."""
+    """What the kind of a match rests on; `shared.matching.copy_detection.match_classification` says each."""
 
     agreement: float
     contradicted: Share

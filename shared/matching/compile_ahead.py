@@ -7,12 +7,12 @@ called.
 
 import numpy as np
 
-from shared.matching.best_ssim import best_ssim, pairwise_ssim
 from shared.matching.copy_detection import CopyDetector
-from shared.matching.copy_detection.kinds import measure_kinds
-from shared.matching.exhaustive import find_exhaustive_best
-from shared.matching.tile_distances import tile_distances
-from shared.vision.similarity.suite import measure
+from shared.matching.copy_detection.match_classification import measure_matches
+from shared.matching.panel.tile_distances import tile_distances
+from shared.matching.ssim_search.best_ssim import best_ssim, pairwise_ssim
+from shared.matching.ssim_search.exhaustive import find_exhaustive_best
+from shared.vision.similarity.metrics import measure_similarity
 
 
 def compile_loops() -> None:
@@ -21,14 +21,14 @@ def compile_loops() -> None:
     for shape in ((1, 24, 24), (3, 64, 64)):
         views = random.integers(0, 256, (4, *shape), dtype=np.uint8)
         shortlists = np.tile(np.arange(4, dtype=np.int64), (4, 1))
-        measure(views[:1], views[1:2])
-        measure(views, views[::-1])
+        measure_similarity(views[:1], views[1:2])
+        measure_similarity(views, views[::-1])
         best_ssim(views, views, shortlists)
         pairwise_ssim(views, views, shortlists)
         find_exhaustive_best(views, views)
         tile_distances(views, views, shortlists)
     detector = CopyDetector.build(views)
-    measure_kinds(views, views, detector.detect(views))
+    measure_matches(views, views, detector.detect(views))
 
 
 if __name__ == "__main__":

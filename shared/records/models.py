@@ -36,8 +36,9 @@ class Model(SQLModel, table=True):
 class Calibration(SQLModel, table=True):
     """The control of one model: for each calibrated rule, the best scores of a held-out control through one pipeline.
 
-    `sha256` is the digest over pipeline and scores (`shared.matching.null`); audits and decisions cite it. `unsound_rules`
-    names the rules that failed a control of an audit, each with the rate at which it did: nothing may be decided by them.
+    `sha256` is the digest over pipeline and scores (`shared.matching.calibration.null_distribution`). Audits and decisions
+    cite it. `unsound_rules` names the rules that failed a control of an audit, each with its rate: nothing may be decided by
+    them.
     """
 
     __tablename__ = "calibration"

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from shared.records.hash_index import KnownHashes
 from shared.records.hash_rows import HashTable
 from shared.vision.fingerprints import RECIPE
-from shared.vision.image_query import ImageQuery, MatchKind, nearest_places
+from shared.vision.image_query import ImageQuery, MatchBasis, nearest_places
 from shared.vision.perceptual_hash import find_near, pack_hashes
 
 
@@ -27,7 +27,7 @@ class Alike:
         sha256: of the bytes.
     """
 
-    kind: MatchKind
+    kind: MatchBasis
     distance: int | None
     sha256: str
 

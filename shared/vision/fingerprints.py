@@ -2,8 +2,8 @@
 
 The recipe, version 1, in order:
 
-1. The bytes are decoded by `shared.vision.images`: upright, RGB, transparency over white, 16-bit grey cut to its upper byte;
-   colour profiles are not applied.
+1. The bytes are decoded by `image_decoding`: upright, RGB, transparency over white, 16-bit grey cut to its upper byte.
+   Colour profiles are not applied.
 2. Pixels: SHA-256 over a label, width and height (32 bits each, big-endian), and the RGB values row by row.
 3. Hash: PDQ over the same pixels (`shared.vision.perceptual_hash`).
 

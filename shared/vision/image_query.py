@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from shared.canonical import sha256_hex
 from shared.vision.fingerprints import RECIPE, ImageFingerprint, build_fingerprint
-from shared.vision.images import ImageLimits, decode_image
+from shared.vision.image_decoding import ImageLimits, decode_image
 from shared.vision.perceptual_hash import MIN_QUALITY
 
 # A hundred matches fill a page; more of them are a matter of a smaller distance.
 MAX_LIMIT = 200
 
-MatchKind = Literal["exact", "pixels", "perceptual"]
+MatchBasis = Literal["exact", "pixels", "perceptual"]
 
 
 class QueryAnswer(BaseModel):

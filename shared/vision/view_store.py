@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.array_store import ArrayPlan, KeptArray, Progress, load_or_build
+from shared.array_store import ArrayPlan, ProgressCallback, StoredArray, load_or_build
 from shared.blobs import BlobStore
-from shared.vision.images import ImageLimits, decode_image
-from shared.vision.similarity.threads import usable_cores
+from shared.compute.threads import usable_cores
+from shared.vision.image_decoding import ImageLimits, decode_image
 from shared.vision.views import Pixels, ViewRecipe, build_view
 
 
@@ -49,12 +49,16 @@ class ViewStore:
             CorruptStateError: a blob is damaged.
             NotFoundError: a blob is missing.
         """
-        return self.load_kept(manifest_root, blob_sha256s, recipe).rows
+        return self.load_stored(manifest_root, blob_sha256s, recipe).rows
 
-    def load_kept(
-        self, manifest_root: str, blob_sha256s: Sequence[str], recipe: ViewRecipe, on_rows: Progress | None = None
-    ) -> KeptArray:
-        """Return the views as `load` does, with their digest and stamp; `on_rows` is told of each block that is built."""
+    def load_stored(
+        self,
+        manifest_root: str,
+        blob_sha256s: Sequence[str],
+        recipe: ViewRecipe,
+        report_progress: ProgressCallback | None = None,
+    ) -> StoredArray:
+        """Return the views as `load` does, with digest and stamp; `report_progress` is called after each block built."""
         side = recipe.resolution_px
 
         def make_block(start: int, stop: int) -> Pixels:
@@ -62,7 +66,7 @@ class ViewStore:
                 return np.stack([*pool.map(lambda digest: self.build_one(digest, recipe), blob_sha256s[start:stop])])
 
         plan = ArrayPlan((len(blob_sha256s), 1 if recipe.channels == 1 else 3, side, side), "uint8", make_block)
-        return load_or_build(self.folder / f"{manifest_root[:32]}-{recipe.sha256[:16]}.npy", plan, on_rows)
+        return load_or_build(self.folder / f"{manifest_root[:32]}-{recipe.sha256[:16]}.npy", plan, report_progress)
 
     def build_one(self, blob_sha256: str, recipe: ViewRecipe) -> Pixels:
         """Build the view of one blob, uint8 (C, H, W)."""

@@ -1,8 +1,8 @@
 """Canonical views: the one form in which training, comparison and the gate see an image.
 
-The recipe, in order: upright RGB over white (`shared.vision.images`), centre-cropped to a square, resized with Pillow's
-bicubic filter (antialiased when it shrinks), turned to luma where the model is grey. The recipe is versioned and its
-digest is recorded with every model and decision, so that a figure names the pixels it was measured on.
+The recipe, step by step: upright RGB over white (`image_decoding`); centre-cropped to a square; resized with Pillow's bicubic
+filter, antialiased where it shrinks; turned to luma where the model is grey. The recipe has a version, and its digest is
+recorded with every model and decision, so that a figure names the pixels it was measured on.
 """
 
 import numpy as np

@@ -17,10 +17,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from shared.index.exact import exact_neighbours
-from shared.matching.best_ssim import best_ssim
+from shared.index.exact_neighbours import exact_neighbours
+from shared.matching.ssim_search.best_ssim import best_ssim
 from shared.vision.embedding import open_embedder
-from shared.vision.similarity.suite import measure
+from shared.vision.similarity.metrics import measure_similarity
 from shared.vision.views import view_to_image
 from tests.bench.bench_ssim import cut_pictures
 
@@ -36,7 +36,7 @@ def main() -> None:
     generations, neighbours = sizes if len(sizes) == 2 else (GENERATIONS, NEIGHBOURS)
     made, views = cut_pictures(generations, 2), cut_pictures(ITEMS, 1)
     # Compiling is done once an installation.
-    measure(made[:1], views[:1])
+    measure_similarity(made[:1], views[:1])
     best_ssim(made[:1], views[:8])
     marks = [perf_counter()]
     embedder = open_embedder(EMBEDDER)
@@ -46,7 +46,7 @@ def main() -> None:
     marks.append(perf_counter())
     index, score = best_ssim(made, views, shortlists)
     marks.append(perf_counter())
-    suite = measure(views[index], made)
+    suite = measure_similarity(views[index], made)
     marks.append(perf_counter())
     stages = dict(zip(("embed", "neighbours", "best_ssim", "suite"), np.diff(marks).round(2).tolist(), strict=True))
     result = {

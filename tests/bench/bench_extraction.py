@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from services.audit.audits.extraction import CLIQUE_SIZE, find_cliques, relate
+from shared.matching.panel.tile_distances import GRID, PEAK
 from shared.matching.rules.tiled_l2 import THRESHOLD
-from shared.matching.tile_distances import GRID, PEAK
 from tests.bench.bench_ssim import cut_pictures
 
 GENERATIONS, SHARED, TIMES, REFERENCE_ROWS = 2000, 12, 20, 50

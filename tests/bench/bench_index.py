@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from shared.index.edge import EdgeIndex
-from shared.index.exact import exact_neighbours
-from shared.index.index import IndexedItem
+from shared.index.edge_index import EdgeIndex
+from shared.index.exact_neighbours import exact_neighbours
+from shared.index.vector_index import IndexedItem
 
 ITEMS, WIDTH, NEIGHBOURS, BLOCK = 100_000, 512, 1000, 64
 ROUNDS = 7

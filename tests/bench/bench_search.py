@@ -34,8 +34,8 @@ from services.ingest.sources.source import SourceOptions
 from shared.records.fingerprints import Fingerprint
 from shared.records.items import Item, ItemOwner
 from shared.settings import Settings
-from shared.vision.images import decode_image
-from shared.vision.near_hashes import near_pairs
+from shared.vision.image_decoding import decode_image
+from shared.vision.near_hash_pairs import near_pairs
 from shared.vision.perceptual_hash import (
     MATCH_DISTANCE,
     MIN_QUALITY,

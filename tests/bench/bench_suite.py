@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from shared.vision.similarity.compare import compare_arrays
+from shared.vision.similarity.metrics import compare_arrays
 from tests.bench.bench_ssim import cut_pictures
 
 ROOT = Path(__file__).parents[2]

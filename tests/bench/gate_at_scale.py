@@ -42,14 +42,14 @@ from services.output_gate.checks.service import check_generations
 from services.output_gate.gate import Gate, ReadyModel, open_gate
 from services.output_gate.policy.policy import DEFAULT_POLICY, load_policy_file
 from shared.errors import SleeveError
-from shared.index.exact import exact_neighbours
-from shared.matching.copy_detection.embedder import RECIPE
-from shared.matching.rules.evidence import Evidence
-from shared.matching.view_hashes import hash_views
+from shared.index.exact_neighbours import exact_neighbours
+from shared.matching.copy_detection.copy_embedder import RECIPE
+from shared.matching.panel.comparison_block import ComparisonBlock
+from shared.matching.training_set.view_hashes import hash_views
 from shared.records.checks import Check
 from shared.records.models import list_calibrations, load_model_record
 from shared.vision.embedding import Embedder, open_embedder
-from shared.vision.images import decode_image
+from shared.vision.image_decoding import decode_image
 from shared.vision.views import Pixels, build_view, view_to_image
 from shared.workspace import Workspace
 from tests.bench.gate_corpus import MODEL, build_corpus, load_asked
@@ -179,7 +179,7 @@ def measure_alone(gate: Gate, ready: ReadyModel, views: Pixels) -> dict[str, Any
     for rule in ready.panel:
         times = []
         for rows in each:
-            evidence = Evidence(
+            evidence = ComparisonBlock(
                 corpus.side, views[rows], shortlists[rows], cosines[rows].astype(np.float64), shortlists[rows, 0],
                 cosines[rows, 0].astype(np.float64), hash_views(views[rows]),
             )  # fmt: skip

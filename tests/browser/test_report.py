@@ -12,7 +12,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from services.audit.audits.audit import audit_model
 from services.audit.reports.audit_report import write_report
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.workspace import Workspace
 from tests.e2e.conftest import SLICE, audited, audited_workspace, save_copycat
 from tests.support.paths import RESULTS

@@ -1,6 +1,6 @@
 """Designs of a picture descriptor without weights, for the recall study; each maps pictures to rows of length 1.
 
-The one that was chosen is `shared.vision.embedding.pixels`; the others stand here so that the choice can be repeated.
+The one that was chosen is `shared.vision.embedders.pixels`; the others stand here so that the choice can be repeated.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from scipy.fft import dctn
 from scipy.ndimage import uniform_filter
 from skimage.feature import hog
 
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.embedders.pixels import PixelEmbedder
 
 Rows = NDArray[np.float32]
 Pictures = Sequence[Image.Image]

@@ -18,12 +18,12 @@ from typing import Any
 
 from services.audit.comparison.compare import Corpus, Match, Matched, embed_views, match_against
 from services.audit.comparison.ray_matcher import open_match
+from shared.compute.threads import usable_cores
 from shared.matching.copy_detection import CopyDetector
-from shared.matching.duplicates import build_clusters
-from shared.matching.rules.evidence import TrainingSide
-from shared.matching.view_hashes import hash_views
-from shared.vision.embedding.pixels import PixelEmbedder
-from shared.vision.similarity.threads import usable_cores
+from shared.matching.training_set.duplicates import build_clusters
+from shared.matching.training_set.training_set import TrainingSet
+from shared.matching.training_set.view_hashes import hash_views
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.views import Pixels
 from tests.bench.bench_ssim import cut_pictures
 from tests.campaigns.results import save_figures
@@ -36,7 +36,7 @@ def build_corpus() -> Corpus:
     """Describe the items."""
     views, ids = cut_pictures(ITEMS, 1), [str(at) for at in range(ITEMS)]
     hashes = hash_views(views)
-    side = TrainingSide(views, build_clusters(ids, views, hashes), hashes)
+    side = TrainingSet(views, build_clusters(ids, views, hashes), hashes)
     return Corpus(tuple(ids), side, embed_views(views, EMBEDDER), CopyDetector.build(views))
 
 
@@ -49,7 +49,7 @@ def timed(match: Match, corpus: Corpus, pictures: Pixels) -> tuple[float, Matche
 
 def is_same(one: Matched, other: Matched) -> bool:
     """Whether two hold the same bytes, where the audit takes its figures from."""
-    pairs: list[tuple[Any, Any]] = [(one.vectors, other.vectors), (one.matches.suite.fsim, other.matches.suite.fsim)]
+    pairs: list[tuple[Any, Any]] = [(one.vectors, other.vectors), (one.matches.metrics.fsim, other.matches.metrics.fsim)]
     pairs += [(getattr(one.evidence, name), getattr(other.evidence, name)) for name in ("shortlists", "cosines", "best_ssim")]
     if one.evidence.copies is not None and other.evidence.copies is not None:
         pairs.append((one.evidence.copies.scores, other.evidence.copies.scores))

@@ -34,7 +34,7 @@ from services.output_gate.checks.service import check_generations
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.policy.policy import DEFAULT_POLICY, load_policy_file
 from shared.errors import InputError, SleeveError
-from shared.matching.intervals import build_rate
+from shared.matching.calibration.rate_intervals import build_rate
 from shared.records.checks import Check
 from shared.records.items import load_owners
 from shared.records.manifests import seal_manifest

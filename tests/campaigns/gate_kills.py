@@ -50,7 +50,7 @@ PRELOADED = (
     "numba",
     "scipy.ndimage",
     "qdrant_edge",
-    "shared.index.edge",
+    "shared.index.edge_index",
     "uvicorn.lifespan.on",
     "psycopg",
 )

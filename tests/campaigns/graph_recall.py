@@ -23,10 +23,10 @@ import numpy as np
 import qdrant_edge as qdrant
 from numpy.typing import NDArray
 
-from shared.index.edge import EdgeIndex
-from shared.index.exact import exact_neighbours
-from shared.index.index import IndexedItem
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.index.edge_index import EdgeIndex
+from shared.index.exact_neighbours import exact_neighbours
+from shared.index.vector_index import IndexedItem
+from shared.vision.embedders.pixels import PixelEmbedder
 from tests.bench.bench_index import ITEMS, WIDTH, make_vectors
 from tests.campaigns.recall_sets import load_pictures
 from tests.support.paths import ROOT

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.matching.copy_detection import CopyDetector
-from shared.matching.copy_detection.kinds import KindFigures, classify, measure_kinds
-from shared.matching.copy_detection.synthetic_copies import build_practice_copies
+from shared.matching.copy_detection.match_classification import MatchMeasurements, classify, measure_matches
+from shared.matching.copy_detection.synthetic_copies import build_synthetic_copies
 from shared.vision.views import view_to_image
 from tests.campaigns.quality_pictures import DATA, Sample, build_samples, design_of, load_pictures, stack_views
 from tests.campaigns.quality_transforms import TRANSFORMS, transform_views
@@ -82,7 +82,7 @@ def judge(sample: Sample) -> dict[str, Any]:
         if name in TRANSFORMS:
             views = transform_views(name, views)
         elif name != "same":
-            made = {"hue": turn_hue, "duotone": paint_duotone, "crop_40": crop_to_part, "practice": build_practice_copies}
+            made = {"hue": turn_hue, "duotone": paint_duotone, "crop_40": crop_to_part, "practice": build_synthetic_copies}
             views = made[name](views, rng)
         rows[name] = _count(detector, views, threshold, lambda items, of=of: designs[items] == designs[of])
     variants = np.array([design_of(picture) for picture in sample.variant])
@@ -96,12 +96,12 @@ def judge(sample: Sample) -> dict[str, Any]:
 def _count(detector: CopyDetector, views: Pixels, threshold: float, is_right: Any) -> dict[str, Any]:
     found = detector.detect(views)
     kept = (found.scores > threshold) & is_right(found.items)
-    figures = measure_kinds(views, detector.views, found)
+    figures = measure_matches(views, detector.views, found)
     named = [one for one, keep in zip(figures, kept, strict=True) if keep and one is not None]
     counts = Counter(map(classify, named))
     quantiles = {
         name: [round(float(value), 3) for value in np.quantile([float(getattr(one, name)) for one in named], QUANTILES)]
-        for name in KindFigures.__dataclass_fields__
+        for name in MatchMeasurements.__dataclass_fields__
         if named
     }
     return {"copies": len(views), "counted": len(named), "kinds": dict(counts.most_common()), "quantiles_5_50_95": quantiles}
@@ -114,7 +114,7 @@ def _time(detector: CopyDetector, views: Pixels) -> dict[str, float]:
         start = perf_counter()
         found = detector.detect(views[at : at + 1])
         between = perf_counter()
-        for one in measure_kinds(views[at : at + 1], detector.views, found):
+        for one in measure_matches(views[at : at + 1], detector.views, found):
             if one is not None:
                 classify(one)
         taken["detect"].append(1000 * (between - start))

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.matching.best_ssim import best_ssim
-from shared.matching.intervals import build_rate
-from shared.matching.null import NullDistribution
+from shared.matching.calibration.null_distribution import NullDistribution
+from shared.matching.calibration.rate_intervals import build_rate
+from shared.matching.ssim_search.best_ssim import best_ssim
 from tests.bench.run import describe_machine
 from tests.campaigns.quality_pictures import DATA, Sample, build_samples, design_of, load_pictures, stack_views
 from tests.campaigns.quality_replay import sample_replays

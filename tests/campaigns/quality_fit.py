@@ -14,7 +14,7 @@ from shared.matching.copy_detection.detector import CopyDetector
 from shared.matching.copy_detection.fitting import fit_descriptor, fit_fusion
 from shared.matching.copy_detection.fusion import SHIPPED as FUSION_FILE
 from shared.matching.copy_detection.fusion import SIGNS, Fusion, stack_evidence
-from shared.matching.copy_detection.synthetic_copies import build_practice_copies
+from shared.matching.copy_detection.synthetic_copies import build_synthetic_copies
 from tests.campaigns.quality_pictures import DATA, build_samples, load_pictures, stack_views
 
 SEED = 20261122
@@ -41,7 +41,7 @@ def main() -> None:
         DESCRIPTOR_FILE.parent.mkdir(exist_ok=True)
         fit_descriptor(np.concatenate([control, negative]), np.random.default_rng(SEED)).save(DESCRIPTOR_FILE)
     detector = CopyDetector.build(registered, fusion=Fusion(0.0, dict.fromkeys(SIGNS, 0.0), {}))
-    copies, items = stack_candidates(detector, build_practice_copies(registered, np.random.default_rng(SEED + 1), STILL))
+    copies, items = stack_candidates(detector, build_synthetic_copies(registered, np.random.default_rng(SEED + 1), STILL))
     hit = items == np.arange(len(registered))[:, None]
     found = hit.any(axis=1)
     others = np.concatenate([stack_candidates(detector, part)[0] for part in (control, negative)])

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pyarrow import parquet
 
-from shared.vision.images import ImageLimits, decode_image
+from shared.vision.image_decoding import ImageLimits, decode_image
 from shared.vision.views import ViewRecipe, build_view
 from tests.support.paths import SHARED
 

@@ -19,8 +19,8 @@ import open_clip
 import torch
 from numpy.typing import NDArray
 
-from shared.index.exact import exact_neighbours
-from shared.vision.embedding.clip import OpenClipEmbedder
+from shared.index.exact_neighbours import exact_neighbours
+from shared.vision.embedders.open_clip import OpenClipEmbedder
 from tests.campaigns.descriptors import DESIGNS, Design
 from tests.campaigns.recall_sets import RecallSet, build_set, load_pictures
 from tests.support.paths import ROOT

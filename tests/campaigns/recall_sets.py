@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from shared.matching.best_ssim import build_terms, pairwise_ssim
-from shared.vision.images import ImageLimits, decode_image
+from shared.matching.ssim_search.best_ssim import build_terms, pairwise_ssim
+from shared.vision.image_decoding import ImageLimits, decode_image
 from shared.vision.views import ViewRecipe, build_view
 
 LIMITS = ImageLimits(max_bytes=1 << 22, max_px=1 << 22, min_side_px=8)

@@ -26,7 +26,7 @@ from services.ingest.bulk.pipeline import register_rows
 from services.ingest.sources.imagefolder import read_imagefolder
 from shared.command_line.console import console
 from shared.files import save_atomically
-from shared.matching.intervals import upper_bound
+from shared.matching.calibration.rate_intervals import upper_bound
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 from tests.support.paths import RESULTS, SHARED

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from qdrant_client import QdrantClient
 
 from shared.errors import InputError
-from shared.index.edge import EdgeIndex
-from shared.index.exact import exact_neighbours
-from shared.index.index import IndexedItem, VectorIndex
-from shared.index.server import ServerIndex
+from shared.index.edge_index import EdgeIndex
+from shared.index.exact_neighbours import exact_neighbours
+from shared.index.server_index import ServerIndex
+from shared.index.vector_index import IndexedItem, VectorIndex
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Local mode performs exact:UserWarning", "ignore:Payload indexes have no effect:UserWarning"

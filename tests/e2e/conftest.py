@@ -20,7 +20,7 @@ from services.ingest.sources.imagefolder import read_imagefolder
 from shared.db import open_engine
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace, open_workspace
 from tests.support.copied_database import copy_database

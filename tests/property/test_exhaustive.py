@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from shared.matching.best_ssim import build_terms, pairwise_ssim
-from shared.matching.exhaustive import find_exhaustive_best, shortlist_recall
+from shared.matching.ssim_search.best_ssim import build_terms, pairwise_ssim
+from shared.matching.ssim_search.exhaustive import find_exhaustive_best, shortlist_recall
 from shared.vision.similarity.compiled_ssim import SLACK, group_sizes, open_bounds
 
 SIDES = st.integers(7, 24)

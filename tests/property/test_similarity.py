@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from skimage import data
 
-from shared.matching.best_ssim import best_ssim, pairwise_ssim
-from shared.vision.similarity.suite import METRICS, measure
+from shared.matching.ssim_search.best_ssim import best_ssim, pairwise_ssim
+from shared.vision.similarity.metrics import METRICS, measure_similarity
 
 SHAPES = st.tuples(st.just(1), st.sampled_from([1, 3]), st.integers(8, 13), st.integers(8, 13))
 FINITE = {"ssim": (-1, 1), "rmse": (0, 1), "fsim": (0, 1), "sam": (0, 90), "uiq": (-1, 1)}
@@ -29,7 +29,7 @@ def pairs(draw: st.DrawFn) -> Pair:
 @given(pairs())
 def test_identity(pair: Pair) -> None:
     x, _ = pair
-    row = measure(x, x).row(0)
+    row = measure_similarity(x, x).row(0)
     assert row["identical"]
     assert (row["rmse"], row["sam"]) == (0, 0)
     assert row["not_finite"] == {"psnr": "inf", "sre": "inf"}
@@ -39,7 +39,7 @@ def test_identity(pair: Pair) -> None:
 @settings(max_examples=25, deadline=None)
 @given(pairs())
 def test_symmetry_and_bounds(pair: Pair) -> None:
-    there, back = measure(*pair), measure(pair[1], pair[0])
+    there, back = measure_similarity(*pair), measure_similarity(pair[1], pair[0])
     for name in METRICS:
         if name != "sre":
             assert np.allclose(getattr(there, name), getattr(back, name), rtol=0, atol=1e-9), name
@@ -52,7 +52,7 @@ def test_symmetry_and_bounds(pair: Pair) -> None:
 @given(pairs(), st.floats(0, 1))
 def test_float32_measures_as_float64(pair: Pair, fraction: float) -> None:
     x, y = (images.float() * (1 - fraction / 2) for images in pair)
-    single, double = measure(x, y), measure(x.double(), y.double())
+    single, double = measure_similarity(x, y), measure_similarity(x.double(), y.double())
     for name in METRICS:
         np.testing.assert_allclose(getattr(single, name), getattr(double, name), rtol=0, atol=1e-9, err_msg=name)
 
@@ -63,7 +63,7 @@ def test_more_noise_is_less_similar(seed: int) -> None:
     cut = data.astronaut()[100:132, 200:232].transpose(2, 0, 1).astype(np.float64)
     noise = np.random.default_rng(seed).normal(0, 1, cut.shape)
     rows = [np.clip(cut + deviation * noise, 0, 255) for deviation in (2, 8, 25, 70)]
-    suite = measure(torch.from_numpy(np.stack([cut] * 4)), torch.from_numpy(np.stack(rows)))
+    suite = measure_similarity(torch.from_numpy(np.stack([cut] * 4)), torch.from_numpy(np.stack(rows)))
     for name in ("ssim", "psnr", "fsim", "sre", "uiq"):
         assert (np.diff(getattr(suite, name)) < 0).all(), name
     for name in ("rmse", "sam"):

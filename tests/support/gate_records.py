@@ -21,8 +21,8 @@ from shared.ledger.bodies import ModelImported
 from shared.ledger.body_fields import MatchKind
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
-from shared.matching.decision import Judged, decide_by_any
-from shared.matching.null import ControlScores
+from shared.matching.calibration.decision import Judged, decide_by_any
+from shared.matching.calibration.null_distribution import ControlScores
 from shared.records.checks import Check
 from shared.records.items import Item
 from shared.records.manifests import Manifest, seal_manifest

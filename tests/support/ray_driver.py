@@ -23,8 +23,8 @@ from services.audit.comparison.ray_matcher import open_match
 from services.audit.sampling.sample_shards import load_samples
 from shared.errors import SleeveError
 from shared.settings import Settings
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.embedding import Embedder
-from shared.vision.embedding.pixels import PixelEmbedder
 from shared.workspace import Workspace, open_workspace
 
 DRIVER = os.getpid()

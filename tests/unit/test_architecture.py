@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 SERVICES = ("ingest", "audit", "output_gate")
 TORCH = {"torch", "torchvision", "diffusers", "open_clip", "accelerate"}
 # Modules of shared/ that bring torch; ingest may not reach them.
-TORCH_MODULES = ("shared.vision.similarity", "shared.vision.embedding", "shared.matching")
+TORCH_MODULES = ("shared.vision.similarity", "shared.vision.embedding", "shared.vision.embedders", "shared.matching")
 
 # What the command line brings only with the commands that need it: without, it starts in a fraction of a second.
 HEAVY = {"torch", "numpy", "sqlalchemy", "httpx", "c2pa", "scipy", "fastapi"}

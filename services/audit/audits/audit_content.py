@@ -13,9 +13,9 @@ from services.audit.audits.attacks import Attack
 from services.audit.comparison.compare import Comparison, Corpus, copied_items
 from services.audit.controls import CalibratedModel, ControlOutcome, failed_checks
 from shared.code_version import package_versions
-from shared.matching.intervals import Rate, rate_json
-from shared.matching.null import cross_fit
-from shared.matching.rules.panel import RuleOutcome
+from shared.matching.calibration.null_distribution import cross_fit
+from shared.matching.calibration.rate_intervals import Rate, rate_json
+from shared.matching.panel.panel import RuleResult
 from shared.records.models import Model
 
 
@@ -92,14 +92,14 @@ def _generations(calibrated: CalibratedModel, attack: Attack, comparison: Compar
             "item": calibrated.corpus.item_ids[int(matches.index[at])],
             "copy": bool(comparison.fired[at]),
             "p_value": float(comparison.p_values[at]),
-            "metrics": matches.suite.row(at),
+            "metrics": matches.metrics.row(at),
             "rules": {outcome.rule.name: _finding(calibrated.corpus, outcome, at) for outcome in comparison.panel},
         }
         for at, position in enumerate(attack.positions)
     ]
 
 
-def _finding(corpus: Corpus, outcome: RuleOutcome, at: int) -> dict[str, Any]:
+def _finding(corpus: Corpus, outcome: RuleResult, at: int) -> dict[str, Any]:
     row = outcome.row(at)
     item = None if row["item"] is None else corpus.item_ids[row["item"]]
     return {"verdict": row["verdict"], "score": row["score"], "item": item}

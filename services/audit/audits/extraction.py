@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InputError
+from shared.matching.panel.tile_distances import GRID, PEAK, tile_edges
 from shared.matching.rules.tiled_l2 import THRESHOLD
-from shared.matching.tile_distances import GRID, PEAK, tile_edges
 from shared.vision.views import Pixels
 
 CLIQUE_SIZE = 10

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from services.audit.comparison.compare import Corpus, Matched
 from shared.canonical import sha256_hex
 from shared.files import TEMPORARY_PREFIX, sync_folder
-from shared.matching.best_ssim import pairwise_ssim
-from shared.matching.rules.panel import RuleOutcome
-from shared.vision.similarity.suite import METRICS
+from shared.matching.panel.panel import RuleResult
+from shared.matching.ssim_search.best_ssim import pairwise_ssim
+from shared.vision.similarity.metrics import METRICS
 
 RESULTS_FILE, PAIRS_FILE = "results.parquet", "pairs.parquet"
 # Generations scored and written at a time: 256,000 rows of a shortlist of 1,000.
@@ -64,7 +64,7 @@ PAIR_COLUMNS = pa.schema(
 )
 
 
-def build_results(content: dict[str, Any], panel: Sequence[RuleOutcome]) -> bytes:
+def build_results(content: dict[str, Any], panel: Sequence[RuleResult]) -> bytes:
     """Build `results.parquet`.
 
     Args:

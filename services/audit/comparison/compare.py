@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.errors import InputError
-from shared.index.exact import exact_neighbours
-from shared.matching.best_match import BestMatches, find_best_matches
-from shared.matching.best_ssim import best_ssim
+from shared.index.exact_neighbours import exact_neighbours
+from shared.matching.calibration.null_distribution import ControlScores, CrossFit, NullDistribution, cross_fit
+from shared.matching.calibration.rate_intervals import Rate, build_rate
 from shared.matching.copy_detection import CopyDetector
-from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
-from shared.matching.intervals import Rate, build_rate
-from shared.matching.null import ControlScores, CrossFit, NullDistribution, cross_fit
-from shared.matching.rules.evidence import CopyScores, Evidence, TrainingSide
-from shared.matching.rules.panel import Agreement, RuleOutcome, build_agreement, build_panel, evaluate
-from shared.matching.view_hashes import hash_views
+from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
+from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores
+from shared.matching.panel.panel import Agreement, RuleResult, build_agreement, build_panel, evaluate, score_control
+from shared.matching.ssim_search.best_match import BestMatches, find_best_matches
+from shared.matching.ssim_search.best_ssim import best_ssim
+from shared.matching.training_set.training_set import TrainingSet
+from shared.matching.training_set.view_hashes import hash_views
 from shared.vision.embedding import Embedder
 from shared.vision.views import Pixels, build_view, view_to_image
 
@@ -40,7 +41,7 @@ class Corpus:
     """What generations are compared with: a manifest's views and its originals' embeddings, in its order."""
 
     item_ids: tuple[str, ...]
-    side: TrainingSide
+    side: TrainingSet
     vectors: NDArray[np.float32]
     detector: CopyDetector
 
@@ -52,7 +53,7 @@ class Matched:
     pictures: Pixels
     vectors: NDArray[np.float32]
     matches: BestMatches
-    evidence: Evidence
+    evidence: ComparisonBlock
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class Comparison:
     control_check: CrossFit
     copies: Rate
     copied_items: tuple[str, ...]
-    panel: tuple[RuleOutcome, ...]
-    control_panel: tuple[RuleOutcome, ...]
+    panel: tuple[RuleResult, ...]
+    control_panel: tuple[RuleResult, ...]
     agreement: list[Agreement]
 
 
@@ -90,7 +91,7 @@ def match_embedded(corpus: Corpus, pictures: Pixels, vectors: NDArray[np.float32
     copies = corpus.detector.detect(np.stack([build_view(image, COPY_RECIPE) for image in _images(pictures)]))
     shortlists, cosines = exact_neighbours(vectors, corpus.vectors, neighbours)
     matches = find_best_matches(pictures, np.asarray(corpus.side.views), shortlists)
-    evidence = Evidence(
+    evidence = ComparisonBlock(
         training=corpus.side,
         views=pictures,
         shortlists=shortlists,
@@ -129,12 +130,8 @@ def embed_views(views: Pixels, embedder: Embedder) -> NDArray[np.float32]:
 
 def build_control_scores(matched: Matched, pipeline: dict[str, Any]) -> ControlScores:
     """Gather what the control came to by the rules that are calibrated."""
-    measured = {"ssim": matched.matches.ssim}
-    if matched.evidence.copies is not None:
-        measured["fused"] = matched.evidence.copies.scores
-    if pipeline["embedder"].startswith("open_clip:"):
-        measured["clip"] = matched.evidence.cosines.max(axis=1)
-    return ControlScores({rule: tuple(map(float, values)) for rule, values in measured.items()}, pipeline)
+    scores = score_control(matched.evidence, pipeline["embedder"])
+    return ControlScores({rule: tuple(map(float, values)) for rule, values in scores.items()}, pipeline)
 
 
 def compare(corpus: Corpus, generations: Matched, control: Matched, scores: ControlScores, rate: float) -> Comparison:

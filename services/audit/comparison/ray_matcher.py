@@ -27,12 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.audit.comparison.compare import Corpus, Match, Matched, embed_views, match_against, match_embedded
+from shared.compute.threads import cut_evenly, limited_cores, usable_cores
 from shared.errors import InputError, SleeveError, UnavailableError
-from shared.index.scan import ScannedRows
-from shared.matching.rules.evidence import Evidence
+from shared.index.coded_scan import ScannedRows
+from shared.matching.panel.comparison_block import ComparisonBlock
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.embedding import Embedder
-from shared.vision.embedding.pixels import PixelEmbedder
-from shared.vision.similarity.threads import cut_evenly, limited_cores, usable_cores
 from shared.vision.views import Pixels
 
 Vectors = NDArray[np.float32]
@@ -111,7 +111,7 @@ class RayMatch:
         except (self._ray.exceptions.RayError, OSError, RuntimeError, ValueError) as failed:
             raise UnavailableError(f"Ray failed: {failed}", code="ray_failed") from failed
         made, matches, shortlists, cosines, hashes, copies = (_join(list(each)) for each in zip(*found, strict=True))
-        evidence = Evidence(corpus.side, pictures, shortlists, cosines, matches.index, matches.ssim, hashes, copies)
+        evidence = ComparisonBlock(corpus.side, pictures, shortlists, cosines, matches.index, matches.ssim, hashes, copies)
         return Matched(pictures, made, matches, evidence)
 
     def _match_parts(

@@ -10,7 +10,7 @@ from services.audit.models.model_configuration import verify_configuration
 from services.audit.models.trained_models import model_recipe
 from services.audit.sampling.sample import SAMPLERS, Samples, build_sampling_scheduler
 from services.audit.training.diffusion_model import load_model
-from shared.matching.rules.panel import build_panel
+from shared.matching.panel.panel import build_panel
 from shared.vision.embedding import Embedder
 from shared.vision.view_store import ViewStore
 from shared.workspace import Workspace

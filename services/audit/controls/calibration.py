@@ -21,7 +21,7 @@ from services.audit.controls.outcome import ControlOutcome, failed_checks, passe
 from services.audit.models.recorded_models import verify_disjoint
 from services.audit.models.trained_models import model_recipe
 from services.audit.training_sets.sealed_set import SealedSet, build_corpus, load_sealed_set, load_views
-from shared.matching.null import ControlScores
+from shared.matching.calibration.null_distribution import ControlScores
 from shared.records.models import Calibration, Model, find_same_calibration, load_model_record
 from shared.vision.embedding import Embedder
 from shared.vision.views import ViewRecipe

@@ -20,9 +20,9 @@ from scipy.stats import nhypergeom
 
 from services.audit.comparison.compare import Corpus, Matched
 from services.audit.controls.outcome import ControlCheck
-from shared.matching.duplicates import NEAR_SSIM
-from shared.matching.null import ControlScores, NullDistribution, cross_fit, threshold_rank
-from shared.matching.view_hashes import ViewHashes
+from shared.matching.calibration.null_distribution import ControlScores, NullDistribution, cross_fit, threshold_rank
+from shared.matching.training_set.duplicates import NEAR_SSIM
+from shared.matching.training_set.view_hashes import ViewHashes
 from shared.vision.perceptual_hash import MATCH_DISTANCE, measure_distances
 
 # A sound audit fails this control less often than this, whatever the pictures.

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from services.audit.comparison.compare import HEADLINE_RULE, Corpus, Matched
 from shared.errors import InputError
-from shared.matching.rules.panel import RuleOutcome, evaluate, rule_names
-from shared.matching.rules.rule import Rule
+from shared.matching.panel.panel import RuleResult, evaluate, rule_names
+from shared.matching.panel.rule import Rule
 
 # Of copies, the share that a rule must find. The design's figure: what a rule misses here it cannot be trusted to find.
 FOUND_SHARE = 0.99
@@ -126,7 +126,7 @@ def check_copies_are_found(
     return tuple(_check(outcome, labels, labels[copied]) for outcome in evaluate(rules, copies.evidence))
 
 
-def _check(outcome: RuleOutcome, labels: NDArray[np.int64], expected_cluster: NDArray[np.int64]) -> ControlCheck:
+def _check(outcome: RuleResult, labels: NDArray[np.int64], expected_cluster: NDArray[np.int64]) -> ControlCheck:
     expected = f"fires on more than {FOUND_SHARE:.0%} of the copies and names what was copied"
     trials = int(outcome.defined.sum())
     if trials == 0:

@@ -25,7 +25,7 @@ from services.audit.sampling.recorded_samples import verify_judged
 from services.audit.sampling.sample_shards import load_samples
 from shared.code_version import package_versions
 from shared.files import save_atomically
-from shared.matching.intervals import upper_bound
+from shared.matching.calibration.rate_intervals import upper_bound
 from shared.records.models import Audit
 from shared.workspace import Workspace
 

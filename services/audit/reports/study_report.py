@@ -14,7 +14,7 @@ from services.audit.reports.gallery import build_gallery
 from services.audit.reports.study_plots import plot_curve, plot_sweep, plot_training
 from services.audit.sampling.recorded_samples import load_judged_samples
 from shared.errors import InputError
-from shared.matching.intervals import upper_bound
+from shared.matching.calibration.rate_intervals import upper_bound
 from shared.records.studies import Study
 from shared.workspace import Workspace
 

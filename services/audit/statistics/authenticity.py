@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from services.audit.statistics.nearest import find_nearest, find_nearest_other
 from shared.errors import InputError
-from shared.matching.intervals import Rate, build_rate
+from shared.matching.calibration.rate_intervals import Rate, build_rate
 
 Features = NDArray[np.floating]
 

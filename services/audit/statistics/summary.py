@@ -17,8 +17,8 @@ from services.audit.statistics.frechet import measure_quality
 from services.audit.statistics.kinds import classify, outlier_quantiles
 from services.audit.statistics.sweep import sweep
 from shared.errors import InputError
-from shared.matching.exhaustive import shortlist_recall
-from shared.matching.intervals import rate_json
+from shared.matching.calibration.rate_intervals import rate_json
+from shared.matching.ssim_search.exhaustive import shortlist_recall
 
 Features = NDArray[np.float32]
 

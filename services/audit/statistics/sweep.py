@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InputError
-from shared.matching.intervals import Rate, build_rate
+from shared.matching.calibration.rate_intervals import Rate, build_rate
 
 # Levels of SSIM: from where unrelated pictures are to where only exact copies are.
 LEVELS = tuple(round(0.3 + 0.05 * step, 2) for step in range(14))

@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.audit.comparison.compare import embed_views
-from shared.index.exact import exact_neighbours
-from shared.matching.best_ssim import build_terms, pairwise_ssim
-from shared.matching.duplicates import NEAR_SSIM, build_clusters
-from shared.matching.view_hashes import hash_views
+from shared.index.exact_neighbours import exact_neighbours
+from shared.matching.ssim_search.best_ssim import build_terms, pairwise_ssim
+from shared.matching.training_set.duplicates import NEAR_SSIM, build_clusters
+from shared.matching.training_set.view_hashes import hash_views
 from shared.vision.embedding import Embedder
 from shared.vision.views import Pixels
 

@@ -30,7 +30,7 @@ from shared.canonical import canonical_json, sha256_hex
 from shared.code_version import package_versions
 from shared.errors import CorruptStateError
 from shared.files import save_atomically
-from shared.matching.intervals import build_rate, rate_json
+from shared.matching.calibration.rate_intervals import build_rate, rate_json
 from shared.records.models import Audit, load_model_record
 from shared.vision.embedding import Embedder
 from shared.vision.views import Pixels

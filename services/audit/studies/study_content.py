@@ -19,7 +19,7 @@ from services.audit.studies.size_comparison import SizeComparison
 from services.audit.studies.study_config import StudyConfig, StudyModel
 from services.audit.studies.study_slices import StudySlices
 from shared.code_version import package_versions
-from shared.matching.intervals import build_rate, rate_json
+from shared.matching.calibration.rate_intervals import build_rate, rate_json
 from shared.records.manifests import load_manifest
 from shared.vision.embedding import Embedder
 from shared.workspace import Workspace

@@ -27,10 +27,10 @@ from services.audit.controls import MeasuredSlice
 from services.audit.statistics.counterfactual import TrainedModel, build_counterfactuals
 from services.audit.studies.study_config import StudyConfig
 from shared.errors import InputError
-from shared.matching.intervals import build_rate, rate_json
-from shared.matching.null import NullDistribution
+from shared.matching.calibration.null_distribution import NullDistribution
+from shared.matching.calibration.rate_intervals import build_rate, rate_json
 from shared.vision.embedding import Embedder
-from shared.vision.similarity.suite import measure
+from shared.vision.similarity.metrics import measure_similarity
 from shared.vision.views import Pixels
 
 # Items with the largest effect that are spelled out; the means are over all.
@@ -109,4 +109,4 @@ def _counterfactual(models: Sequence[TrainedModel]) -> dict[str, Any]:
 def _likeness(drawn: Sequence[Sequence[Pixels]], apart: int) -> float:
     """Return the mean SSIM of pictures i of one twin's models and i + `apart` of the other's, models of one seed."""
     pairs = zip(*drawn, strict=True)
-    return float(np.mean([measure(one, np.roll(other, -apart, axis=0)).ssim.mean() for one, other in pairs]))
+    return float(np.mean([measure_similarity(one, np.roll(other, -apart, axis=0)).ssim.mean() for one, other in pairs]))

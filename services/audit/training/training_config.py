@@ -15,7 +15,8 @@ from shared.errors import InputError
 # Our own bounds: beyond what any published model of this kind has, and small enough to be told from a mistake.
 MOST_CHANNELS = 4096
 MOST_UPDATES = 100_000_000
-# The largest pictures that an audit can compare (`shared.matching.best_ssim`): what could not be audited is not trained.
+# The largest pictures that an audit can compare (`shared.matching.ssim_search.best_ssim`). What could not be audited is not
+# trained.
 LARGEST_SIDE_PX = 512
 
 Width = Annotated[int, Field(strict=True, ge=1, le=MOST_CHANNELS)]

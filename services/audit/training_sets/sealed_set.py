@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.audit.comparison.compare import Corpus
-from shared.matching.copy_store import load_copy_detector
-from shared.matching.training_side import load_training_side
+from shared.matching.copy_detection.detector_store import load_copy_detector
+from shared.matching.training_set.training_set_store import load_training_set
 from shared.records.items import Item
 from shared.records.manifests import Manifest, load_manifest, load_manifest_items
 from shared.vision.embedding import Embedder
-from shared.vision.images import DecodedImage, decode_image
+from shared.vision.image_decoding import DecodedImage, decode_image
 from shared.vision.view_store import ViewStore
 from shared.vision.views import Pixels, ViewRecipe
 from shared.workspace import Workspace
@@ -55,7 +55,7 @@ def build_corpus(workspace: Workspace, sealed: SealedSet, recipe: ViewRecipe, em
     vectors = [embedder.embed([image.pixels for image in batch]) for batch in _originals(workspace, sealed.blobs)]
     ids = tuple(item.id for item in sealed.items)
     folder, root = workspace.home / "views", sealed.manifest.root
-    side = load_training_side(folder, root, recipe, sealed.blobs, load_views(workspace, sealed, recipe))
+    side = load_training_set(folder, root, recipe, sealed.blobs, load_views(workspace, sealed, recipe))
     store = ViewStore(folder, workspace.blobs, workspace.limits)
     return Corpus(ids, side, np.concatenate(vectors), load_copy_detector(store, root, sealed.blobs).detector)
 

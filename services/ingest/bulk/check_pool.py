@@ -39,7 +39,7 @@ from services.ingest.bulk.check_worker import (
 from services.ingest.registration.preparation import PreparedItem
 from shared.blobs import BlobStore
 from shared.errors import InputError, UnavailableError
-from shared.vision.images import FORMATS, ImageLimits
+from shared.vision.image_decoding import FORMATS, ImageLimits
 
 Checked = PreparedItem | InputError
 

@@ -32,7 +32,7 @@ from services.ingest.signals.embedded_metadata import OwnerSuggestion
 from services.ingest.signals.signal import Signal
 from shared.blobs import BlobStore
 from shared.errors import InputError, UnavailableError
-from shared.vision.images import ImageLimits
+from shared.vision.image_decoding import ImageLimits
 
 # Our own bound: a picture of 50 million pixels, the most that is accepted by default, takes under a second.
 CHECK_SECONDS = 2.0

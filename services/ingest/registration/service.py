@@ -4,7 +4,7 @@ Rules, in order:
 
 1. The bytes are decoded under limits and the licence must be SPDX before anything is stored. One item is decoded in this
    process, where nothing can stop a decoder: what it may take is bounded by the caps on bytes, pixels, blocks and scans
-   (`shared.vision.images`). In bulk each row has a limit on processor time as well (`check_pool`).
+   (`shared.vision.image_decoding`). In bulk each row has a limit on processor time as well (`check_pool`).
 2. The blob is durable before the transaction that names it; an unused blob does no harm, a missing one would.
 3. Item, owners, diligence, commitments and entry are written together or not at all.
 4. The same key, bytes and record again change nothing; anything else under a known key is a conflict, never an overwrite.
@@ -23,7 +23,7 @@ from services.ingest.signals.signal import Signal
 from shared.blobs import BlobStore
 from shared.errors import ConflictError, InputError, SleeveError
 from shared.records.items import Item, KnownItem, find_known_items, load_item
-from shared.vision.images import ImageLimits
+from shared.vision.image_decoding import ImageLimits
 
 
 @dataclass(frozen=True)

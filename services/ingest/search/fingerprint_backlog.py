@@ -26,7 +26,7 @@ from shared.background_thread import working_beside
 from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError, UnavailableError
 from shared.records.fingerprints import FINGERPRINTS, count_blobs, delete_fingerprints, load_pending_blobs
 from shared.vision.fingerprints import RECIPE, build_fingerprint
-from shared.vision.images import decode_image
+from shared.vision.image_decoding import decode_image
 from shared.workspace import Workspace
 
 # Blobs of one transaction: bounds what a killed run repeats, and how long a writer may have to wait.

@@ -4,13 +4,13 @@ from pydantic import BaseModel, Field
 
 from services.ingest.items.schemas import ItemAnswer
 from shared.auth.item_visibility import PublicItem
-from shared.vision.image_query import MatchKind, PerceptualAnswer, QueryAnswer
+from shared.vision.image_query import MatchBasis, PerceptualAnswer, QueryAnswer
 
 
 class ItemMatch(BaseModel):
     """An item that holds the picture: the same bytes, the same pixels, or a hash within the distance."""
 
-    kind: MatchKind
+    kind: MatchBasis
     distance: int | None = Field(description="Bits of 256 in which the hashes differ; null where the hash is undefined.")
     item: ItemAnswer | PublicItem = Field(description="Without `items:read`: in full only where it names the key's party.")
 

@@ -21,20 +21,20 @@ from shared.records.fingerprints import FINGERPRINTS, count_blobs, load_items_of
 from shared.records.hash_index import HashIndex, KnownHashes
 from shared.records.items import load_item
 from shared.records.similar_blobs import find_alike
-from shared.vision.image_query import ImageQuery, MatchKind, build_query
+from shared.vision.image_query import ImageQuery, MatchBasis, build_query
 from shared.workspace import Workspace
 
 # What a person waiting for an answer hardly notices; a backlog beyond it is the background's.
 CATCH_UP_SECONDS = 0.5
 # Strongest first.
-KINDS: tuple[MatchKind, ...] = ("exact", "pixels", "perceptual")
+KINDS: tuple[MatchBasis, ...] = ("exact", "pixels", "perceptual")
 
 
 @dataclass(frozen=True)
 class FoundItem:
     """An item that matches, and how."""
 
-    kind: MatchKind
+    kind: MatchBasis
     distance: int | None
     item_id: str
 

@@ -15,20 +15,19 @@ from services.output_gate.checks.schemas import CheckResult, ClusterOwner, KindF
 from services.output_gate.checks.timings import Timings
 from services.output_gate.gate import Gate, ReadyModel
 from shared.errors import CorruptStateError
-from shared.index.index import is_searched_exactly
+from shared.index.vector_index import is_searched_exactly
 from shared.ledger.body_fields import UNSPECIFIED
-from shared.matching.best_match import find_best_matches
-from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
-from shared.matching.copy_detection.kinds import KindFigures as Measured
-from shared.matching.copy_detection.kinds import classify
-from shared.matching.decision import Decision, Judged, decide_by_any, undecided
-from shared.matching.rules.evidence import CopyScores, Evidence
-from shared.matching.rules.panel import RuleOutcome, evaluate
-from shared.matching.view_hashes import hash_views
+from shared.matching.calibration.decision import Decision, Judged, decide_by_any, undecided
+from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
+from shared.matching.copy_detection.match_classification import MatchMeasurements, classify
+from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores
+from shared.matching.panel.panel import RuleResult, evaluate
+from shared.matching.ssim_search.best_match import find_best_matches
+from shared.matching.training_set.view_hashes import hash_views
 from shared.records.cluster_owners import Cluster
 from shared.records.manifests import Manifest, load_manifest
 from shared.records.models import Model
-from shared.vision.similarity.suite import measure
+from shared.vision.similarity.metrics import measure_similarity
 from shared.vision.views import Pixels, ViewRecipe, build_view, view_to_image
 
 # Items of the match's cluster that are described; the ids of all are given.
@@ -91,7 +90,7 @@ def find_evidence_of_views(gate: Gate, model: Model, views: Pixels) -> list[Chec
         pairs = SeenPairs.detect(corpus.detector, np.stack([build_view(picture, COPY_RECIPE) for picture in pictures]))
     with timings.step("rules"):
         found = CopyScores(pairs.found.scores, pairs.found.items)
-        seen = Evidence(corpus.side, views, shortlists, cosines, matches.index, matches.ssim, hash_views(views), found)
+        seen = ComparisonBlock(corpus.side, views, shortlists, cosines, matches.index, matches.ssim, hash_views(views), found)
         outcomes = {outcome.rule.name: outcome for outcome in evaluate(ready.panel, seen)}
     with timings.step("measure"):
         decided = _decide(gate, ready, views, outcomes, pairs)
@@ -100,13 +99,13 @@ def find_evidence_of_views(gate: Gate, model: Model, views: Pixels) -> list[Chec
 
 
 def _decide(
-    gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str, RuleOutcome], pairs: SeenPairs
+    gate: Gate, ready: ReadyModel, views: Pixels, outcomes: Mapping[str, RuleResult], pairs: SeenPairs
 ) -> list[CheckEvidence]:
     """Decide by the policy's rules, and measure the suite on the items that the deciding ones name."""
     found = [_decide_one(gate, ready, outcomes, at) for at in range(len(views))]
     # Where a rule names no item the first one stands in for it, and nothing is told of the pair.
     rows = np.array([max(int(outcomes[rule].scores.items[at]), 0) for at, (rule, _) in enumerate(found)])
-    suite = measure(np.ascontiguousarray(ready.corpus.side.views[rows]), views)
+    suite = measure_similarity(np.ascontiguousarray(ready.corpus.side.views[rows]), views)
     decided = []
     for at, (row, (rule, decision)) in enumerate(zip(rows.tolist(), found, strict=True)):
         if decision.score is None:
@@ -132,7 +131,7 @@ def _decide(
     return decided
 
 
-def _decide_one(gate: Gate, ready: ReadyModel, outcomes: Mapping[str, RuleOutcome], at: int) -> tuple[str, Decision]:
+def _decide_one(gate: Gate, ready: ReadyModel, outcomes: Mapping[str, RuleResult], at: int) -> tuple[str, Decision]:
     """Return which rule decides about one generation, and the decision; undecided where a rule says nothing and none fires."""
     rules = gate.content.deciding_rules
     judged = [Judged(float(outcomes[rule].scores.values[at]), ready.scores.null(rule)) for rule in rules]
@@ -159,8 +158,8 @@ def _search(gate: Gate, ready: ReadyModel, vectors: NDArray[np.float32]) -> tupl
 
 
 def _finding(
-    ready: ReadyModel, outcome: RuleOutcome, at: int, pairs: SeenPairs, asked_of: str | None
-) -> tuple[RuleFinding, Measured | None]:
+    ready: ReadyModel, outcome: RuleResult, at: int, pairs: SeenPairs, asked_of: str | None
+) -> tuple[RuleFinding, MatchMeasurements | None]:
     """Spell what a rule found, and how its item lies there; `asked_of` is the rule whose pair has to have a kind."""
     row = outcome.row(at)
     if row["item"] is None:

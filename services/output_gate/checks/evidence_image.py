@@ -27,9 +27,9 @@ from services.output_gate.checks.schemas import CheckAnswer, KindFigures
 from shared.errors import NotFoundError
 from shared.ledger.body_fields import MEANINGS
 from shared.matching.copy_detection import CopyDetector, Detections
-from shared.matching.copy_detection.embedder import RECIPE as COPY_RECIPE
+from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
 from shared.records.checks import Check
-from shared.vision.images import decode_image
+from shared.vision.image_decoding import decode_image
 from shared.vision.views import build_view
 from shared.workspace import Workspace
 

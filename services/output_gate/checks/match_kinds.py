@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from shared.matching.copy_detection import CopyDetector, Detections
-from shared.matching.copy_detection.kinds import KindFigures, measure_kinds, measure_pair
+from shared.matching.copy_detection.match_classification import MatchMeasurements, measure_matches, measure_pair
 from shared.vision.views import Pixels
 
 
@@ -30,15 +30,15 @@ class SeenPairs:
     detector: CopyDetector
     views: Pixels
     found: Detections
-    figures: Sequence[KindFigures | None]
+    figures: Sequence[MatchMeasurements | None]
 
     @classmethod
     def detect(cls, detector: CopyDetector, views: Pixels) -> Self:
         """Find the match of each generation, and how it lies there."""
         found = detector.detect(views)
-        return cls(detector, views, found, measure_kinds(views, detector.views, found))
+        return cls(detector, views, found, measure_matches(views, detector.views, found))
 
-    def figures_of(self, at: int, item: int, *, decides: bool) -> KindFigures | None:
+    def figures_of(self, at: int, item: int, *, decides: bool) -> MatchMeasurements | None:
         """Return how an item lies in a generation; None where nothing was measured.
 
         Args:

@@ -37,14 +37,14 @@ from shared.errors import ConflictError, InputError, SleeveError, UnavailableErr
 from shared.ids import new_id
 from shared.ledger.entries import build_entry
 from shared.ledger.output_bodies import CheckDecided
-from shared.matching.decision import BORDERLINE, undecided
+from shared.matching.calibration.decision import BORDERLINE, undecided
 from shared.records.checks import Check, load_check
 from shared.records.entry_rows import append_and_add
 from shared.records.models import Model, load_model_record
 from shared.records.outputs import Output, save_outputs
 from shared.records.reviews import Review
 from shared.vision.fingerprints import RECIPE, build_fingerprint
-from shared.vision.images import decode_image
+from shared.vision.image_decoding import decode_image
 from shared.vision.views import Pixels, build_view
 
 # Generations decided and recorded together: bounds memory, and how long one transaction holds the database.

@@ -23,7 +23,7 @@ from shared.files import save_atomically
 from shared.ledger.body_fields import MEANINGS, UNSPECIFIED
 from shared.records.checks import load_check
 from shared.records.models import load_model_record
-from shared.vision.images import decode_image
+from shared.vision.image_decoding import decode_image
 from shared.workspace import Workspace
 
 # Exit statuses, so that a release script can branch: clear, flag, undecided. Errors are 1, usage 2 (typer's own).

@@ -22,10 +22,10 @@ from shared.auth.caller import current_caller
 from shared.auth.item_visibility import PublicItem, sees_item
 from shared.canonical import sha256_hex
 from shared.errors import CorruptStateError, InputError, NotFoundError, UnavailableError
-from shared.index.index import is_searched_exactly
+from shared.index.vector_index import is_searched_exactly
 from shared.records.items import Item
-from shared.vision.images import DecodedImage, decode_image
-from shared.vision.similarity.suite import measure
+from shared.vision.image_decoding import DecodedImage, decode_image
+from shared.vision.similarity.metrics import measure_similarity
 from shared.vision.views import Pixels, ViewRecipe, build_view
 
 # The suite on a pair takes milliseconds, and so does decoding an item: a page of them, a few seconds at most.
@@ -105,6 +105,6 @@ def _measure(gate: Gate, image: DecodedImage, digests: Sequence[str]) -> list[tu
     rows = {}
     if views:
         ours = np.repeat(build_view(image.pixels, COMPARED)[None], len(views), axis=0)
-        suite = measure(np.stack(list(views.values())), ours)
+        suite = measure_similarity(np.stack(list(views.values())), ours)
         rows = {at: Metrics(**suite.row(row)) for row, at in enumerate(views)}
     return [(rows.get(at), problems.get(at)) for at in range(len(digests))]

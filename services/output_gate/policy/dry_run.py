@@ -24,8 +24,8 @@ from services.output_gate.policy.policy import PolicyContent
 from services.output_gate.policy.schemas import Change, ChangeKind, DryRun, NotDecidable, Verdict
 from shared.errors import NotFoundError
 from shared.ledger.body_fields import UNSPECIFIED, MatchKind
-from shared.matching.decision import BORDERLINE, Decision, Judged, decide_by_any
-from shared.matching.null import NullDistribution
+from shared.matching.calibration.decision import BORDERLINE, Decision, Judged, decide_by_any
+from shared.matching.calibration.null_distribution import NullDistribution
 from shared.records.checks import Check
 from shared.records.flags import Flag, find_flags_of_checks
 from shared.records.models import find_same_calibration

@@ -21,7 +21,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import CorruptStateError, InputError
 from shared.ledger.body_fields import Amount, Currency, MatchKind
-from shared.matching.decision import Bound
+from shared.matching.calibration.decision import Bound
 from shared.records.policies import Policy
 from shared.schemas import StrictModel, describe_field_errors
 

@@ -3,13 +3,13 @@
 from pydantic import BaseModel, Field
 
 from services.output_gate.checks.schemas import CheckSummary
-from shared.vision.image_query import MatchKind, PerceptualAnswer, QueryAnswer
+from shared.vision.image_query import MatchBasis, PerceptualAnswer, QueryAnswer
 
 
 class SeenOutput(BaseModel):
     """A generation that the gate saw, and every check of it, newest first."""
 
-    kind: MatchKind = Field(description="The same bytes, the same pixels, or a hash within the distance.")
+    kind: MatchBasis = Field(description="The same bytes, the same pixels, or a hash within the distance.")
     distance: int | None = Field(description="Bits of 256 in which the hashes differ; null where the hash is undefined.")
     generation_sha256: str
     checks: list[CheckSummary]

@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.matching.copy_detection.compiled import compiled
+from shared.compute.compiling import compiled_approximately
 
 # A copy keeps at least 60 % of an item's side, and shows it at most an eighth smaller than it is.
 LEAST_ZOOM, MOST_ZOOM = 0.6, 1.12
@@ -46,7 +46,7 @@ _U = np.uintp
 _F = np.float32
 
 
-@compiled
+@compiled_approximately
 def _add_row(row: Floats, item: Floats, side: int, y: float, placement: Floats, spread: float, sums: Doubles) -> None:
     """Add one row of the generation to the sums of a step; `item` is flat, `placement` in px of this level."""
     centre, edge = _F((side - 1) / 2), _F(side - 1) - _F(1e-3)
@@ -97,7 +97,7 @@ def _add_row(row: Floats, item: Floats, side: int, y: float, placement: Floats, 
         sums[k] += row_sums[k]
 
 
-@compiled
+@compiled_approximately
 def _solve(matrix: Doubles, right: Doubles) -> bool:
     """Solve in place by elimination; the matrix is symmetric and, with its priors, positive."""
     size = len(right)
@@ -116,7 +116,7 @@ def _solve(matrix: Doubles, right: Doubles) -> bool:
     return True
 
 
-@compiled
+@compiled_approximately
 def _add_priors(matrix: Doubles, right: Doubles, side: int, placement: Doubles) -> None:
     strength = _NOISE * side * side
     for i in range(2):
@@ -128,7 +128,7 @@ def _add_priors(matrix: Doubles, right: Doubles, side: int, placement: Doubles) 
     right[5] -= strength * _PRIOR_OFFSET * placement[5]
 
 
-@compiled
+@compiled_approximately
 def _limit(placement: Doubles) -> None:
     zoom = math.sqrt(placement[0] ** 2 + placement[1] ** 2)
     kept = min(max(zoom, LEAST_ZOOM), MOST_ZOOM) / max(zoom, 1e-6)
@@ -140,7 +140,7 @@ def _limit(placement: Doubles) -> None:
     placement[5] = min(max(placement[5], -MOST_OFFSET), MOST_OFFSET)
 
 
-@compiled
+@compiled_approximately
 def _refine(generation: Floats, item: Floats, placement: Doubles, steps: int, levels: tuple[float, float]) -> None:
     """Move a placement, in px of the 64 px view, by some steps at the level of the given images."""
     side = generation.shape[0]
@@ -171,7 +171,7 @@ def _refine(generation: Floats, item: Floats, placement: Doubles, steps: int, le
         _limit(placement)
 
 
-@compiled
+@compiled_approximately
 def align(half: Floats, quarter: Floats, item_half: Floats, item_quarter: Floats, placement: Doubles) -> None:
     """Refine a placement in place.
 

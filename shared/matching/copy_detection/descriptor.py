@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from shared.compute.compiling import compiled_approximately
 from shared.errors import InputError
-from shared.matching.copy_detection.compiled import compiled
 from shared.matching.copy_detection.indexed_views import verify_views
 from shared.matching.copy_detection.luma import BLUE, GREEN, RED
 
@@ -112,7 +112,7 @@ def _mean_square(rows: Floats) -> Any:
     return np.mean(rows**2, axis=1, keepdims=True)
 
 
-@compiled
+@compiled_approximately
 def _project(rows: Floats, mean: Floats, projection: Floats, out: Floats) -> None:
     """Fill out, (n, d), with the unit vectors of measurements, (n, 576)."""
     width, sums = np.uintp(projection.shape[1]), np.empty(projection.shape[1], np.float64)

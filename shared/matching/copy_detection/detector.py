@@ -2,9 +2,8 @@
 
 Rules, in order:
 
-1. Built from the items' canonical views alone; what is computed of them (the points of the index) can be kept
-   (`shared.matching.copy_store`). `digests` say what scores depend on: views, descriptor and fusion. Nothing is fitted on a
-   corpus.
+1. It is built from the items' canonical views alone. What is computed from them (the points of the index) can be stored
+   (`detector_store`). `digests` name what scores depend on: views, descriptor and fusion. Nothing is fitted on a corpus.
 2. `detect` takes a shortlist by descriptor (its own, or one that a vector index found), aligns and weighs each candidate, and
    answers with the best-scored one; of equals the first in the shortlist.
 3. A score has no unit. `calibrate` sends a control through the same steps; its null distribution gives p-value and threshold.
@@ -19,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.array_store import digest_rows
+from shared.compute.threads import cut_evenly, in_threads, usable_cores
 from shared.errors import InputError
-from shared.index.scan import ScannedRows
+from shared.index.coded_scan import ScannedRows
+from shared.matching.calibration.null_distribution import NullDistribution
+from shared.matching.copy_detection.copy_evidence import CopyEvidence, weigh
 from shared.matching.copy_detection.descriptor import Descriptor, load_descriptor
-from shared.matching.copy_detection.evidence import Evidence, weigh
 from shared.matching.copy_detection.fusion import Fusion, load_fusion
 from shared.matching.copy_detection.indexed_views import STARTS, build_indexed_views, verify_views
 from shared.matching.copy_detection.shortlist import Shortlist, search_points
-from shared.matching.copy_detection.windows import BLOCKS, SUMS, compare_candidates
-from shared.matching.null import NullDistribution
-from shared.vision.similarity.threads import cut_evenly, in_threads, usable_cores
+from shared.matching.copy_detection.window_sums import BLOCKS, SUMS, compare_candidates
 
 # Generations weighed at a time: 20 candidates × 6 KB of sums each.
 _BATCH = 256
@@ -54,7 +53,7 @@ class Detections:
     mirrored: NDArray[np.bool_]
     placements: NDArray[np.float64]
     cosines: NDArray[np.float64]
-    evidence: Evidence
+    evidence: CopyEvidence
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ class CopyDetector:
         ]
         return _join(parts)
 
-    def weigh(self, generations: Pixels, shortlist: Shortlist) -> tuple[Evidence, NDArray[np.float64]]:
+    def weigh(self, generations: Pixels, shortlist: Shortlist) -> tuple[CopyEvidence, NDArray[np.float64]]:
         """Align and weigh every candidate.
 
         Args:
@@ -161,7 +160,7 @@ class CopyDetector:
         )
 
     def calibrate(self, control: Pixels) -> NullDistribution:
-        """Send a control through the same steps (`shared.matching.null`).
+        """Send a control through the same steps (`shared.matching.calibration.null_distribution`).
 
         Args:
             control: uint8 (m, 3, 64, 64), real images that were never trained on, at least two.
@@ -182,6 +181,6 @@ def _join(parts: list[Detections]) -> Detections:
     def joined(name: str) -> Any:
         return np.concatenate([getattr(part, name) for part in parts])
 
-    names = Evidence.__dataclass_fields__
-    evidence = Evidence(**{name: np.concatenate([getattr(part.evidence, name) for part in parts]) for name in names})
+    names = CopyEvidence.__dataclass_fields__
+    evidence = CopyEvidence(**{name: np.concatenate([getattr(part.evidence, name) for part in parts]) for name in names})
     return Detections(joined("scores"), joined("items"), joined("mirrored"), joined("placements"), joined("cosines"), evidence)

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 
 from shared.matching.copy_detection.descriptor import Descriptor, measure_views
 from shared.matching.copy_detection.fusion import SIGNS, Fusion
-from shared.matching.copy_detection.synthetic_copies import build_practice_copies
+from shared.matching.copy_detection.synthetic_copies import build_synthetic_copies
 
 # Copies a picture: with five a class the spread within is estimated from ten thousand pairs; six gave the same recall.
 _COPIES = 5
@@ -32,7 +32,7 @@ def fit_descriptor(views: NDArray[np.uint8], rng: np.random.Generator) -> Descri
         views: uint8 (n, 3, 64, 64), one class each.
         rng: for the practice copies.
     """
-    members = [measure_views(views), *(measure_views(build_practice_copies(views, rng)) for _ in range(_COPIES))]
+    members = [measure_views(views), *(measure_views(build_synthetic_copies(views, rng)) for _ in range(_COPIES))]
     rows = np.stack(members).astype(np.float64)
     classes = rows.mean(axis=0)
     inner = (rows - classes).reshape(-1, rows.shape[-1])

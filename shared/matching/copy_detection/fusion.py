@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
-from shared.matching.copy_detection.evidence import Evidence
+from shared.matching.copy_detection.copy_evidence import CopyEvidence
 
 SHIPPED = Path(__file__).parent / "weights" / "fusion-1.json"
 # Rule 2, in the order in which evidence is stacked.
@@ -36,7 +36,7 @@ SIGNS = {
 Floats = NDArray[np.float64]
 
 
-def stack_evidence(evidence: Evidence) -> Floats:
+def stack_evidence(evidence: CopyEvidence) -> Floats:
     """Stack the scored evidence along a last axis, in the order of `SIGNS`."""
     return np.stack([getattr(evidence, name) for name in SIGNS], axis=-1)
 
@@ -62,12 +62,12 @@ class Fusion:
         """Digest of bias and weights."""
         return sha256_hex(canonical_json({"bias": self.bias, "weights": self.weights}))
 
-    def score(self, evidence: Evidence) -> Floats:
+    def score(self, evidence: CopyEvidence) -> Floats:
         """Add up evidence, in the order of `SIGNS`; same shape as its arrays."""
         # One by one: a matrix product adds up in an order that depends on how many candidates there are.
         return np.asarray(sum(self.explain(evidence).values(), np.float64(self.bias)))
 
-    def explain(self, evidence: Evidence) -> dict[str, Floats]:
+    def explain(self, evidence: CopyEvidence) -> dict[str, Floats]:
         """Say what each piece of evidence adds to the score."""
         return {name: self.weights[name] * getattr(evidence, name) for name in SIGNS}
 

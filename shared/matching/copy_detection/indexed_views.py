@@ -7,8 +7,8 @@ ten degrees need no view of their own: the descriptor bears them, and alignment 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.compute.compiling import compiled_approximately
 from shared.errors import InputError
-from shared.matching.copy_detection.compiled import compiled
 from shared.matching.copy_detection.luma import SIDE_PX
 
 Pixels = NDArray[np.uint8]
@@ -59,7 +59,7 @@ def warp_views(views: Pixels, placement: NDArray[np.float64]) -> Pixels:
     return out
 
 
-@compiled
+@compiled_approximately
 def _warp(views: Pixels, placements: NDArray[np.float64], out: Pixels) -> None:
     side = views.shape[2]
     centre = (side - 1) / 2

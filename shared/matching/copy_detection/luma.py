@@ -11,7 +11,7 @@ Rules, in order:
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.matching.copy_detection.compiled import compiled
+from shared.compute.compiling import compiled_approximately
 
 # The canonical view of the gate's 64 px models; other sizes are brought to it by the view recipe.
 SIDE_PX = 64
@@ -21,7 +21,7 @@ _SIXTEENTH, _QUARTER = np.float32(1 / 16), np.float32(1 / 4)
 Floats = NDArray[np.float32]
 
 
-@compiled
+@compiled_approximately
 def _smooth(image: Floats, out: Floats, across: Floats) -> None:
     """Smooth a square image along both axes; beyond the border it goes on as it ends."""
     side = image.shape[0]
@@ -38,7 +38,7 @@ def _smooth(image: Floats, out: Floats, across: Floats) -> None:
             out[y, x] = (outer + np.float32(4) * inner + np.float32(6) * across[y, x]) * _SIXTEENTH
 
 
-@compiled
+@compiled_approximately
 def _halve(image: Floats, out: Floats) -> None:
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
@@ -46,7 +46,7 @@ def _halve(image: Floats, out: Floats) -> None:
             out[y, x] = (top + image[2 * y + 1, 2 * x] + image[2 * y + 1, 2 * x + 1]) * _QUARTER
 
 
-@compiled
+@compiled_approximately
 def fill_pyramid(view: NDArray[np.uint8], mirrored: bool, whole: Floats, half: Floats, quarter: Floats) -> None:
     """Fill the three levels of one view.
 

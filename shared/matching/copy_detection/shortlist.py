@@ -5,7 +5,7 @@ Rules, in order:
 1. A generation is looked up twice: as it is, and mirrored.
 2. Of the points found, an item counts once for each of the two, with its nearest view; that view says where alignment starts.
 3. The nearest `CANDIDATES` remain, nearest first; of equals the one with the lower number, the unmirrored one first.
-4. Any index may find the points (`merge_points`); `search_points` compares with all of them (`shared.index.scan`).
+4. Any index may find the points (`merge_points`); `search_points` compares with all of them (`shared.index.coded_scan`).
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.index.scan import ScannedRows
+from shared.index.coded_scan import ScannedRows
 
 # Pairs that are aligned for a generation. The right item is among the first 20 for 97 % of the copies that are hardest to
 # find, crops that lost a quarter of each side, and among 40 for 99 % (docs/methods/quality.md), at twice the time.

@@ -16,7 +16,7 @@ _ZOOM, _DEGREES, _GRAIN, _EXPOSURE, _SATURATION, _COVER_PX = (0.72, 1.02), 10.0,
 _OFTEN = 0.3
 
 
-def build_practice_copies(views: Pixels, rng: np.random.Generator, still: float = 0.0) -> Pixels:
+def build_synthetic_copies(views: Pixels, rng: np.random.Generator, still: float = 0.0) -> Pixels:
     """Make one copy of each view.
 
     Args:

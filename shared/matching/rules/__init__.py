@@ -1,0 +1,1 @@
+"""The matching rules, one a file; `shared.matching.panel.registry` finds them."""

@@ -8,8 +8,8 @@ Source: Carlini et al. 2023, "Extracting Training Data from Diffusion Models", s
 
 import numpy as np
 
-from shared.matching.rules.evidence import Evidence
-from shared.matching.rules.rule import NO_ITEM, Rule, Scores, undefined_for_all
+from shared.matching.panel.comparison_block import ComparisonBlock
+from shared.matching.panel.rule import NO_ITEM, RuleDefinition, Scores, undefined_for_all
 
 NEIGHBOURS = 50
 ALPHA = 0.5
@@ -17,8 +17,8 @@ ALPHA = 0.5
 THRESHOLD = 1.0
 
 
-def _score(evidence: Evidence) -> Scores:
-    distances, shortlists = evidence.distances.whole, evidence.shortlists
+def _score(block: ComparisonBlock) -> Scores:
+    distances, shortlists = block.distances.whole, block.shortlists
     if distances.shape[1] < NEIGHBOURS:
         return undefined_for_all(len(distances), f"fewer than {NEIGHBOURS} training images to compare with")
     nearest = np.partition(distances, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS]
@@ -35,11 +35,12 @@ def _score(evidence: Evidence) -> Scores:
     )
 
 
-CARLINI_ADAPTIVE = Rule(
+RULE = RuleDefinition(
     name="carlini-adaptive",
     title="distance to the nearest training image ÷ half the mean distance to the 50 nearest",
     source="Carlini et al. 2023, section 5.1",
     threshold=THRESHOLD,
     fires="below",
     score=_score,
+    position=40,
 )

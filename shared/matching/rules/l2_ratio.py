@@ -9,18 +9,18 @@ d1 / d2 < 1/3.
 
 import numpy as np
 
-from shared.matching.rules.evidence import Evidence
-from shared.matching.rules.rule import NO_ITEM, Rule, Scores
+from shared.matching.panel.comparison_block import ComparisonBlock
+from shared.matching.panel.rule import NO_ITEM, RuleDefinition, Scores
 
 # Yoon et al. 2023, section 3.
 THRESHOLD = 1 / 3
 
 
-def _score(evidence: Evidence) -> Scores:
-    distances, shortlists = evidence.distances.whole, evidence.shortlists
+def _score(block: ComparisonBlock) -> Scores:
+    distances, shortlists = block.distances.whole, block.shortlists
     nearest = distances.argmin(axis=1)
     rows = np.arange(len(distances))
-    clusters = evidence.training.clusters.labels[shortlists]
+    clusters = block.training.clusters.labels[shortlists]
     foreign = clusters != clusters[rows, nearest][:, None]
     second = np.where(foreign, distances, np.inf).min(axis=1)
     defined = np.isfinite(second) & (second > 0)
@@ -33,11 +33,12 @@ def _score(evidence: Evidence) -> Scores:
     )
 
 
-L2_RATIO = Rule(
+RULE = RuleDefinition(
     name="l2-ratio",
     title="distance to the nearest training image ÷ distance to the second nearest",
     source="Yoon et al. 2023",
     threshold=THRESHOLD,
     fires="below",
     score=_score,
+    position=30,
 )

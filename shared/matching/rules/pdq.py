@@ -10,28 +10,26 @@ Source: Facebook 2019, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-H
 
 import numpy as np
 
-from shared.matching.rules.evidence import Evidence
-from shared.matching.rules.rule import NO_ITEM, Rule, Scores, undefined_for_all
+from shared.matching.panel.comparison_block import ComparisonBlock
+from shared.matching.panel.rule import NO_ITEM, RuleDefinition, Scores, undefined_for_all
 from shared.vision.perceptual_hash import BITS, MATCH_DISTANCE, MIN_QUALITY
 
 # PDQ, hashing.pdf, section 4: the picture is reduced to 64 × 64 before it is hashed.
 MIN_SIDE_PX = 64
 
 
-def _score(evidence: Evidence) -> Scores:
-    if min(evidence.views.shape[2:]) < MIN_SIDE_PX:
-        return undefined_for_all(
-            len(evidence.views), f"views of less than {MIN_SIDE_PX} px are smaller than what PDQ looks at"
-        )
-    usable = evidence.training.hashes.defined[evidence.shortlists]
-    distances = np.where(usable, evidence.pdq_distances, BITS + 1)
+def _score(block: ComparisonBlock) -> Scores:
+    if min(block.views.shape[2:]) < MIN_SIDE_PX:
+        return undefined_for_all(len(block.views), f"views of less than {MIN_SIDE_PX} px are smaller than what PDQ looks at")
+    usable = block.training.hashes.defined[block.shortlists]
+    distances = np.where(usable, block.pdq_distances, BITS + 1)
     best = distances.argmin(axis=1)
     rows = np.arange(len(distances))
-    clear = evidence.hashes.defined
+    clear = block.hashes.defined
     defined = clear & usable.any(axis=1)
     return Scores(
         np.where(defined, distances[rows, best].astype(np.float64), np.nan),
-        np.where(defined, evidence.shortlists[rows, best], NO_ITEM),
+        np.where(defined, block.shortlists[rows, best], NO_ITEM),
         tuple(_reason(bool(has), bool(there)) for has, there in zip(clear, defined, strict=True)),
     )
 
@@ -43,11 +41,12 @@ def _reason(generation_is_clear: bool, defined: bool) -> str:
     return f"{what} has too little structure for a perceptual hash (quality below {MIN_QUALITY})"
 
 
-PDQ = Rule(
+RULE = RuleDefinition(
     name="pdq",
     title="bits by which the perceptual hashes differ, of 256",
     source="Facebook 2019, PDQ",
     threshold=float(MATCH_DISTANCE),
     fires="at_most",
     score=_score,
+    position=60,
 )

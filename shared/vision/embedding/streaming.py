@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from shared.blobs import BlobStore
 from shared.vision.embedding.embedder import Embedder
-from shared.vision.images import ImageLimits, decode_image
+from shared.vision.image_decoding import ImageLimits, decode_image
 
 # Pictures a batch: larger ones gained nothing for ViT-B-32 on two CPU cores.
 BATCH_IMAGES = 32

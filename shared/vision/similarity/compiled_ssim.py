@@ -1,4 +1,4 @@
-"""SSIM of 8-bit images as compiled loops; `shared.matching.best_ssim` is its way in and checks what comes
+"""SSIM of 8-bit images as compiled loops; `shared.matching.ssim_search.best_ssim` is its way in and checks what comes
 here.
 
 Rules, in order:
@@ -22,8 +22,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.vision.similarity.compiling import compiled
-from shared.vision.similarity.pairs import PEAK
+from shared.compute.compiling import compiled
+from shared.vision.similarity.image_pairs import PEAK
 from shared.vision.similarity.ssim import K1, K2, UNIFORM_SIDE_PX
 
 Floats = NDArray[np.float32]

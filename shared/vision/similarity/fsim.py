@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from shared.errors import InputError
-from shared.vision.similarity.pairs import float64_pair
+from shared.vision.similarity.image_pairs import float64_pair
 from shared.vision.similarity.phase_congruency import phase_congruency
 
 # Zhang et al. 2011: steadying constants of congruency, gradient and chrominance.

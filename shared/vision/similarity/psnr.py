@@ -10,7 +10,7 @@ Source: Müller et al. 2020 (see `shared.vision.similarity.rmse`); scikit-image,
 
 import torch
 
-from shared.vision.similarity.pairs import PEAK, float64_pair
+from shared.vision.similarity.image_pairs import PEAK, float64_pair
 
 
 def psnr(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ band.
 
 import torch
 
-from shared.vision.similarity.pairs import PEAK, float64_pair
+from shared.vision.similarity.image_pairs import PEAK, float64_pair
 
 
 def rmse(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ Source: Kruse et al., "The Spectral Image Processing System (SIPS)", Remote Sens
 
 import torch
 
-from shared.vision.similarity.pairs import float64_pair
+from shared.vision.similarity.image_pairs import float64_pair
 
 
 def sam(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

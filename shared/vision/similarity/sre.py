@@ -16,7 +16,7 @@ Learning a globally applicable deep neural network", ISPRS Journal of Photogramm
 
 import torch
 
-from shared.vision.similarity.pairs import float64_pair, identical
+from shared.vision.similarity.image_pairs import float64_pair, identical
 
 
 def sre(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

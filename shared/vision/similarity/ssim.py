@@ -14,7 +14,7 @@ from typing import Literal
 
 import torch
 
-from shared.vision.similarity.pairs import PEAK, float64_pair
+from shared.vision.similarity.image_pairs import PEAK, float64_pair
 from shared.vision.similarity.windows import box_sum, gaussian_mean
 
 # Wang et al. 2004, section III.C: K1 and K2 steady the quotients where means or variances vanish.

@@ -13,7 +13,7 @@ img_qi.m, which holds rules 3 and 4.
 
 import torch
 
-from shared.vision.similarity.pairs import float64_pair
+from shared.vision.similarity.image_pairs import float64_pair
 from shared.vision.similarity.windows import box_sum
 
 # Wang and Bovik 2002, section III: sliding window of size 8 × 8.

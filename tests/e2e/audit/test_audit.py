@@ -18,7 +18,7 @@ from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.items import load_item
 from shared.records.manifests import seal_manifest
 from shared.records.models import list_audits, load_model_record
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.workspace import Workspace
 from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, Audited, save_copycat
 

@@ -13,7 +13,7 @@ from services.audit.audits.audit import audit_model
 from services.audit.comparison.ray_matcher import open_match
 from services.audit.sampling.samples import sample_model
 from shared.errors import InputError
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.workspace import Workspace
 from tests.e2e.conftest import STEPS
 

@@ -23,12 +23,12 @@ from services.output_gate.corpora import NotReadyError
 from services.output_gate.gate import open_gate
 from shared.errors import InputError
 from shared.ledger.verify import verify_receipt
-from shared.matching.null import NullDistribution
-from shared.matching.rules import panel
-from shared.matching.rules.l2_ratio import L2_RATIO
+from shared.matching.calibration.null_distribution import NullDistribution
+from shared.matching.panel import panel
+from shared.matching.panel.registry import load_rules
 from shared.records.manifests import seal_manifest
 from shared.records.models import Audit, list_calibrations, load_model_record
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.views import Pixels
 from shared.workspace import Workspace
 from tests.e2e.conftest import GENERATIONS, SLICE, STEPS, Audited
@@ -84,8 +84,8 @@ def test_a_pipeline_that_confuses_its_views_is_void(audited_workspace: Workspace
 
 
 def test_a_rule_that_never_fires_is_void(audited_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    absurd = tuple(replace(rule, threshold=-1.0) if rule is L2_RATIO else rule for rule in panel.PUBLISHED_RULES)
-    monkeypatch.setattr(panel, "PUBLISHED_RULES", absurd)
+    absurd = tuple(replace(rule, threshold=-1.0) if rule.name == "l2-ratio" else rule for rule in load_rules())
+    monkeypatch.setattr(panel, "load_rules", lambda: absurd)
     _, content = audit(audited_workspace)
     assert failed(content) == {("copycat", "l2-ratio"), ("exact-optimum", "l2-ratio")}
 
@@ -205,8 +205,8 @@ def test_the_command_ends_with_status_5(
 def test_a_rule_that_is_not_relied_on_is_void_by_itself(
     audited_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    absurd = tuple(replace(rule, threshold=-1.0) if rule is L2_RATIO else rule for rule in panel.PUBLISHED_RULES)
-    monkeypatch.setattr(panel, "PUBLISHED_RULES", absurd)
+    absurd = tuple(replace(rule, threshold=-1.0) if rule.name == "l2-ratio" else rule for rule in load_rules())
+    monkeypatch.setattr(panel, "load_rules", lambda: absurd)
     embedder = PixelEmbedder(16)
     calibrated = calibrate_model(audited_workspace, "model-a", "small-control", embedder, 1000)
     samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)

@@ -18,7 +18,7 @@ from services.commands.main import app
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.ledger.verify import verify_receipt
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
 from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, save_copycat

@@ -20,7 +20,7 @@ from services.output_gate.gate import open_gate
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, SleeveError
 from shared.ledger.verify import verify_receipt
 from shared.records.models import load_model_record
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.workspace import Workspace
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"

@@ -11,7 +11,7 @@ import pytest
 from services.audit.audits import audit as audits
 from shared.records.models import list_audits, load_model_record
 from shared.settings import Settings
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.workspace import Workspace, open_workspace
 from tests.e2e.conftest import GENERATIONS, STEPS, Audited
 

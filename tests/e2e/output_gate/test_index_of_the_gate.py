@@ -9,10 +9,10 @@ from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate.checks.service import check_generation
 from services.output_gate.gate import open_gate
 from shared.errors import UnavailableError
-from shared.index.index import Neighbour
+from shared.index.vector_index import Neighbour
 from shared.ledger.verify import verify_log
 from shared.settings import Settings
-from shared.vision.images import decode_image
+from shared.vision.image_decoding import decode_image
 from shared.workspace import Workspace, open_workspace
 from tests.e2e.conftest import ITEMS, SLICE
 

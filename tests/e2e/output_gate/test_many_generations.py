@@ -16,7 +16,7 @@ from shared.errors import ConflictError, InputError, NotFoundError, SleeveError
 from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.checks import Check
 from shared.records.models import load_model_record
-from shared.vision.images import decode_image
+from shared.vision.image_decoding import decode_image
 from shared.vision.views import build_view
 from shared.workspace import Workspace
 from tests.support.factories import png

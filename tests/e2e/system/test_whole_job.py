@@ -20,8 +20,8 @@ from services.output_gate.gate import open_gate
 from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings
+from shared.vision.embedders.sscd import build_network
 from shared.vision.embedding import open_embedder
-from shared.vision.embedding.sscd import build_network
 from shared.workspace import Workspace, open_workspace
 from tests.e2e.conftest import CONFIG, STEPS
 from tests.support.factories import imagefolder

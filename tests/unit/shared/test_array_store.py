@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shared import array_store as kept_arrays
-from shared.array_store import ArrayPlan, digest_rows, load_kept, load_or_build
+from shared.array_store import ArrayPlan, digest_rows, load_or_build, load_stored
 
 WHOLE = np.arange(70, dtype=np.float32).reshape(10, 7)
 
@@ -88,11 +88,11 @@ def test_what_does_not_hold_or_fit_is_made_again(tmp_path: Path) -> None:
     plan = counting_plan([])
     load_or_build(path, plan)
     for shape, dtype in (((9, 7), "float32"), ((10, 7), "int32")):
-        assert load_kept(path, ArrayPlan(shape, dtype, plan.make_block)) is None
+        assert load_stored(path, ArrayPlan(shape, dtype, plan.make_block)) is None
     content = bytearray(path.read_bytes())
     content[200] ^= 1
     path.write_bytes(bytes(content))
-    assert load_kept(path, plan) is None
+    assert load_stored(path, plan) is None
     assert np.array_equal(load_or_build(path, plan).rows, WHOLE)
 
 

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from shared.errors import InputError
-from shared.vision import near_hashes, perceptual_hash
-from shared.vision.near_hashes import near_pairs
+from shared.vision import near_hash_pairs as near_hashes
+from shared.vision import perceptual_hash
+from shared.vision.near_hash_pairs import near_pairs
 from shared.vision.perceptual_hash import (
     MATCH_DISTANCE,
     find_near,

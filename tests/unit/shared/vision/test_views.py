@@ -8,7 +8,7 @@ from PIL import Image
 
 from shared.blobs import BlobStore
 from shared.errors import CorruptStateError
-from shared.vision.images import ImageLimits
+from shared.vision.image_decoding import ImageLimits
 from shared.vision.view_store import ViewStore
 from shared.vision.views import ViewRecipe, build_view, view_to_image
 from tests.support.factories import picture, png

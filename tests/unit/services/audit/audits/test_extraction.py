@@ -8,7 +8,7 @@ import pytest
 from services.audit.audits import extraction
 from services.audit.audits.extraction import find_cliques, relate
 from shared.errors import InputError
-from shared.matching.tile_distances import tile_distances
+from shared.matching.panel.tile_distances import tile_distances
 
 
 def pictures(count: int, seed: int, shape: tuple[int, int, int] = (1, 9, 10)) -> np.ndarray:

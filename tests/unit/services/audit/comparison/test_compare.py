@@ -9,10 +9,10 @@ import pytest
 
 from services.audit.comparison.compare import Corpus, Matched, match_against
 from shared.matching.copy_detection import CopyDetector
-from shared.matching.duplicates import build_clusters
-from shared.matching.rules.evidence import TrainingSide
-from shared.matching.view_hashes import hash_views
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.matching.training_set.duplicates import build_clusters
+from shared.matching.training_set.training_set import TrainingSet
+from shared.matching.training_set.view_hashes import hash_views
+from shared.vision.embedders.pixels import PixelEmbedder
 from tests.unit.shared.matching.copy_detection.drawings import draw
 
 EMBEDDER, NEIGHBOURS = PixelEmbedder(16), 30
@@ -26,7 +26,7 @@ GENERATIONS = np.concatenate(
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
     ids, hashes = [str(at) for at in range(len(ITEMS))], hash_views(ITEMS)
-    side = TrainingSide(ITEMS, build_clusters(ids, ITEMS, hashes), hashes)
+    side = TrainingSet(ITEMS, build_clusters(ids, ITEMS, hashes), hashes)
     vectors = EMBEDDER.embed_prepared([np.asarray(view)[:, ::4, ::4].transpose(1, 2, 0) for view in ITEMS])
     return Corpus(tuple(ids), side, vectors, CopyDetector.build(ITEMS))
 
@@ -35,7 +35,7 @@ def arrays(value: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
     """Every array of a record, with where it stands; what belongs to the corpus apart."""
     if isinstance(value, np.ndarray):
         yield name, value
-    elif is_dataclass(value) and not isinstance(value, TrainingSide):
+    elif is_dataclass(value) and not isinstance(value, TrainingSet):
         for field in fields(value):
             yield from arrays(getattr(value, field.name), f"{name}.{field.name}")
 

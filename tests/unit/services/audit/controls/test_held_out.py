@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.audit.controls.held_out import FALSE_ALARM, check_rate, exceedance_tail
-from shared.matching.null import NullDistribution, cross_fit, threshold_rank
+from shared.matching.calibration.null_distribution import NullDistribution, cross_fit, threshold_rank
 
 
 def tail_by_enumeration(first: int, second: int, rank_first: int, rank_second: int, hits: int) -> float:

@@ -5,8 +5,8 @@ import pytest
 
 from services.audit.studies.distinct import ALIKE_SSIM, find_distinct, leave_out_alike
 from shared.errors import InputError
-from shared.matching.best_ssim import pairwise_ssim
-from shared.vision.embedding.pixels import PixelEmbedder
+from shared.matching.ssim_search.best_ssim import pairwise_ssim
+from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.views import Pixels
 
 EMBEDDER = PixelEmbedder(16)

@@ -9,7 +9,7 @@ from services.audit.studies.study_config import CONFIGS, StudyConfig, load_study
 from services.audit.studies.study_slices import draw_study_slices
 from services.audit.training import training_config
 from shared.errors import InputError
-from shared.matching import best_ssim
+from shared.matching.ssim_search import best_ssim
 
 SMOKE = (CONFIGS / "smoke.toml").read_text(encoding="utf-8")
 

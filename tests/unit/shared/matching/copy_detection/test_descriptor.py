@@ -8,8 +8,8 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from shared.errors import InputError
+from shared.matching.copy_detection.copy_embedder import RECIPE, CopyEmbedder
 from shared.matching.copy_detection.descriptor import MEASUREMENTS, Descriptor, load_descriptor, measure_views
-from shared.matching.copy_detection.embedder import RECIPE, CopyEmbedder
 from shared.vision.views import build_view
 from tests.unit.shared.matching.copy_detection.drawings import draw
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import InputError
 from shared.matching.copy_detection import CopyDetector, Detections
-from shared.matching.copy_detection.evidence import Evidence
+from shared.matching.copy_detection.copy_evidence import CopyEvidence
 from shared.matching.copy_detection.fusion import SIGNS, Fusion, load_fusion
 from shared.matching.copy_detection.indexed_views import warp_views
 from shared.matching.copy_detection.shortlist import CANDIDATES, merge_points
@@ -107,8 +107,8 @@ def test_weights_of_the_wrong_sign_or_evidence_are_refused() -> None:
 
 
 def test_more_evidence_for_a_copy_never_lowers_the_score() -> None:
-    values: dict[str, Any] = {field.name: np.ones((1, 1), np.float32) for field in fields(Evidence)}
-    plain = Evidence(**values | {"map": np.zeros((1, 1, 15, 15), np.float32)})
+    values: dict[str, Any] = {field.name: np.ones((1, 1), np.float32) for field in fields(CopyEvidence)}
+    plain = CopyEvidence(**values | {"map": np.zeros((1, 1, 15, 15), np.float32)})
     fusion = load_fusion()
     for name, sign in SIGNS.items():
         more = replace(plain, **{name: np.full((1, 1), 1.0 + sign)})

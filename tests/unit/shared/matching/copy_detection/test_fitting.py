@@ -4,7 +4,7 @@ import numpy as np
 
 from shared.matching.copy_detection.fitting import fit_descriptor, fit_fusion
 from shared.matching.copy_detection.fusion import SIGNS
-from shared.matching.copy_detection.synthetic_copies import build_practice_copies
+from shared.matching.copy_detection.synthetic_copies import build_synthetic_copies
 from tests.unit.shared.matching.copy_detection.drawings import draw
 
 
@@ -13,7 +13,7 @@ def test_a_fitted_map_brings_copies_near() -> None:
     descriptor = fit_descriptor(views, np.random.default_rng(0))
     assert descriptor.sha256 == fit_descriptor(views, np.random.default_rng(0)).sha256
     fresh = draw(30, seed=9)
-    copies = build_practice_copies(fresh, np.random.default_rng(5))
+    copies = build_synthetic_copies(fresh, np.random.default_rng(5))
     cosines = descriptor.describe(copies) @ descriptor.describe(fresh).T
     assert (cosines.argmax(axis=1) == np.arange(30)).mean() > 0.6
 
@@ -34,6 +34,6 @@ def test_fitted_weights_keep_their_signs_and_tell_copies_apart() -> None:
 
 def test_practice_copies_depend_on_the_seed_alone() -> None:
     views = draw(5)
-    one, same, other = (build_practice_copies(views, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    one, same, other = (build_synthetic_copies(views, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)

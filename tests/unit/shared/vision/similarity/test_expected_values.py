@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.vision.similarity.fsim import fsim
-from shared.vision.similarity.suite import measure
+from shared.vision.similarity.metrics import measure_similarity
 from tests.support.paths import SHARED
 from tests.unit.shared.vision.similarity.pictures import batch
 
@@ -48,7 +48,7 @@ def _pair(name: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_literature(pair: str) -> None:
-    expected, row = _expected()[pair], measure(*_pair(pair)).row(0)
+    expected, row = _expected()[pair], measure_similarity(*_pair(pair)).row(0)
     keys = {"fsim": "fsim_luminance", "sam": "sam_degrees"}
     for metric, within in WITHIN.items():
         value = expected[keys.get(metric, metric)]
@@ -64,7 +64,7 @@ def test_literature(pair: str) -> None:
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_muller2020(pair: str) -> None:
-    expected, row = _expected()[pair]["muller"], measure(*_pair(pair), preset="muller2020").row(0)
+    expected, row = _expected()[pair]["muller"], measure_similarity(*_pair(pair), preset="muller2020").row(0)
     for metric in ("ssim", "rmse", "psnr", "sre", "sam", "uiq"):
         value = expected["sam_float" if metric == "sam" else metric]
         if value is None:
@@ -77,12 +77,12 @@ def test_muller2020(pair: str) -> None:
 def test_the_float32_pairs_are_exact(pair: str, metric: str) -> None:
     x, y = (image[0].permute(1, 2, 0).numpy() for image in _pair(pair))
     exact = {"rmse": (np.sqrt(((x - y) ** 2).mean(axis=(0, 1))) / 255).mean(), "sam": 0.0}[metric]
-    assert getattr(measure(*_pair(pair)), metric)[0] == pytest.approx(exact, rel=0, abs=1e-12)
+    assert getattr(measure_similarity(*_pair(pair)), metric)[0] == pytest.approx(exact, rel=0, abs=1e-12)
 
 
 def test_float32_pixels_measure_alike() -> None:
     x, y = _pair("64_noise10") if PAIRS else (torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))
-    singles, doubles = measure(x.float(), y.float()).row(0), measure(x, y).row(0)
+    singles, doubles = measure_similarity(x.float(), y.float()).row(0), measure_similarity(x, y).row(0)
     assert all(singles[metric] == pytest.approx(doubles[metric], abs=1e-12) for metric in WITHIN)
 
 
@@ -90,7 +90,7 @@ def test_there_are_24_pairs_and_the_form_for_bytes_gives_the_same() -> None:
     assert len(PAIRS) == 24
     for pair in PAIRS:
         x, y = _pair(pair)
-        compiled, reference = measure(x.to(torch.uint8), y.to(torch.uint8)).row(0), measure(x, y).row(0)
+        compiled, reference = measure_similarity(x.to(torch.uint8), y.to(torch.uint8)).row(0), measure_similarity(x, y).row(0)
         assert compiled["not_finite"] == reference["not_finite"]
         finite = [metric for metric in WITHIN if reference[metric] is not None]
         assert [compiled[metric] for metric in finite] == pytest.approx(

@@ -6,11 +6,10 @@ import torch
 from skimage import data
 
 from shared.errors import InputError
-from shared.matching.best_match import find_best_matches
-from shared.matching.best_ssim import best_ssim
+from shared.matching.ssim_search.best_match import find_best_matches
+from shared.matching.ssim_search.best_ssim import best_ssim
 from shared.vision.similarity import fsim, psnr, rmse, sam, sre, ssim, uiq
-from shared.vision.similarity.compare import compare_arrays
-from shared.vision.similarity.suite import METRICS, measure
+from shared.vision.similarity.metrics import METRICS, compare_arrays, measure_similarity
 from tests.unit.shared.vision.similarity.pictures import noisy, photograph
 
 
@@ -37,7 +36,7 @@ def test_one_pixel_is_measured_where_no_window_is_needed_and_refused_elsewhere()
     assert psnr.psnr(x, y).item() == pytest.approx(10 * np.log10(255**2 * 3 / 100))
     assert sre.sre(x, y).item() == np.inf
     assert 0 < sam.sam(x, y).item() < 90
-    for metric in (ssim.ssim, uiq.uiq, fsim.fsim, measure):
+    for metric in (ssim.ssim, uiq.uiq, fsim.fsim, measure_similarity):
         with pytest.raises(InputError, match="at least"):
             metric(x, y)
 
@@ -70,7 +69,7 @@ def test_4096_px() -> None:
 
 
 def test_flat_pictures() -> None:
-    suite = measure(grey(0, 0, 255, 7), grey(0, 255, 255, 7))
+    suite = measure_similarity(grey(0, 0, 255, 7), grey(0, 255, 255, 7))
     assert suite.uiq.tolist() == [1, 0, 1, 1]
     assert suite.identical.tolist() == [True, False, True, True]
     assert suite.sam.tolist() == [0, 90, 0, 0]
@@ -78,7 +77,7 @@ def test_flat_pictures() -> None:
     # Outside an image there is 0, so a white one has a gradient at its border and a black one none.
     assert suite.fsim.tolist() == pytest.approx([1, suite.fsim[1], 1, 1])
     assert suite.fsim[1] < 1
-    as_bytes = measure(grey(0, 0, 255, 7).to(torch.uint8), grey(0, 255, 255, 7).to(torch.uint8))
+    as_bytes = measure_similarity(grey(0, 0, 255, 7).to(torch.uint8), grey(0, 255, 255, 7).to(torch.uint8))
     for name in METRICS:
         np.testing.assert_allclose(getattr(as_bytes, name), getattr(suite, name), rtol=0, atol=1e-12, err_msg=name)
 
@@ -91,7 +90,7 @@ def test_the_compiled_suite_is_that_of_the_metrics(shape: tuple[int, ...]) -> No
     y = noisy(x, 30)
     y[:2] = x[:2]
     x_batch, y_batch = (torch.from_numpy(image.transpose(2, 0, 1)[None].copy()) for image in (x, y))
-    compiled, reference = measure(x_batch, y_batch), measure(x_batch.double(), y_batch.double())
+    compiled, reference = measure_similarity(x_batch, y_batch), measure_similarity(x_batch.double(), y_batch.double())
     for name in METRICS:
         np.testing.assert_allclose(getattr(compiled, name), getattr(reference, name), rtol=0, atol=1e-11, err_msg=name)
 
@@ -101,4 +100,4 @@ def test_a_shortlist_longer_than_a_manifest_of_one_image() -> None:
     matches = find_best_matches(np.repeat(view, 2, axis=0), view, np.zeros((2, 50), np.int64))
     assert matches.index.tolist() == [0, 0]
     np.testing.assert_allclose(matches.ssim, 1, atol=1e-6)
-    assert matches.suite.identical.all()
+    assert matches.metrics.identical.all()

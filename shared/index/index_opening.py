@@ -1,0 +1,31 @@
+"""Which index the settings name: a Qdrant server where a URL is set, the embedded engine else."""
+
+from collections.abc import Sequence
+
+from shared.index.vector_index import WHOLE, VectorIndex
+from shared.settings import Settings
+
+
+def open_index(settings: Settings, collection: str, dimensions: int, views: Sequence[str] = (WHOLE,)) -> VectorIndex:
+    """Open the index of a collection.
+
+    Args:
+        settings: where the index is.
+        collection: its name (see `shared.vision.embedding.embedder.collection_name`).
+        dimensions: width of the vectors.
+        views: the views that an item may have, the whole picture first.
+
+    Raises:
+        InputError: the server's URL is none, or its key would travel in clear text.
+        UnavailableError: the server does not answer, or another process owns the embedded index.
+    """
+    # Each is imported where it is chosen: the client's models alone take a second, and neither needs the other.
+    if settings.qdrant_url is None:
+        from shared.index.edge_index import EdgeIndex  # noqa: PLC0415
+
+        return EdgeIndex(settings.home / "index", collection, dimensions, views)
+    from shared.index.server_index import ServerIndex, open_client  # noqa: PLC0415
+
+    key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+    client = open_client(settings.qdrant_url, key, settings.qdrant_timeout_seconds)
+    return ServerIndex(client, collection, dimensions, views, shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)

@@ -1,0 +1,170 @@
+"""The decision for one generation: clear, flag or undecided, with the figures that it rests on.
+
+Rules, in order:
+
+1. Whatever is missing or failed makes the outcome `undecided`, with a reason; it never makes it `clear`. So does a score that
+   is no finite number.
+2. `flag` where the score exceeds the policy's bound: a control score at a false-positive rate, or a score given outright.
+3. Where the policy has a borderline band, a score between its bound and the flag's is `undecided`, reason `borderline`: too
+   close for a machine, so that a person looks. Both bounds are of one kind, so the band reads as "between these two rates", or
+   "between these two scores". A control too small to tell two rates apart leaves no score between them.
+4. `clear` otherwise.
+5. Of several rules, each is judged by its own control and its equal share of the rate. The one that fires with the smallest
+   p-value decides, the first of equals; where none fires, the one with the smallest. Its p-value is multiplied by how many
+   rules there are (Bonferroni: an unrelated picture makes any of them fire at most as often as all of them added up). A score
+   that is missing leaves the outcome `undecided`, unless another one fires.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from shared.errors import InputError
+from shared.matching.calibration.null_distribution import NullDistribution
+
+Outcome = Literal["clear", "flag", "undecided"]
+BORDERLINE = "borderline"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a score has to exceed.
+
+    Args:
+        rate: the control's score at this false-positive rate, 0..1; or
+        score: this score itself.
+    """
+
+    rate: float | None = None
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a bound that says nothing, or two things."""
+        if (self.rate is None) == (self.score is None):
+            raise InputError(f"expected a rate or a score as bound, got rate {self.rate} and score {self.score}")
+
+    def divided_by(self, rules: int) -> "Bound":
+        """Return the share of each of several rules in a rate; a score given outright is of one rule.
+
+        Raises:
+            InputError: a score is to be divided.
+
+        >>> Bound(rate=0.002).divided_by(2)
+        Bound(rate=0.001, score=None)
+        """
+        if self.rate is None and rules > 1:
+            raise InputError(f"expected one rule where its score is given, got {rules}", code="policy_invalid")
+        return self if self.rate is None else Bound(rate=self.rate / rules)
+
+    def threshold(self, null: NullDistribution) -> float:
+        """Return the score that has to be exceeded.
+
+        >>> Bound(rate=0.25).threshold(NullDistribution((0.1, 0.2, 0.3))), Bound(score=0.9).threshold(NullDistribution((0, 1)))
+        (0.3, 0.9)
+        """
+        return null.threshold(self.rate) if self.rate is not None else float(self.score or 0.0)
+
+    def attained_rate(self, null: NullDistribution) -> float:
+        """Return the false-positive rate that this bound comes to on a control."""
+        return null.rate_above(self.threshold(null)) if self.rate is None else null.attained_rate(self.rate)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An outcome; p-value, threshold and attained rate are there unless something was missing."""
+
+    outcome: Outcome
+    reason: str
+    score: float | None = None
+    p_value: float | None = None
+    threshold: float | None = None
+    borderline_threshold: float | None = None
+    attained_rate: float | None = None
+
+
+def decide(score: float, null: NullDistribution, flag: Bound, borderline: Bound | None = None) -> Decision:
+    """Decide by a score and a control.
+
+    Args:
+        score: of the generation by the policy's rule, larger for more alike.
+        null: the model's control by the same rule.
+        flag: what a score has to exceed to fire.
+        borderline: what a score has to exceed to be looked at; not above `flag`.
+
+    Raises:
+        InputError: the borderline band lies above the flag's bound.
+    """
+    if not math.isfinite(score):
+        return undecided("score_undefined")
+    threshold = flag.threshold(null)
+    lower = None if borderline is None else borderline.threshold(null)
+    if lower is not None and lower > threshold:
+        raise InputError(f"expected a borderline band from at most {threshold}, got one from {lower}", code="policy_invalid")
+    outcome, reason = _judge(score, threshold, lower, given=flag.rate is None)
+    return Decision(
+        outcome=outcome,
+        reason=reason,
+        score=score,
+        p_value=float(null.p_values([score])[0]),
+        threshold=threshold,
+        borderline_threshold=lower,
+        attained_rate=flag.attained_rate(null),
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A generation's score by one rule, and the control's scores by the same."""
+
+    score: float
+    null: NullDistribution
+
+
+def decide_by_any(judged: Sequence[Judged], flag: Bound, borderline: Bound | None = None) -> tuple[int, Decision]:
+    """Decide by several rules: what any of them finds is found.
+
+    Args:
+        judged: the generation by each rule, in the policy's order; at least one.
+        flag: what a score has to exceed to fire, for all rules together.
+        borderline: what a score has to exceed to be looked at; not above `flag`.
+
+    Returns:
+        Which of the rules decides, and the decision: its score and threshold, the p-value and attained rate of all together.
+
+    Raises:
+        InputError: no rule, or as `decide`.
+
+    >>> low, high = NullDistribution((0.1, 0.2, 0.3)), NullDistribution((0.7, 0.8, 0.9))
+    >>> at, found = decide_by_any([Judged(0.25, low), Judged(0.95, high)], Bound(rate=0.5))
+    >>> at, found.outcome, found.p_value, found.attained_rate
+    (1, 'flag', 0.5, 0.5)
+    """
+    if not judged:
+        raise InputError("expected at least one rule to decide by, got none")
+    rules = len(judged)
+    lines = flag.divided_by(rules), None if borderline is None else borderline.divided_by(rules)
+    each = [decide(one.score, one.null, *lines) for one in judged]
+    # A larger control may give a smaller p-value to what does not fire; what fires comes first.
+    known = [(one.outcome != "flag", one.p_value, at) for at, one in enumerate(each) if one.p_value is not None]
+    chosen = min(known)[2] if known else 0
+    found = each[chosen]
+    if found.outcome != "flag" and len(known) < rules:
+        return chosen, undecided("score_undefined")
+    if found.p_value is None:
+        return chosen, found
+    attained = sum(lines[0].attained_rate(one.null) for one in judged)
+    return chosen, replace(found, p_value=min(rules * found.p_value, 1.0), attained_rate=min(attained, 1.0))
+
+
+def _judge(score: float, threshold: float, lower: float | None, *, given: bool) -> tuple[Outcome, str]:
+    if score > threshold:
+        return "flag", "above_given_threshold" if given else "above_control_threshold"
+    if lower is not None and score > lower:
+        return "undecided", BORDERLINE
+    return "clear", "below_given_threshold" if given else "within_control"
+
+
+def undecided(reason: str) -> Decision:
+    """Build the outcome for a check that could not be carried through; the reason is a stable code."""
+    return Decision(outcome="undecided", reason=reason)
