@@ -48,7 +48,7 @@ serve: $(RUN)
 	$(BIN)/sleeve serve
 
 openapi: $(RUN)
-	$(BIN)/python -m services.api.openapi docs/api/openapi.json
+	$(BIN)/python -m services.server.openapi docs/api/openapi.json
 
 commands: $(RUN)
 	$(BIN)/python -m services.commands.reference_page docs/commands.md

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.server.one_process import build_server
+from services.server.listener import build_server
 from shared.settings import load_settings
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from services.server.one_process import build_server
+from services.server.listener import build_server
 from shared.errors import UnavailableError
 from shared.settings import Settings
 

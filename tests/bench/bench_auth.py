@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from fastapi import FastAPI
 
 from services.output_gate.gate import open_gate
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.auth.access import declared_routes, find_access
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
@@ -122,7 +122,7 @@ def measure_on(url: str | None, home: Path) -> dict[str, Any]:
 
 def find_route_us() -> float:
     """Microseconds to find what the last route asks for."""
-    from services.server.one_process import build_api
+    from services.server.app import build_api
 
     routes = tuple(declared_routes(build_api()))
     began = perf_counter()

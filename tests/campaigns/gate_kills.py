@@ -46,7 +46,7 @@ MODEL = "model-a"
 EVERY = 10
 # What a server imports before its first answer; none of it starts a thread.
 PRELOADED = (
-    "services.server.one_process",
+    "services.server.app",
     "numba",
     "scipy.ndimage",
     "qdrant_edge",
@@ -91,7 +91,7 @@ class GateTally:
 
 def serve(home: str, database_url: str, port: int) -> None:
     """Run a server, in a process of its own."""
-    from services.server.one_process import build_server
+    from services.server.listener import build_server
     from shared.logging import configure_logging
     from shared.settings import Settings
 

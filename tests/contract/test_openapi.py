@@ -7,8 +7,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from services.api.examples import EXAMPLES
-from services.api.openapi import openapi_json
-from services.server.one_process import build_api
+from services.server.app import build_api
+from services.server.openapi import openapi_json
 from tests.support.paths import ROOT
 
 COMMITTED = ROOT / "docs" / "api" / "openapi.json"

@@ -33,7 +33,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.output_gate.gate import open_gate
 from services.output_gate.webhooks.outbox import EVENTS
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.settings import Settings
 from shared.workspace import open_workspace
 from tests.support.factories import png

@@ -14,7 +14,7 @@ from services.output_gate.checks.idempotency import OncePerKey
 from services.output_gate.checks.schemas import KindFigures, Metrics, RuleFinding
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.policy.policy import PolicyContent, parse_policy
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.clock import utc_now
 from shared.ids import new_id
 from shared.ledger.bodies import ModelImported

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from services.keys.schemas import KeyRequest
 from services.keys.service import create_key
 from services.output_gate.gate import Gate
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.auth.scopes import OF_A_PARTY
 from shared.records.parties import find_or_add_parties
 from shared.workspace import Workspace

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.output_gate.gate import open_gate
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.ledger.manifest_proofs import DigestProof, verify_digest_proof
 from shared.ledger.verify import verify_receipt
 from shared.workspace import Workspace

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from services.ingest.search.service import ImageSearch
 from services.output_gate.gate import open_gate
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.workspace import Workspace
 from tests.e2e.system.test_cli import one_line_error, sleeve
 from tests.support.factories import encode, png_of_size, register

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.gate import open_gate
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.clock import utc_now
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log

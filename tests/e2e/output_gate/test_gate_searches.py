@@ -10,7 +10,7 @@ from PIL import Image
 from sqlmodel import select
 
 from services.output_gate.gate import open_gate
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.records.models import Calibration
 from shared.workspace import Workspace
 from tests.support.factories import encode, picture, png, register

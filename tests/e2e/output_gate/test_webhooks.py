@@ -24,7 +24,7 @@ from services.output_gate.webhooks.outbox import DELIVERY, EVENTS, queue_event
 from services.output_gate.webhooks.schemas import WebhookRequest
 from services.output_gate.webhooks.service import create_webhook, delete_webhook, page_of_deliveries, redeliver
 from services.output_gate.webhooks.signing import load_secret, secret_file
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.clock import utc_now
 from shared.errors import ConflictError, InputError
 from shared.jobs.kind import JobKind

@@ -17,7 +17,7 @@ from services.output_gate.webhooks.delivery import deliver
 from services.output_gate.webhooks.outbox import DELIVERY, queue_event
 from services.output_gate.webhooks.service import page_of_deliveries
 from services.output_gate.webhooks.signing import load_secret, secret_file
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.clock import utc_now
 from shared.errors import ConflictError, InputError
 from shared.jobs.kind import JobKind

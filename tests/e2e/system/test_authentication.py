@@ -17,7 +17,7 @@ from sqlmodel import select
 from services.keys.service import revoke_key
 from services.output_gate.gate import open_gate
 from services.output_gate.operation.recent_readiness import RecentReadiness
-from services.server.one_process import build_api
+from services.server.app import build_api
 from shared.auth import failures
 from shared.auth.access import DESCRIPTION_PATHS, DeclaredRoute, declared_routes
 from shared.auth.key_text import new_key_text

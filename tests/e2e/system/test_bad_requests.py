@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from sqlmodel import func, select
 
 from services.output_gate.gate import open_gate
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.http.paging import encode_cursor
 from shared.records.items import Item
 from shared.records.parties import Party

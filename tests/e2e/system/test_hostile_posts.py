@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from services.server.one_process import MAX_JSON_BYTES, build_api, create_app
+from services.server.app import MAX_JSON_BYTES, build_api, create_app
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings
 from shared.workspace import open_workspace

@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.output_gate.gate import open_gate
-from services.server.one_process import create_app
+from services.server.app import create_app
 from shared.errors import InputError
 from shared.settings import load_settings
 from shared.workspace import Workspace

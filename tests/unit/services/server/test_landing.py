@@ -5,8 +5,8 @@ import re
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from services.server.app import build_api
 from services.server.landing import router
-from services.server.one_process import build_api
 from shared.auth.access import declared_routes, find_access
 
 

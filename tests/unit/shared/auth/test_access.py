@@ -2,7 +2,7 @@
 
 import re
 
-from services.server.one_process import build_api
+from services.server.app import build_api
 from shared.auth.access import CLOSED, DESCRIPTION_PATHS, declared_routes, find_access, needs
 from shared.auth.scopes import MEANING, OF_A_PARTY, SCOPES
 from tests.support.paths import ROOT

@@ -1,10 +1,10 @@
-"""Write the OpenAPI description of the one-process application: `python -m services.api.openapi FILE`."""
+"""Write the OpenAPI description of the one-process application: `python -m services.server.openapi FILE`."""
 
 import json
 import sys
 from pathlib import Path
 
-from services.server.one_process import build_api
+from services.server.app import build_api
 
 
 def openapi_json() -> str:
