@@ -61,10 +61,10 @@ clean:
 
 $(RUN): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .[all]
 	$(BIN)/python -m shared.matching.compile_ahead
 	touch $@
 
 $(TEST): $(RUN)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .[test]
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .[all,test]
 	touch $@

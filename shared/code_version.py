@@ -1,6 +1,7 @@
 """Which code made a result: the distribution's version, and the versions of the packages that figures depend on."""
 
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 # Packages whose version can change a pixel, a weight or a score.
 DECISIVE_PACKAGES = ("torch", "diffusers", "numpy", "pillow", "scikit-image", "scipy", "numba", "open_clip_torch")
@@ -12,5 +13,9 @@ def code_version() -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of the packages that figures depend on."""
-    return {"sleeve": code_version()} | {name: version(name) for name in DECISIVE_PACKAGES}
+    """Return the versions of those packages that figures depend on which are installed."""
+    versions = {"sleeve": code_version()}
+    for name in DECISIVE_PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions

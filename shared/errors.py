@@ -3,7 +3,8 @@
 Rules, in order:
 
 1. Every error a caller can cause or meet is a `SleeveError`; anything else is a defect.
-2. The class says what kind it is (and so the HTTP status, see `shared.http.problems`); `code` is stable and machine-readable.
+2. The class says what kind it is, and so the HTTP status (`shared.http.problem_details`); `code` is stable and
+   machine-readable.
 3. The message is one sentence for a person and says what was expected and what was got.
 """
 

@@ -18,7 +18,7 @@ from services.api.examples import EXAMPLES
 from shared.auth.access import Access, declared_routes
 from shared.auth.key_text import PATTERN
 from shared.auth.scopes import MEANING
-from shared.http.problems import MEDIA_TYPE
+from shared.http.problem_details import MEDIA_TYPE
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 # A code of each status as the services give it.

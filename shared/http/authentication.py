@@ -31,7 +31,8 @@ from shared.auth.scopes import with_included
 from shared.clock import utc_now
 from shared.db import looking_up
 from shared.errors import ForbiddenError, SleeveError, UnavailableError
-from shared.http.problems import build_problem, status_of
+from shared.http.problem_details import status_of
+from shared.http.problems import build_problem
 from shared.records.api_keys import ShownKey, find_shown_key, is_expired, is_use_noted, note_use
 from shared.workspace import Workspace
 

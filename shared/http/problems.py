@@ -1,4 +1,4 @@
-"""Errors over HTTP: problem+json (RFC 9457), one table from error class to status."""
+"""Errors over HTTP: every one becomes an answer in problem+json (RFC 9457)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,48 +6,16 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from shared.errors import (
-    ConflictError,
-    CorruptStateError,
-    ForbiddenError,
-    InputError,
-    NotFoundError,
-    PreconditionError,
-    SleeveError,
-    UnavailableError,
-    VerificationError,
-)
+from shared.errors import SleeveError
+from shared.http.problem_details import MEDIA_TYPE, Problem, status_of
 from shared.schemas import describe_field_errors
 
-# RFC 9110 §15 status codes; a class stands before those that it is one of.
-STATUS = {
-    InputError: 422,
-    ForbiddenError: 403,
-    NotFoundError: 404,
-    PreconditionError: 412,
-    ConflictError: 409,
-    VerificationError: 422,
-    UnavailableError: 503,
-    CorruptStateError: 500,
-}
-MEDIA_TYPE = "application/problem+json"
 # RFC 9110 section 9.3, RFC 5789; what a route may be for.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-
-class Problem(BaseModel):
-    """The body of every error answer."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    code: str
-    detail: str
 
 
 def _response(title: str) -> dict[str, Any]:
@@ -69,22 +37,11 @@ CONDITION_FAILED: dict[int | str, dict[str, Any]] = {412: _response("The thing i
 UNSUPPORTED_MEDIA_TYPE: dict[int | str, dict[str, Any]] = {415: _response("Another media type")}
 
 
-def describe_error(error: SleeveError) -> dict[str, Any]:
-    """Return the problem that an error is, to be kept, or to stand in an answer about several things."""
-    title = error.code.replace("_", " ").capitalize()
-    return Problem(title=title, status=status_of(error), code=error.code, detail=error.message).model_dump()
-
-
 def build_problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Build an error answer."""
     title = code.replace("_", " ").capitalize()
     body = Problem(title=title, status=status, code=code, detail=detail)
     return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE, headers=headers)
-
-
-def status_of(error: SleeveError) -> int:
-    """Return the HTTP status of an error."""
-    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
 
 
 def add_problem_handlers(app: FastAPI) -> None:

@@ -33,7 +33,8 @@ from shared.auth.access import needs
 from shared.canonical import sha256_hex
 from shared.errors import InputError, SleeveError
 from shared.http.idempotency import Key
-from shared.http.problems import PROBLEM_RESPONSES, Problem, status_of
+from shared.http.problem_details import Problem, status_of
+from shared.http.problems import PROBLEM_RESPONSES
 from shared.ids import new_id
 from shared.records.idempotency import bind_effect, find_effect
 from shared.workspace import Workspace

@@ -18,17 +18,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from services.ingest.bulk.rows import BadRow, Row, refuse
 from services.ingest.sources.columns import accept_download, build_row
 from services.ingest.sources.source import SourceOptions
 from shared.errors import InputError, SleeveError
-
-# pyarrow brings numpy; most sources are of other kinds.
-if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
 IMAGE_COLUMNS = ("image", "jpg", "jpeg", "png", "webp")
 KEY_COLUMNS = ("key", "file_name")
@@ -88,9 +86,6 @@ def open_parquet(path: Path) -> "pq.ParquetFile":
     Raises:
         InputError: it is none.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         # Mapped: read through a stream, pyarrow 26 holds a row group's whole column, with a buffer size set half of it.
         return pq.ParquetFile(path, memory_map=True, pre_buffer=False)
@@ -98,14 +93,12 @@ def open_parquet(path: Path) -> "pq.ParquetFile":
         raise InputError(f"{path.name} is no Parquet file: {_in_one_line(error)}", code="source_damaged") from error
 
 
-def read_rows(file: "pq.ParquetFile", path: Path, skip: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(file: pq.ParquetFile, path: Path, skip: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (number from 0, columns) of the rows of an open file, but for the first `skip`.
 
     Raises:
         InputError: the file is damaged.
     """
-    import pyarrow as pa
-
     groups, first = _groups_after(file, skip)
     try:
         for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=groups, use_threads=False):
@@ -120,7 +113,7 @@ def _in_one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _groups_after(file: "pq.ParquetFile", skip: int) -> tuple[list[int], int]:
+def _groups_after(file: pq.ParquetFile, skip: int) -> tuple[list[int], int]:
     """Return the row groups that are not skipped whole, and the number of the first row in them."""
     first, start = 0, 0
     while start < file.num_row_groups and first + file.metadata.row_group(start).num_rows <= skip:
@@ -129,7 +122,7 @@ def _groups_after(file: "pq.ParquetFile", skip: int) -> tuple[list[int], int]:
     return list(range(start, file.num_row_groups)), first
 
 
-def find_image_column(schema: "pa.Schema", path: Path) -> str:
+def find_image_column(schema: pa.Schema, path: Path) -> str:
     """Return the column that holds the images.
 
     Raises:
@@ -145,9 +138,7 @@ def find_image_column(schema: "pa.Schema", path: Path) -> str:
     )
 
 
-def _holds_bytes(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
+def _holds_bytes(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         index = kind.get_field_index("bytes")
         return index >= 0 and _holds_bytes(kind.field(index).type)

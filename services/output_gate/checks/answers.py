@@ -8,7 +8,7 @@ from services.output_gate.checks.party_names import with_names
 from services.output_gate.checks.schemas import BatchedAnswer, CheckAnswer, CheckSummary
 from shared.clock import format_moment
 from shared.errors import CorruptStateError
-from shared.http.problems import Problem
+from shared.http.problem_details import Problem
 from shared.records.batches import BatchedCheck
 from shared.records.bulk_insert import in_chunks
 from shared.records.checks import Check

@@ -20,7 +20,7 @@ from services.output_gate.checks.submission import SubmittedImage
 from services.output_gate.gate import Gate
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError, UnavailableError
-from shared.http.problems import describe_error
+from shared.http.problem_details import describe_error
 from shared.ids import new_id
 from shared.jobs.kind import JobKind
 from shared.jobs.run import JobRun

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, computed_field
 
-from shared.http.problems import Problem
+from shared.http.problem_details import Problem
 from shared.ledger.body_fields import MatchKind
 from shared.records.jobs import JobState
 

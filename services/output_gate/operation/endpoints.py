@@ -10,7 +10,8 @@ from services.output_gate.operation.recent_readiness import RecentReadiness
 from shared.auth.access import PUBLIC, needs
 from shared.auth.caller import current_caller
 from shared.errors import UnavailableError
-from shared.http.problems import MEDIA_TYPE, PROBLEM_RESPONSES, describe_error
+from shared.http.problem_details import MEDIA_TYPE, describe_error
+from shared.http.problems import PROBLEM_RESPONSES
 
 router = APIRouter(tags=["service"])
 

@@ -1,0 +1,51 @@
+"""What an error is over HTTP: its status and its problem details (RFC 9457). No framework is needed to say so."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.errors import (
+    ConflictError,
+    CorruptStateError,
+    ForbiddenError,
+    InputError,
+    NotFoundError,
+    PreconditionError,
+    SleeveError,
+    UnavailableError,
+    VerificationError,
+)
+
+# RFC 9110 §15 status codes; a class stands before those that it is one of.
+STATUS = {
+    InputError: 422,
+    ForbiddenError: 403,
+    NotFoundError: 404,
+    PreconditionError: 412,
+    ConflictError: 409,
+    VerificationError: 422,
+    UnavailableError: 503,
+    CorruptStateError: 500,
+}
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """The body of every error answer."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+def describe_error(error: SleeveError) -> dict[str, Any]:
+    """Return the problem that an error is, to be kept, or to stand in an answer about several things."""
+    title = error.code.replace("_", " ").capitalize()
+    return Problem(title=title, status=status_of(error), code=error.code, detail=error.message).model_dump()
+
+
+def status_of(error: SleeveError) -> int:
+    """Return the HTTP status of an error."""
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
