@@ -14,7 +14,7 @@ from shared.command_line.groups import load_subcommand
 HEAD = """# Commands
 
 Every command with its arguments and options, as `sleeve COMMAND --help` prints them. This page is written by `make commands`;
-a test holds it against the command line. Where to begin: [README](../README.md). All state is in the folder that `SLEEVE_HOME`
+a test holds it against the command line. Where to begin: [start](start.md). All state is in the folder that `SLEEVE_HOME`
 names, `./sleeve-data` by default; [settings.md](settings.md) lists the other settings.
 """
 
