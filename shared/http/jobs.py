@@ -1,13 +1,12 @@
-"""Requests for long work over HTTP: queued once for each key, and what a job says of itself."""
+"""Jobs over HTTP: a request queues one, once for each key, and the answer says how far it is."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from shared.canonical import canonical_json, sha256_hex
 from shared.clock import format_moment
-from shared.records.idempotency import bind_effect, find_effect
+from shared.idempotency import once
 from shared.records.jobs import Job, JobState, add_job, load_job
 from shared.workspace import Workspace
 
@@ -45,23 +44,18 @@ def build_job_answer(job: Job) -> JobAnswer:
     return JobAnswer(**shown, error=error, created_at=format_moment(job.created_at), finished_at=finished_at)
 
 
-def queue_job_once(workspace: Workspace, kind: str, asked: Mapping[str, Any], key: str | None) -> Job:
+def queue_job_once(workspace: Workspace, kind: str, request: Mapping[str, Any], key: str | None) -> Job:
     """Queue a job, or return the one that this key queued.
 
     Args:
         workspace: where the job is put on record.
-        kind: what runs it.
-        asked: the request, JSON values.
+        kind: name of the job's kind.
+        request: what the job is to do, JSON values.
         key: the request's Idempotency-Key, if it has one.
 
     Raises:
         ConflictError: the key was used for another request.
     """
-    digest = sha256_hex(canonical_json(asked))
-    with workspace.writing() as session:
-        queued_before = find_effect(session, kind, key, digest)
-        if queued_before is not None:
-            return load_job(session, queued_before)
-        job = add_job(session, kind, dict(asked))
-        bind_effect(session, kind, key, digest, job.id)
-        return job
+    effect = once(workspace, kind, key, dict(request), lambda session: add_job(session, kind, dict(request)).id)
+    with workspace.reading() as session:
+        return load_job(session, effect.resource_id)
