@@ -27,3 +27,12 @@ def sees_item(caller: Caller, party_ids: Collection[str]) -> bool:
         party_ids: of the item's presumed owners.
     """
     return caller.holds("items:read") or (caller.holds("items:own") and caller.party_id in party_ids)
+
+
+def own_items_only(caller: Caller) -> str | None:
+    """Return the party whose items are all that the caller sees in full; None where the caller sees every item.
+
+    Raises:
+        ForbiddenError: the caller sees only a party's items, and speaks for none.
+    """
+    return None if caller.holds("items:read") else caller.require_party()

@@ -1,6 +1,7 @@
 """Who imports whom: the project's modules, what each imports, and which parts of a folder import each other in a circle."""
 
 import ast
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -20,6 +21,12 @@ def list_modules(folder: str) -> list[Path]:
 
 
 @cache
+def find_modules(folders: tuple[str, ...]) -> dict[str, Path]:
+    """Return the files of the modules in some folders and beneath them, by the modules' names in full."""
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for name in folders for path in list_modules(name)}
+
+
+@cache
 def list_imports(path: Path) -> tuple[str, ...]:
     """Return what a file imports, each name in full: `from a import b` is `a.b`."""
     names: list[str] = []
@@ -34,7 +41,7 @@ def list_imports(path: Path) -> tuple[str, ...]:
 
 def find_sibling_imports(folders: tuple[str, ...]) -> Siblings:
     """Return, for every folder, which of its parts import which others."""
-    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for name in folders for path in list_modules(name)}
+    modules = find_modules(folders)
     siblings: Siblings = defaultdict(lambda: defaultdict(set))
     for importer, path in modules.items():
         for imported in _resolve(list_imports(path), modules):
@@ -53,6 +60,32 @@ def _resolve(names: tuple[str, ...], modules: Mapping[str, Path]) -> Iterator[st
             if candidate in modules:
                 yield candidate
                 break
+
+
+def find_libraries(start: str, folders: tuple[str, ...] = ("services", "shared")) -> dict[str, str]:
+    """Return the libraries that a module imports, itself or through others of the project, and who imports each.
+
+    Imports within functions count: what is chosen by a setting has to be installed as well.
+
+    Args:
+        start: the module's name in full.
+        folders: where the project's modules are.
+    """
+    modules = find_modules(folders)
+    libraries: dict[str, str] = {}
+    waiting, seen = [start], {start}
+    while waiting:
+        importer = waiting.pop()
+        names = list_imports(modules[importer])
+        for name in names:
+            top = name.partition(".")[0]
+            if top not in sys.stdlib_module_names and top not in folders:
+                libraries.setdefault(top, importer)
+        parents = (f"{importer.rpartition('.')[0]}.__init__",)
+        beyond = {module for module in (*_resolve(names, modules), *parents) if module in modules} - seen
+        seen |= beyond
+        waiting.extend(beyond)
+    return libraries
 
 
 def find_circles(siblings: Mapping[str, set[str]]) -> set[str]:

@@ -1,24 +1,15 @@
-"""Which items a caller sees in full; what routes about one item ask of their caller."""
+"""What routes about one item ask of their caller."""
 
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
 from shared.auth.access import needs
-from shared.auth.caller import Caller, current_caller
+from shared.auth.caller import current_caller
 from shared.auth.item_visibility import sees_item
 from shared.errors import ForbiddenError
 from shared.records.items import load_item, load_owners
 from shared.workspace import Workspace
-
-
-def own_items_only(caller: Caller) -> str | None:
-    """Return the party whose items are all that the caller sees in full; None where the caller sees every item.
-
-    Raises:
-        ForbiddenError: the caller sees only a party's items, and speaks for none.
-    """
-    return None if caller.holds("items:read") else caller.require_party()
 
 
 def verify_item_seen(request: Request, item_id: Annotated[str, Path()]) -> None:

@@ -1,9 +1,9 @@
 """Pages of items."""
 
-from services.ingest.items.access import own_items_only
 from services.ingest.items.answers import build_item_answer
 from services.ingest.items.schemas import ItemAnswer
 from shared.auth.caller import current_caller
+from shared.auth.item_visibility import own_items_only
 from shared.http.paging import Page, decode_cursor, encode_cursor
 from shared.records.items import list_items
 from shared.workspace import Workspace
