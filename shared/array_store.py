@@ -90,18 +90,18 @@ def load_or_build(path: Path, plan: ArrayPlan, report_progress: ProgressCallback
         plan: what it is to be; at least one row.
         report_progress: told (rows done, rows in all) after each block that is built.
     """
-    found = load_stored(path, plan)
-    if found is not None:
-        return found
+    array = load_stored(path, plan)
+    if array is not None:
+        return array
     path.parent.mkdir(parents=True, exist_ok=True)
     with _one_builder(path.with_suffix(".lock")):
-        found = load_stored(path, plan)
-        if found is None:
+        array = load_stored(path, plan)
+        if array is None:
             _build(path, plan, report_progress or (lambda _done, _all: None))
-            found = load_stored(path, plan)
-    if found is None:
+            array = load_stored(path, plan)
+    if array is None:
         raise OSError(f"{path.name} does not read back as it was written")
-    return found
+    return array
 
 
 def load_stored(path: Path, plan: ArrayPlan) -> StoredArray | None:

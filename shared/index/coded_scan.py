@@ -61,8 +61,8 @@ def code_rows(rows: Floats) -> tuple[Codes, Floats]:
         raise InputError("expected finite vectors, got a NaN or infinity among them", code="index_vector_length")
     scales = np.maximum(np.abs(rows).max(axis=1, initial=0), np.float32(1e-30)) / np.float32(PEAK)
     codes = np.rint(rows / scales[:, None]).astype(np.int8)
-    meant = codes * scales[:, None].astype(np.float64)
-    terms = np.stack([scales, np.linalg.norm(rows - meant, axis=1), np.linalg.norm(meant, axis=1)], axis=1)
+    decoded = codes * scales[:, None].astype(np.float64)
+    terms = np.stack([scales, np.linalg.norm(rows - decoded, axis=1), np.linalg.norm(decoded, axis=1)], axis=1)
     return codes, terms.astype(np.float32)
 
 
@@ -111,7 +111,7 @@ class ScannedRows:
         parts = [self._nearest(queries[start : start + at_once], k) for start in range(0, len(queries), at_once)]
         if not parts:
             return np.empty((0, k), np.int64), np.empty((0, k), np.float32)
-        return np.concatenate([one[0] for one in parts]), np.concatenate([one[1] for one in parts])
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
     def _nearest(self, queries: Floats, k: int) -> tuple[Numbers, Floats]:
         coded, query_terms = _code_queries(queries)
@@ -119,18 +119,23 @@ class ScannedRows:
         ranges = cut_evenly(len(self), usable_cores())
         counts = np.zeros((len(ranges), len(queries), _STEPS), np.int64)
         parts = [(*part, counts[number]) for number, part in enumerate(ranges)]
-        in_threads(lambda start, stop, own: _scan(self.codes, self.terms, coded, query_terms, scores, own, start, stop), parts)
+        in_threads(
+            lambda start, stop, part_counts: _scan(
+                self.codes, self.terms, coded, query_terms, scores, part_counts, start, stop
+            ),
+            parts,
+        )
         floors = _floors(counts.sum(axis=0), k)
         work = [(at, float(floors[at])) for at in range(len(queries))]
-        found = in_threads(lambda at, floor: self._choose(queries[at], query_terms[at], scores[at], floor, k), work)
-        return np.stack([one[0] for one in found]), np.stack([one[1] for one in found])
+        nearest = in_threads(lambda at, floor: self._choose(queries[at], query_terms[at], scores[at], floor, k), work)
+        return np.stack([part[0] for part in nearest]), np.stack([part[1] for part in nearest])
 
     def _choose(self, query: Floats, query_terms: Floats, scores: Floats, floor: float, k: int) -> tuple[Numbers, Floats]:
         """Score the rows that may reach the floor, and keep the best."""
-        left = _collect(self.terms, query_terms, scores, floor)
-        exact = score_rows(self.rows, query, left)
-        order = np.lexsort((left, -exact))[:k]
-        return left[order], exact[order]
+        numbers = _collect(self.terms, query_terms, scores, floor)
+        exact = score_rows(self.rows, query, numbers)
+        order = np.lexsort((numbers, -exact))[:k]
+        return numbers[order], exact[order]
 
 
 def _code_queries(queries: Floats) -> tuple[NDArray[np.int16], Floats]:
@@ -187,14 +192,14 @@ def _scan(
 @compiled
 def _collect(terms: Floats, query_terms: Floats, scores: Floats, floor: float) -> Numbers:
     """Return the rows that may reach the floor, ascending."""
-    found = np.empty(len(scores), np.int64)
+    numbers = np.empty(len(scores), np.int64)
     error, length, count = query_terms[1], query_terms[2], 0
     for i in range(np.uintp(len(scores))):
         margin = length * terms[i, 1] + error * terms[i, 2] + np.float32(_SLACK)
         if scores[i] + margin >= floor:
-            found[count] = i
+            numbers[count] = i
             count += 1
-    return found[:count].copy()
+    return numbers[:count].copy()
 
 
 @compiled

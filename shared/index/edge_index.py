@@ -128,8 +128,8 @@ class EdgeIndex:
         with _engine():
             for names, item_ids in by_manifests(manifests).items():
                 for batch in _batches(point_ids(item_ids, self.views)):
-                    there = self._present(batch)
-                    self._shard.update(qdrant.UpdateOperation.set_payload(there, {MANIFESTS: list(names)}))
+                    present = self._present(batch)
+                    self._shard.update(qdrant.UpdateOperation.set_payload(present, {MANIFESTS: list(names)}))
             self._shard.flush()
 
     def remove(self, item_ids: Sequence[str]) -> None:
@@ -180,13 +180,13 @@ class EdgeIndex:
         """Find the neighbours of each vector, shape (N, D); as `neighbours`, the engine sharing its passes among them."""
         verify_k(k)
         rows = verify_vectors(vectors, len(vectors), self.dimensions)
-        found: list[list[Neighbour]] = []
+        neighbours: list[list[Neighbour]] = []
         with _engine():
             for batch in _batches(rows, BATCH_QUERIES):
                 requests = [self._request(row, k, manifest_id, exact) for row in batch]
                 answers = self._shard.query_batch(qdrant.QueryBatchRequest(requests))
-                found += [self._read(points, k) for points in answers]
-        return found
+                neighbours += [self._read(points, k) for points in answers]
+        return neighbours
 
     def count(self, manifest_id: str) -> int:
         """Return how many items of a manifest the index holds."""
@@ -208,12 +208,12 @@ class EdgeIndex:
             NotFoundError: one is not in the index.
             UnavailableError: the engine failed.
         """
-        found: list[tuple[str, Any]] = []
+        vectors: list[tuple[str, Any]] = []
         with _engine():
             for batch in _batches(item_ids):
                 records = self._shard.retrieve([*batch], with_payload=False, with_vector=True)
-                found += [(str(record.id), record.vector) for record in records]
-        return order_vectors(item_ids, found, self.dimensions)
+                vectors += [(str(record.id), record.vector) for record in records]
+        return order_vectors(item_ids, vectors, self.dimensions)
 
     def clear(self) -> None:
         """Drop every point and the cursor, to be filled from the log again."""
@@ -259,12 +259,12 @@ class EdgeIndex:
     def _read(self, points: Sequence[qdrant.ScoredPoint], k: int) -> list[Neighbour]:
         if len(self.views) == 1:
             return [Neighbour(str(point.id), float(point.score)) for point in points]
-        stored = ((point.payload or {}, float(point.score)) for point in points)
-        return best_views(((kept[ITEM], kept[VIEW], score) for kept, score in stored), k)
+        payloads = ((point.payload or {}, float(point.score)) for point in points)
+        return best_views(((fields[ITEM], fields[VIEW], score) for fields, score in payloads), k)
 
     def _present(self, ids: Sequence[str]) -> list[int | UUID | str]:
-        found = self._shard.retrieve([*ids], with_payload=False, with_vector=False)
-        return [str(record.id) for record in found]
+        records = self._shard.retrieve([*ids], with_payload=False, with_vector=False)
+        return [str(record.id) for record in records]
 
     def _open_shard(self) -> qdrant.EdgeShard:
         path = self.folder / "shard"

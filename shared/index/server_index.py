@@ -93,9 +93,9 @@ class ServerIndex:
     def cursor(self) -> int:
         """How many log entries the index has taken in."""
         with self._server() as client:
-            found = client.retrieve(self.collection, [CURSOR_ID], with_payload=[LOG_SIZE])
+            records = client.retrieve(self.collection, [CURSOR_ID], with_payload=[LOG_SIZE])
         try:
-            self._cursor_seen = int((found[0].payload or {})[LOG_SIZE]) if found else 0
+            self._cursor_seen = int((records[0].payload or {})[LOG_SIZE]) if records else 0
         except (KeyError, ValueError, TypeError) as error:
             raise CorruptStateError(f"index cursor of {self.collection} cannot be read") from error
         return self._cursor_seen
@@ -147,9 +147,9 @@ class ServerIndex:
         """Take items out, with all their views."""
         ids: list[Any] = [*point_ids(item_ids, self.views)]
         for start in range(0, len(ids), BATCH_POINTS):
-            chosen = models.PointIdsList(points=ids[start : start + BATCH_POINTS])
+            selector = models.PointIdsList(points=ids[start : start + BATCH_POINTS])
             with self._server() as client:
-                client.delete(self.collection, chosen, wait=True, ordering=models.WriteOrdering.STRONG)
+                client.delete(self.collection, selector, wait=True, ordering=models.WriteOrdering.STRONG)
 
     def commit(self, log_size: int) -> None:
         """Move the cursor to this many log entries; what it speaks for was applied before."""
@@ -181,13 +181,13 @@ class ServerIndex:
         """Find the neighbours of each vector, shape (N, D); as `neighbours`, many in one request."""
         verify_k(k)
         rows = verify_vectors(vectors, len(vectors), self.dimensions)
-        found: list[list[Neighbour]] = []
+        neighbours: list[list[Neighbour]] = []
         for start in range(0, len(rows), BATCH_QUERIES):
             requests = [self._request(row, k, manifest_id, exact) for row in rows[start : start + BATCH_QUERIES]]
             with self._server() as client:
                 answers = client.query_batch_points(self.collection, requests)
-            found += [self._read(answer.points, k) for answer in answers]
-        return found
+            neighbours += [self._read(answer.points, k) for answer in answers]
+        return neighbours
 
     def count(self, manifest_id: str) -> int:
         """Return how many items of a manifest the index holds."""
@@ -202,14 +202,14 @@ class ServerIndex:
             NotFoundError: one is not in the index.
             UnavailableError: the server does not answer.
         """
-        found: list[tuple[str, Any]] = []
+        vectors: list[tuple[str, Any]] = []
         for start in range(0, len(item_ids), BATCH_POINTS):
             with self._server() as client:
                 records = client.retrieve(
                     self.collection, [*item_ids[start : start + BATCH_POINTS]], with_payload=False, with_vectors=True
                 )
-            found += [(str(record.id), record.vector) for record in records]
-        return order_vectors(item_ids, found, self.dimensions)
+            vectors += [(str(record.id), record.vector) for record in records]
+        return order_vectors(item_ids, vectors, self.dimensions)
 
     def clear(self) -> None:
         """Drop the collection and make an empty one, to be filled from the log again."""
@@ -290,8 +290,8 @@ class ServerIndex:
     def _read(self, points: Sequence[models.ScoredPoint], k: int) -> list[Neighbour]:
         if len(self.views) == 1:
             return [Neighbour(str(point.id), float(point.score)) for point in points]
-        stored = ((point.payload or {}, float(point.score)) for point in points)
-        return best_views(((kept[ITEM], kept[VIEW], score) for kept, score in stored), k)
+        payloads = ((point.payload or {}, float(point.score)) for point in points)
+        return best_views(((fields[ITEM], fields[VIEW], score) for fields, score in payloads), k)
 
 
 def open_client(url: str, api_key: str | None, timeout_seconds: int) -> QdrantClient:

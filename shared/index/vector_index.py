@@ -170,18 +170,18 @@ def by_manifests(manifests: Mapping[str, Sequence[str]]) -> dict[tuple[str, ...]
     return groups
 
 
-def best_views(found: Iterable[tuple[str, str, float]], k: int) -> list[Neighbour]:
+def best_views(views: Iterable[tuple[str, str, float]], k: int) -> list[Neighbour]:
     """Keep each item's nearest view.
 
     Args:
-        found: (item id, view, cosine), nearest first.
+        views: (item id, view, cosine), nearest first.
         k: how many items at most.
 
     >>> best_views([("a", "mirror", 0.9), ("a", "whole", 0.8), ("b", "whole", 0.7)], 2)
     [Neighbour(item_id='a', cosine=0.9, view='mirror'), Neighbour(item_id='b', cosine=0.7, view='whole')]
     """
     best: dict[str, Neighbour] = {}
-    for item_id, view, cosine in found:
+    for item_id, view, cosine in views:
         if len(best) == k:
             break
         best.setdefault(item_id, Neighbour(item_id, cosine, view))
@@ -189,7 +189,7 @@ def best_views(found: Iterable[tuple[str, str, float]], k: int) -> list[Neighbou
 
 
 def order_vectors(
-    item_ids: Sequence[str], found: Iterable[tuple[str, Sequence[float]]], dimensions: int
+    item_ids: Sequence[str], vectors: Iterable[tuple[str, Sequence[float]]], dimensions: int
 ) -> NDArray[np.float32]:
     """Put vectors that an engine returned into the order asked for.
 
@@ -199,11 +199,11 @@ def order_vectors(
     >>> order_vectors(["b", "a"], [("a", [1.0, 0.0]), ("b", [0.0, 1.0])], 2).tolist()
     [[0.0, 1.0], [1.0, 0.0]]
     """
-    held = dict(found)
-    missing = [item_id for item_id in item_ids if item_id not in held]
+    by_id = dict(vectors)
+    missing = [item_id for item_id in item_ids if item_id not in by_id]
     if missing:
         raise NotFoundError(f"the index lacks {len(missing)} of {len(item_ids)} items, first {missing[0]}", code="index_lacks")
-    return np.array([held[item_id] for item_id in item_ids], np.float32).reshape(len(item_ids), dimensions)
+    return np.array([by_id[item_id] for item_id in item_ids], np.float32).reshape(len(item_ids), dimensions)
 
 
 def verify_items(items: Sequence[IndexedItem], views: Sequence[str]) -> None:

@@ -60,9 +60,12 @@ class ImageQuery:
 
     def describe_comparison(self, max_distance: int) -> PerceptualAnswer:
         """Say whether its hash could be compared, and up to which distance."""
-        made = self.fingerprint.hash
+        perceptual_hash = self.fingerprint.hash
         return PerceptualAnswer(
-            defined=made.is_defined, quality=made.quality, min_quality=MIN_QUALITY, max_distance=max_distance
+            defined=perceptual_hash.is_defined,
+            quality=perceptual_hash.quality,
+            min_quality=MIN_QUALITY,
+            max_distance=max_distance,
         )
 
 
@@ -76,12 +79,12 @@ def build_query(data: bytes, limits: ImageLimits) -> ImageQuery:
     return ImageQuery(sha256_hex(data), build_fingerprint(image), *image.size)
 
 
-def nearest_places(distances: NDArray[np.uint16], wanted: int) -> NDArray[np.int64]:
+def nearest_places(distances: NDArray[np.uint16], count: int) -> NDArray[np.int64]:
     """Return the places of the smallest distances: as many as wanted, and whatever is as near as the last of them.
 
     >>> nearest_places(np.array([3, 1, 2, 1], dtype=np.uint16), 1).tolist()
     [1, 3]
     """
-    if len(distances) <= wanted:
+    if len(distances) <= count:
         return np.arange(len(distances))
-    return np.flatnonzero(distances <= np.partition(distances, wanted - 1)[wanted - 1])
+    return np.flatnonzero(distances <= np.partition(distances, count - 1)[count - 1])

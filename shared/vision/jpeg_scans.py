@@ -29,14 +29,14 @@ def has_more_scans(data: bytes, most: int) -> bool:
     >>> has_more_scans(bytes.fromhex("ffd8") + scan * 3, 2), has_more_scans(bytes.fromhex("ffd8") + scan * 3, 3)
     (True, False)
     """
-    at, scans = 0, 0
-    while (found := _MARKER.search(data, at)) is not None:
-        at, marker = found.end(), found[1][0]
+    position, scans = 0, 0
+    while (match := _MARKER.search(data, position)) is not None:
+        position, marker = match.end(), match[1][0]
         if marker == _END_OF_IMAGE:
             return False
         scans += marker == _START_OF_SCAN
         if scans > most:
             return True
         if marker not in _BARE:
-            at += max(2, int.from_bytes(data[at : at + 2]))
+            position += max(2, int.from_bytes(data[position : position + 2]))
     return False

@@ -33,10 +33,10 @@ def near_pairs(hashes: PackedHashes, max_distance: int) -> Iterator[NDArray[np.i
     words = np.ascontiguousarray(hashes)
     for top in range(0, len(words), BLOCK_ROWS):
         parts = cut_evenly(min(BLOCK_ROWS, len(words) - top), usable_cores())
-        found = in_threads(
+        pairs_by_part = in_threads(
             lambda low, high: _find_pairs(words, low, high, max_distance), [(top + a, top + b) for a, b in parts]
         )
-        pairs = np.concatenate(found)
+        pairs = np.concatenate(pairs_by_part)
         if len(pairs):
             yield pairs
 

@@ -56,11 +56,11 @@ def test_no_score_exceeds_its_bound(images: NDArray[np.uint8]) -> None:
 def test_the_pruned_search_is_the_exhaustive_one(images: NDArray[np.uint8], count: int) -> None:
     generations, scores = images[:count], pairwise_ssim(images[:count], images)
     for views in (images, build_terms(images)):
-        found = find_exhaustive_best(generations, views)
-        np.testing.assert_array_equal(found.index, scores.argmax(axis=1))
-        np.testing.assert_array_equal(found.ssim, scores.max(axis=1))
-        assert 1 <= found.examined_pairs <= found.pairs == scores.size
-        assert 0 <= found.pruned_share < 1
+        best = find_exhaustive_best(generations, views)
+        np.testing.assert_array_equal(best.index, scores.argmax(axis=1))
+        np.testing.assert_array_equal(best.ssim, scores.max(axis=1))
+        assert 1 <= best.examined_pairs <= best.pairs == scores.size
+        assert 0 <= best.pruned_share < 1
 
 
 @settings(max_examples=30, deadline=None)
@@ -68,7 +68,7 @@ def test_the_pruned_search_is_the_exhaustive_one(images: NDArray[np.uint8], coun
 def test_recall_counts_shortlists_that_hold_a_best_view(images: NDArray[np.uint8], choice: st.DataObject) -> None:
     shortlists = choice.draw(arrays.arrays(np.int64, (len(images), 2), elements=st.integers(-1, len(images) - 1)))
     scores = pairwise_ssim(images, images)
-    held = [any(v >= 0 and scores[i, v] == scores[i].max() for v in row) for i, row in enumerate(shortlists)]
+    is_held = [any(v >= 0 and scores[i, v] == scores[i].max() for v in row) for i, row in enumerate(shortlists)]
     rate = shortlist_recall(images, images, shortlists)
-    assert (rate.hits, rate.trials) == (sum(held), len(images))
+    assert (rate.hits, rate.trials) == (sum(is_held), len(images))
     assert rate.low <= rate.value <= rate.high

@@ -28,14 +28,14 @@ def test_a_division_is_exact_and_fair(total: int, weights: list[int]) -> None:
 @given(OWNERS, st.sampled_from(["equal", "by_confidence"]), st.one_of(st.none(), st.integers(0, 10**15)))
 def test_shares_sum_to_one_and_amounts_to_the_flag(owners: list[tuple[str, float]], rule: str, amount: int | None) -> None:
     shares = build_shares(owners, rule, amount)  # type: ignore[arg-type]
-    assert [one["party"] for one in shares] == list(dict.fromkeys(party for party, _ in owners))
+    assert [share["party"] for share in shares] == list(dict.fromkeys(party for party, _ in owners))
     # As decimals, which is what a reader of the entry adds up.
-    assert sum(Fraction(repr(one["share"])) for one in shares) == 1
-    assert sum(millionths_of(one["share"]) for one in shares) == MILLION
+    assert sum(Fraction(repr(share["share"])) for share in shares) == 1
+    assert sum(millionths_of(share["share"]) for share in shares) == MILLION
     if amount is None:
-        assert {one["amount_minor"] for one in shares} == {None}
+        assert {share["amount_minor"] for share in shares} == {None}
     else:
-        assert sum(one["amount_minor"] for one in shares) == amount
+        assert sum(share["amount_minor"] for share in shares) == amount
     # Anyone computes the amounts again from the recorded shares.
     assert with_amounts(shares, amount) == shares
 

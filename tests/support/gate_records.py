@@ -21,7 +21,7 @@ from shared.ledger.bodies import ModelImported
 from shared.ledger.body_fields import MatchKind
 from shared.ledger.entries import build_entry
 from shared.ledger.log import Log
-from shared.matching.calibration.decision import Judged, decide_by_any
+from shared.matching.calibration.decision import RuleScore, decide_by_any
 from shared.matching.calibration.null_distribution import ControlScores
 from shared.records.checks import Check
 from shared.records.items import Item
@@ -92,7 +92,7 @@ class GateWorld:
         gate = self.gate.under_policy_in_force()
         by_rule = {"ssim": score, "fused": score} | dict(others or {})
         content, rules = gate.content, gate.content.deciding_rules
-        judged = [Judged(by_rule[rule], self.calibration.null(rule)) for rule in rules]
+        judged = [RuleScore(by_rule[rule], self.calibration.null(rule)) for rule in rules]
         chosen, decision = decide_by_any(judged, content.flag_bound, content.borderline_bound)
         evidence = CheckEvidence(
             decision=decision,

@@ -17,7 +17,7 @@ from services.output_gate.gate import Gate, ReadyModel
 from shared.errors import CorruptStateError
 from shared.index.vector_index import is_searched_exactly
 from shared.ledger.body_fields import UNSPECIFIED
-from shared.matching.calibration.decision import Decision, Judged, decide_by_any, undecided
+from shared.matching.calibration.decision import Decision, RuleScore, decide_by_any, undecided
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
 from shared.matching.copy_detection.match_classification import MatchMeasurements, classify
 from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores
@@ -134,7 +134,7 @@ def _decide(
 def _decide_one(gate: Gate, ready: ReadyModel, outcomes: Mapping[str, RuleResult], at: int) -> tuple[str, Decision]:
     """Return which rule decides about one generation, and the decision; undecided where a rule says nothing and none fires."""
     rules = gate.content.deciding_rules
-    judged = [Judged(float(outcomes[rule].scores.values[at]), ready.scores.null(rule)) for rule in rules]
+    judged = [RuleScore(float(outcomes[rule].scores.values[at]), ready.scores.null(rule)) for rule in rules]
     chosen, decision = decide_by_any(judged, gate.content.flag_bound, gate.content.borderline_bound)
     return rules[chosen], undecided("rule_undefined") if decision.reason == "score_undefined" else decision
 

@@ -24,7 +24,7 @@ from services.output_gate.policy.policy import PolicyContent
 from services.output_gate.policy.schemas import Change, ChangeKind, DryRun, NotDecidable, Verdict
 from shared.errors import NotFoundError
 from shared.ledger.body_fields import UNSPECIFIED, MatchKind
-from shared.matching.calibration.decision import BORDERLINE, Decision, Judged, decide_by_any
+from shared.matching.calibration.decision import BORDERLINE, Decision, RuleScore, decide_by_any
 from shared.matching.calibration.null_distribution import NullDistribution
 from shared.records.checks import Check
 from shared.records.flags import Flag, find_flags_of_checks
@@ -126,7 +126,7 @@ def _decide_again(
     if found.reason:
         return found.reason
     scores = {rule: findings[rule]["score"] for rule in content.deciding_rules}
-    judged = [Judged(math.nan if score is None else float(score), found.by_rule[rule]) for rule, score in scores.items()]
+    judged = [RuleScore(math.nan if score is None else float(score), found.by_rule[rule]) for rule, score in scores.items()]
     chosen, decided = decide_by_any(judged, content.flag_bound, content.borderline_bound)
     if decided.score is None:
         return "rule_undefined"

@@ -101,7 +101,7 @@ def decide(score: float, null: NullDistribution, flag: Bound, borderline: Bound 
     lower = None if borderline is None else borderline.threshold(null)
     if lower is not None and lower > threshold:
         raise InputError(f"expected a borderline band from at most {threshold}, got one from {lower}", code="policy_invalid")
-    outcome, reason = _judge(score, threshold, lower, given=flag.rate is None)
+    outcome, reason = _judge(score, threshold, lower, is_given=flag.rate is None)
     return Decision(
         outcome=outcome,
         reason=reason,
@@ -114,18 +114,18 @@ def decide(score: float, null: NullDistribution, flag: Bound, borderline: Bound 
 
 
 @dataclass(frozen=True)
-class Judged:
+class RuleScore:
     """A generation's score by one rule, and the control's scores by the same."""
 
     score: float
     null: NullDistribution
 
 
-def decide_by_any(judged: Sequence[Judged], flag: Bound, borderline: Bound | None = None) -> tuple[int, Decision]:
+def decide_by_any(rule_scores: Sequence[RuleScore], flag: Bound, borderline: Bound | None = None) -> tuple[int, Decision]:
     """Decide by several rules: what any of them finds is found.
 
     Args:
-        judged: the generation by each rule, in the policy's order; at least one.
+        rule_scores: the generation by each rule, in the policy's order; at least one.
         flag: what a score has to exceed to fire, for all rules together.
         borderline: what a score has to exceed to be looked at; not above `flag`.
 
@@ -136,33 +136,35 @@ def decide_by_any(judged: Sequence[Judged], flag: Bound, borderline: Bound | Non
         InputError: no rule, or as `decide`.
 
     >>> low, high = NullDistribution((0.1, 0.2, 0.3)), NullDistribution((0.7, 0.8, 0.9))
-    >>> at, found = decide_by_any([Judged(0.25, low), Judged(0.95, high)], Bound(rate=0.5))
-    >>> at, found.outcome, found.p_value, found.attained_rate
+    >>> at, decision = decide_by_any([RuleScore(0.25, low), RuleScore(0.95, high)], Bound(rate=0.5))
+    >>> at, decision.outcome, decision.p_value, decision.attained_rate
     (1, 'flag', 0.5, 0.5)
     """
-    if not judged:
+    if not rule_scores:
         raise InputError("expected at least one rule to decide by, got none")
-    rules = len(judged)
-    lines = flag.divided_by(rules), None if borderline is None else borderline.divided_by(rules)
-    each = [decide(one.score, one.null, *lines) for one in judged]
+    rules = len(rule_scores)
+    bounds = flag.divided_by(rules), None if borderline is None else borderline.divided_by(rules)
+    decisions = [decide(scored.score, scored.null, *bounds) for scored in rule_scores]
     # A larger control may give a smaller p-value to what does not fire; what fires comes first.
-    known = [(one.outcome != "flag", one.p_value, at) for at, one in enumerate(each) if one.p_value is not None]
-    chosen = min(known)[2] if known else 0
-    found = each[chosen]
-    if found.outcome != "flag" and len(known) < rules:
-        return chosen, undecided("score_undefined")
-    if found.p_value is None:
-        return chosen, found
-    attained = sum(lines[0].attained_rate(one.null) for one in judged)
-    return chosen, replace(found, p_value=min(rules * found.p_value, 1.0), attained_rate=min(attained, 1.0))
+    known = [
+        (scored.outcome != "flag", scored.p_value, at) for at, scored in enumerate(decisions) if scored.p_value is not None
+    ]
+    deciding = min(known)[2] if known else 0
+    decision = decisions[deciding]
+    if decision.outcome != "flag" and len(known) < rules:
+        return deciding, undecided("score_undefined")
+    if decision.p_value is None:
+        return deciding, decision
+    attained = sum(bounds[0].attained_rate(scored.null) for scored in rule_scores)
+    return deciding, replace(decision, p_value=min(rules * decision.p_value, 1.0), attained_rate=min(attained, 1.0))
 
 
-def _judge(score: float, threshold: float, lower: float | None, *, given: bool) -> tuple[Outcome, str]:
+def _judge(score: float, threshold: float, lower: float | None, *, is_given: bool) -> tuple[Outcome, str]:
     if score > threshold:
-        return "flag", "above_given_threshold" if given else "above_control_threshold"
+        return "flag", "above_given_threshold" if is_given else "above_control_threshold"
     if lower is not None and score > lower:
         return "undecided", BORDERLINE
-    return "clear", "below_given_threshold" if given else "within_control"
+    return "clear", "below_given_threshold" if is_given else "within_control"
 
 
 def undecided(reason: str) -> Decision:

@@ -68,8 +68,8 @@ class NullDistribution:
         >>> NullDistribution((0.1, 0.2, 0.3)).p_values([0.25, 0.9]).tolist()
         [0.5, 0.25]
         """
-        at_least = self.size - np.searchsorted(self._sorted, np.asarray(scores, dtype=np.float64), side="left")
-        return np.asarray((1 + at_least) / (self.size + 1), dtype=np.float64)
+        as_high = self.size - np.searchsorted(self._sorted, np.asarray(scores, dtype=np.float64), side="left")
+        return np.asarray((1 + as_high) / (self.size + 1), dtype=np.float64)
 
     def attained_rate(self, rate: float) -> float:
         """Return the false-positive rate that is really used for a chosen one: the largest attainable not above it,
@@ -155,7 +155,7 @@ def cross_fit(null: NullDistribution, rate: float) -> CrossFit:
     if null.size < 4:
         raise InputError(f"cross-fitting needs at least four control images, got {null.size}")
     halves = [NullDistribution(null.scores[start::2]) for start in (0, 1)]
-    fired = [halves[1 - at].fires(halves[at].scores, rate).sum() for at in (0, 1)]
+    fires = [halves[1 - half].fires(halves[half].scores, rate).sum() for half in (0, 1)]
     # Each half's threshold attains its own rate; the stated one is their mean, weighted by the images judged.
-    stated = sum(halves[1 - at].attained_rate(rate) * halves[at].size for at in (0, 1)) / null.size
-    return CrossFit(build_rate(int(sum(fired)), null.size), stated)
+    stated_rate = sum(halves[1 - half].attained_rate(rate) * halves[half].size for half in (0, 1)) / null.size
+    return CrossFit(build_rate(int(sum(fires)), null.size), stated_rate)

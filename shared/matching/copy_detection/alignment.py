@@ -62,7 +62,7 @@ def _add_row(row: Floats, item: Floats, side: int, y: float, placement: Floats, 
         x = _F(np.int32(i)) - centre
         u, v = a * x + u_start, b * x + v_start
         u_in, v_in = min(max(u, zero), edge), min(max(v, zero), edge)
-        held = _F(1) if (abs(u - u_in) < _F(0.01)) & (abs(v - v_in) < _F(0.01)) else zero
+        is_inside = _F(1) if (abs(u - u_in) < _F(0.01)) & (abs(v - v_in) < _F(0.01)) else zero
         column, line = np.int32(u_in), np.int32(v_in)
         du, dv = u_in - _F(column), v_in - _F(line)
         at = _U(line) * _U(side) + _U(column)
@@ -72,8 +72,8 @@ def _add_row(row: Floats, item: Floats, side: int, y: float, placement: Floats, 
         slope_x = (p01 - p00) + dv * ((p11 - p10) - (p01 - p00))
         rest = row[i] - (gain * value + offset)
         weight = s2 / (s2 + rest * rest)
-        weight = weight * weight * held
-        inside += held
+        weight = weight * weight * is_inside
+        inside += is_inside
         j0, j1 = gain * (slope_x * x + slope_y * line_y), gain * (slope_y * x - slope_x * line_y)
         j2, j3 = gain * slope_x, gain * slope_y
         t = weight * j0
@@ -131,9 +131,9 @@ def _add_priors(matrix: Doubles, right: Doubles, side: int, placement: Doubles) 
 @compiled_approximately
 def _limit(placement: Doubles) -> None:
     zoom = math.sqrt(placement[0] ** 2 + placement[1] ** 2)
-    kept = min(max(zoom, LEAST_ZOOM), MOST_ZOOM) / max(zoom, 1e-6)
-    placement[0] *= kept
-    placement[1] = min(max(placement[1] * kept, -MOST_TURN * abs(placement[0])), MOST_TURN * abs(placement[0]))
+    shrink = min(max(zoom, LEAST_ZOOM), MOST_ZOOM) / max(zoom, 1e-6)
+    placement[0] *= shrink
+    placement[1] = min(max(placement[1] * shrink, -MOST_TURN * abs(placement[0])), MOST_TURN * abs(placement[0]))
     placement[2] = min(max(placement[2], -MOST_SHIFT_PX), MOST_SHIFT_PX)
     placement[3] = min(max(placement[3], -MOST_SHIFT_PX), MOST_SHIFT_PX)
     placement[4] = min(max(placement[4], LEAST_GAIN), MOST_GAIN)

@@ -98,10 +98,10 @@ def _fill_differences(
             sums[2, y // 4, x // 4] += _CR * (red - luma)
     for y in range(15):
         for x in range(15):
-            held = cb = cr = _F(0)
+            positions = cb = cr = _F(0)
             for down in range(2):
                 for across in range(2):
-                    held += sums[0, y + down, x + across]
+                    positions += sums[0, y + down, x + across]
                     cb += sums[1, y + down, x + across]
                     cr += sums[2, y + down, x + across]
-            differences[y, x] = np.sqrt(cb * cb + cr * cr) / max(held, _F(1))
+            differences[y, x] = np.sqrt(cb * cb + cr * cr) / max(positions, _F(1))

@@ -80,7 +80,7 @@ class CopyEvidence:
     def take(self, best: NDArray[np.int64]) -> "CopyEvidence":
         """Keep one candidate of each generation; best (g,)."""
         rows = np.arange(len(best))
-        return CopyEvidence(*(getattr(self, one.name)[rows, best] for one in fields(self)))
+        return CopyEvidence(*(getattr(self, field.name)[rows, best] for field in fields(self)))
 
 
 def weigh(cosines: Floats, placements: Floats, blocks: NDArray[np.float32]) -> CopyEvidence:
@@ -96,17 +96,17 @@ def weigh(cosines: Floats, placements: Floats, blocks: NDArray[np.float32]) -> C
     """
     sums = blocks.astype(np.float64)
     sums = sums[..., :-1, :-1] + sums[..., 1:, :-1] + sums[..., :-1, 1:] + sums[..., 1:, 1:]
-    held, gain, offset = sums[:, :, 0] >= _LEAST_POSITIONS, *(placements[:, :, at, None, None] for at in (4, 5))
-    ours, theirs, squares, their_squares, products = (sums[:, :, k] / np.maximum(sums[:, :, 0], 1) for k in range(1, 6))
-    variance = np.maximum(squares - ours**2, 0)
-    their_variance = np.maximum(their_squares - theirs**2, 0) * gain**2
-    covariance = (products - ours * theirs) * gain
-    agreement = (2 * covariance + _GRAIN) / (variance + their_variance + _GRAIN)
-    content = _content(np.maximum(variance, their_variance), held)
-    item_content = _content(their_variance, held)
-    tone = np.minimum(np.abs(ours - (gain * theirs + offset)), 60)
+    is_counted, gain, offset = sums[:, :, 0] >= _LEAST_POSITIONS, *(placements[:, :, at, None, None] for at in (4, 5))
+    mean, item_mean, squares, item_squares, products = (sums[:, :, k] / np.maximum(sums[:, :, 0], 1) for k in range(1, 6))
+    variance = np.maximum(squares - mean**2, 0)
+    item_variance = np.maximum(item_squares - item_mean**2, 0) * gain**2
+    covariance = (products - mean * item_mean) * gain
+    agreement = (2 * covariance + _GRAIN) / (variance + item_variance + _GRAIN)
+    content = _content(np.maximum(variance, item_variance), is_counted)
+    item_content = _content(item_variance, is_counted)
+    tone = np.minimum(np.abs(mean - (gain * item_mean + offset)), 60)
     agreeing = agreement > _AGREES
-    information = np.sum(_information(variance, their_variance, covariance) * (agreeing & held), axis=(2, 3))
+    information = np.sum(_information(variance, item_variance, covariance) * (agreeing & is_counted), axis=(2, 3))
     share = _mean(agreeing, content)
     # At the item's border a turned copy shows what it was turned on: only windows that lie within the item contradict it.
     within = content * (sums[:, :, 0] >= _ALL_POSITIONS)
@@ -120,15 +120,15 @@ def weigh(cosines: Floats, placements: Floats, blocks: NDArray[np.float32]) -> C
         unmoved=np.exp(-moved),
         turned=turned,
         outside=1 - blocks[:, :, 0].sum(axis=(2, 3), dtype=np.float64) / 64**2,
-        ssim=np.sum(agreement * held, axis=(2, 3)) / np.maximum(held.sum(axis=(2, 3)), 1),
+        ssim=np.sum(agreement * is_counted, axis=(2, 3)) / np.maximum(is_counted.sum(axis=(2, 3)), 1),
         agreement=_mean(agreement, content),
         contradicted=_mean(agreement < _CONTRADICTS, within),
-        map=np.where(held, agreement, np.nan).astype(np.float32),
+        map=np.where(is_counted, agreement, np.nan).astype(np.float32),
     )
 
 
-def _content(variance: Floats, held: NDArray[np.bool_]) -> Floats:
-    return np.asarray(variance / (variance + _CONTENT) * held)
+def _content(variance: Floats, is_counted: NDArray[np.bool_]) -> Floats:
+    return np.asarray(variance / (variance + _CONTENT) * is_counted)
 
 
 def _mean(values: NDArray[Any], content: Floats) -> Floats:
@@ -140,11 +140,11 @@ def _open_log(agreement: Floats) -> Floats:
     return np.asarray(-np.log(_OPEN - np.minimum(agreement, 1)))
 
 
-def _information(variance: Floats, their_variance: Floats, covariance: Floats) -> Floats:
+def _information(variance: Floats, item_variance: Floats, covariance: Floats) -> Floats:
     """Half the log of what is left of a window's variance when the item explains it: nats a position, for Gaussians."""
-    local = np.clip((covariance + _GRAIN) / (their_variance + _GRAIN), *_LOCAL_GAIN)
-    left = np.maximum(variance - 2 * local * covariance + local**2 * their_variance, 0)
-    return np.asarray(0.5 * np.log((variance + _GRAIN) / (left + _GRAIN)))
+    local = np.clip((covariance + _GRAIN) / (item_variance + _GRAIN), *_LOCAL_GAIN)
+    unexplained = np.maximum(variance - 2 * local * covariance + local**2 * item_variance, 0)
+    return np.asarray(0.5 * np.log((variance + _GRAIN) / (unexplained + _GRAIN)))
 
 
 def _uncovered(content: Floats, loss: Floats) -> Floats:
@@ -157,10 +157,12 @@ def _uncovered(content: Floats, loss: Floats) -> Floats:
         covered = covered - corners[..., height:, :-width] + corners[..., :-height, :-width]
         flat = covered.reshape(*covered.shape[:3], covered.shape[3] * covered.shape[4])
         at = flat[0].argmax(axis=-1)
-        found = np.take_along_axis(flat, np.broadcast_to(at[None, ..., None], (2, *at.shape, 1)), axis=-1)[..., 0]
-        worst = np.where(found[0] > worst[0], found, worst)
-    left_loss, left_content = corners[..., -1, -1] - worst
-    return np.asarray(_open_log(1 - left_loss / (left_content + 2)) * np.minimum(left_content / _ENOUGH_CONTENT, 1))
+        covered_most = np.take_along_axis(flat, np.broadcast_to(at[None, ..., None], (2, *at.shape, 1)), axis=-1)[..., 0]
+        worst = np.where(covered_most[0] > worst[0], covered_most, worst)
+    uncovered_loss, uncovered_content = corners[..., -1, -1] - worst
+    return np.asarray(
+        _open_log(1 - uncovered_loss / (uncovered_content + 2)) * np.minimum(uncovered_content / _ENOUGH_CONTENT, 1)
+    )
 
 
 def _movement(placements: Floats) -> tuple[Floats, Floats]:

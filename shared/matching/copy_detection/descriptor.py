@@ -116,10 +116,10 @@ def _mean_square(rows: Floats) -> Any:
 def _project(rows: Floats, mean: Floats, projection: Floats, out: Floats) -> None:
     """Fill out, (n, d), with the unit vectors of measurements, (n, 576)."""
     width, sums = np.uintp(projection.shape[1]), np.empty(projection.shape[1], np.float64)
-    for one in range(len(rows)):
+    for row in range(len(rows)):
         sums[:] = 0
         for i in range(np.uintp(len(mean))):
-            value = np.float64(rows[one, i]) - np.float64(mean[i])
+            value = np.float64(rows[row, i]) - np.float64(mean[i])
             for j in range(width):
                 sums[j] += value * np.float64(projection[i, j])
         square = 0.0
@@ -128,7 +128,7 @@ def _project(rows: Floats, mean: Floats, projection: Floats, out: Floats) -> Non
         # No picture measured so far lies on the mean; the floor keeps the division defined.
         length = max(math.sqrt(square), 1e-6)
         for j in range(width):
-            out[one, j] = np.float32(sums[j] / length)
+            out[row, j] = np.float32(sums[j] / length)
 
 
 @dataclass(frozen=True)

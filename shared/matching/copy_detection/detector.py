@@ -88,9 +88,9 @@ class CopyDetector:
         """
         if len(views) == 0:
             raise InputError("expected at least one registered item, got none", code="no_items")
-        described_by = descriptor or load_descriptor()
-        points = np.concatenate([described_by.describe(view) for view in build_indexed_views(views)])
-        return cls(views, ScannedRows.build(points), described_by, fusion or load_fusion())
+        descriptor = descriptor or load_descriptor()
+        points = np.concatenate([descriptor.describe(view) for view in build_indexed_views(views)])
+        return cls(views, ScannedRows.build(points), descriptor, fusion or load_fusion())
 
     def find_candidates(self, generations: Pixels) -> Shortlist:
         """Take a shortlist by comparing with every point; uint8 (g, 3, 64, 64).
@@ -116,9 +116,9 @@ class CopyDetector:
             InputError: another dtype or shape.
         """
         verify_views(generations)
-        chosen = shortlist or self.find_candidates(generations)
+        candidates = shortlist or self.find_candidates(generations)
         parts = [
-            self._best(generations[start : start + _BATCH], chosen.rows(slice(start, start + _BATCH)))
+            self._best(generations[start : start + _BATCH], candidates.rows(slice(start, start + _BATCH)))
             for start in range(0, max(len(generations), 1), _BATCH)
         ]
         return _join(parts)

@@ -63,7 +63,7 @@ def _load_points(
     made_of = {
         "views": views.sha256,
         "descriptor": descriptor.sha256,
-        "indexed_views": [[*one] for one in INDEXED_VIEWS],
+        "indexed_views": [[*view] for view in INDEXED_VIEWS],
         "sums": "float64",  # those that were made by float32 products are made again
     }
     name = f"{manifest_root[:32]}-{sha256_hex(canonical_json(made_of))[:16]}-points"

@@ -64,31 +64,33 @@ class MatchMeasurements:
     mirrored: bool
 
 
-def measure_matches(generations: Pixels, items: Pixels, found: Detections) -> list[MatchMeasurements | None]:
+def measure_matches(generations: Pixels, items: Pixels, detections: Detections) -> list[MatchMeasurements | None]:
     """Measure what the kinds of matches rest on.
 
     Args:
         generations: uint8 (g, 3, 64, 64).
         items: uint8 (n, 3, 64, 64), the corpus that `found` numbers; only the matched ones are read.
-        found: what the detector found for these generations.
+        detections: what the detector found for these generations.
 
     Returns:
         The figures of each match; None for a generation without a candidate.
     """
     figures: list[MatchMeasurements | None] = []
-    for at, number in enumerate(found.items.tolist()):
-        if number < 0:
+    for row, item_row in enumerate(detections.items.tolist()):
+        if item_row < 0:
             figures.append(None)
             continue
-        item, placement = np.ascontiguousarray(items[number]), found.placements[at]
-        mirrored = bool(found.mirrored[at])
+        item, placement = np.ascontiguousarray(items[item_row]), detections.placements[row]
+        mirrored = bool(detections.mirrored[row])
         figures.append(
             MatchMeasurements(
-                agreement=round(float(found.evidence.agreement[at]), 3),
-                contradicted=round(float(found.evidence.contradicted[at]), 3),
-                recoloured=round(measure_colours(generations[at], item, mirrored, placement, found.evidence.map[at]), 3),
+                agreement=round(float(detections.evidence.agreement[row]), 3),
+                contradicted=round(float(detections.evidence.contradicted[row]), 3),
+                recoloured=round(
+                    measure_colours(generations[row], item, mirrored, placement, detections.evidence.map[row]), 3
+                ),
                 shown=round(share_shown(placement), 3),
-                turned_degrees=round(float(found.evidence.turned[at]), 1),
+                turned_degrees=round(float(detections.evidence.turned[row]), 1),
                 scale=round(1 / float(np.hypot(placement[0], placement[1])), 3),
                 mirrored=mirrored and _asymmetry(item) >= LEAST_ASYMMETRY,
             )

@@ -98,9 +98,9 @@ def merge_points(items: Numbers, views: Numbers, cosines: Floats) -> Shortlist:
         order = np.lexsort((side, flat_items, -flat_cosines))
         order = order[flat_items[order] >= 0]
         _, first = np.unique(flat_items[order] * 2 + side[order], return_index=True)
-        kept = order[np.sort(first)][:width]
-        merged.items[row, : len(kept)] = flat_items[kept]
-        merged.mirrored[row, : len(kept)] = side[kept] == 1
-        merged.views[row, : len(kept)] = views[row].ravel()[kept]
-        merged.cosines[row, : len(kept)] = flat_cosines[kept]
+        order = order[np.sort(first)][:width]
+        merged.items[row, : len(order)] = flat_items[order]
+        merged.mirrored[row, : len(order)] = side[order] == 1
+        merged.views[row, : len(order)] = views[row].ravel()[order]
+        merged.cosines[row, : len(order)] = flat_cosines[order]
     return merged.narrow(int((merged.items >= 0).sum(axis=1).max(initial=1)))

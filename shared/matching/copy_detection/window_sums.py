@@ -33,19 +33,19 @@ def _add_row(row: Floats, item: Floats, y: float, placement: Floats, columns: Fl
         u, v = a * x + u_start, b * x + v_start
         u_in, v_in = min(max(u, _F(0)), edge), min(max(v, _F(0)), edge)
         # Half a pixel beyond the outermost centres is still the item.
-        held = _F(1) if (abs(u - u_in) < _F(0.51)) & (abs(v - v_in) < _F(0.51)) else _F(0)
+        is_inside = _F(1) if (abs(u - u_in) < _F(0.51)) & (abs(v - v_in) < _F(0.51)) else _F(0)
         column, line = np.int32(u_in), np.int32(v_in)
         du, dv = u_in - _F(column), v_in - _F(line)
         at = _U(line) * _U(64) + _U(column)
         top = item[at] + du * (item[at + _U(1)] - item[at])
         bottom = item[at + _U(64)] + du * (item[at + _U(65)] - item[at + _U(64)])
-        theirs, ours = (top + dv * (bottom - top)) * held, row[i] * held
-        columns[0, i] += held
-        columns[1, i] += ours
-        columns[2, i] += theirs
-        columns[3, i] += ours * ours
-        columns[4, i] += theirs * theirs
-        columns[5, i] += ours * theirs
+        item_luma, generation_luma = (top + dv * (bottom - top)) * is_inside, row[i] * is_inside
+        columns[0, i] += is_inside
+        columns[1, i] += generation_luma
+        columns[2, i] += item_luma
+        columns[3, i] += generation_luma * generation_luma
+        columns[4, i] += item_luma * item_luma
+        columns[5, i] += generation_luma * item_luma
 
 
 @compiled_approximately

@@ -151,14 +151,14 @@ def build_agreement(outcomes: Sequence[RuleResult]) -> list[Agreement]:
 
 def _agreement(first: RuleResult, second: RuleResult) -> Agreement:
     both_defined = first.defined & second.defined
-    one, other = first.fired[both_defined], second.fired[both_defined]
+    first_fired, second_fired = first.fired[both_defined], second.fired[both_defined]
     return Agreement(
         first.rule.name,
         second.rule.name,
-        both=int((one & other).sum()),
-        only_first=int((one & ~other).sum()),
-        only_second=int((~one & other).sum()),
-        neither=int((~one & ~other).sum()),
+        both=int((first_fired & second_fired).sum()),
+        only_first=int((first_fired & ~second_fired).sum()),
+        only_second=int((~first_fired & second_fired).sum()),
+        neither=int((~first_fired & ~second_fired).sum()),
     )
 
 

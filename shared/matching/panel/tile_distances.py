@@ -85,10 +85,10 @@ def _sum_tiles(
     count, length = candidates.shape
     channels = training.shape[1]
     sums = np.zeros((count, length, GRID * GRID), dtype=np.int64)
-    for one in range(count):
-        at = np.uintp(one)
+    for row in range(count):
+        at = np.uintp(row)
         for rank in range(length):
-            other = np.uintp(candidates[one, rank])
+            other = np.uintp(candidates[row, rank])
             for plane in range(channels):
                 channel = np.uintp(plane)
                 for down in range(GRID):
@@ -100,5 +100,5 @@ def _sum_tiles(
                                 gap = np.int32(generations[at, channel, y, x]) - np.int32(training[other, channel, y, x])
                                 line += gap * gap
                             total += np.int64(line)
-                        sums[one, rank, down * GRID + across] += total
+                        sums[row, rank, down * GRID + across] += total
     return sums

@@ -31,7 +31,7 @@ def _score(block: ComparisonBlock) -> Scores:
     return Scores(
         values,
         np.where(defined, shortlists[rows, at], NO_ITEM),
-        tuple("" if there else f"all {NEIGHBOURS} nearest training images are identical to it" for there in defined),
+        tuple("" if is_defined else f"all {NEIGHBOURS} nearest training images are identical to it" for is_defined in defined),
     )
 
 

@@ -29,7 +29,9 @@ def _score(block: ComparisonBlock) -> Scores:
     return Scores(
         values,
         np.where(defined, shortlists[rows, nearest], NO_ITEM),
-        tuple("" if there else "no second training image outside the duplicates of the nearest" for there in defined),
+        tuple(
+            "" if is_defined else "no second training image outside the duplicates of the nearest" for is_defined in defined
+        ),
     )
 
 

@@ -30,7 +30,7 @@ def _score(block: ComparisonBlock) -> Scores:
     return Scores(
         np.where(defined, distances[rows, best].astype(np.float64), np.nan),
         np.where(defined, block.shortlists[rows, best], NO_ITEM),
-        tuple(_reason(bool(has), bool(there)) for has, there in zip(clear, defined, strict=True)),
+        tuple(_reason(bool(is_clear), bool(is_defined)) for is_clear, is_defined in zip(clear, defined, strict=True)),
     )
 
 

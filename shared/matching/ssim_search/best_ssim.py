@@ -153,11 +153,11 @@ def pairwise_ssim(generations: Images, views: SsimTerms | Images, candidates: In
     >>> pairwise_ssim(pair, pair, np.array([[0, -1], [1, 0]])).round(3).tolist()
     [[1.0, nan], [1.0, 1.0]]
     """
-    chosen = verified_candidates(generations, views, candidates)
-    columns = _columns(len(generations), chosen.shape[1])
-    scores = np.full((len(generations), chosen.shape[1]), np.nan)
+    rows = verified_candidates(generations, views, candidates)
+    columns = _columns(len(generations), rows.shape[1])
+    scores = np.full((len(generations), rows.shape[1]), np.nan)
     no_best = np.empty((len(generations), 0), np.int64)
-    for terms, local, _ in _blocks(views, chosen):
+    for terms, local, _ in _blocks(views, rows):
         _score(generations, terms, local, columns, [(scores, no_best)] * len(columns))
     return np.clip(scores, -1.0, 1.0, out=scores)
 
@@ -203,12 +203,12 @@ def search_best(
     Raises:
         InputError: as `best_ssim`.
     """
-    chosen = verified_candidates(generations, views, candidates)
+    rows = verified_candidates(generations, views, candidates)
     index = np.full(len(generations), -1, np.int64)
     score = np.full(len(generations), -np.inf)
     examined = 0
-    columns = _columns(len(generations), chosen.shape[1])
-    for terms, local, numbers in _blocks(views, chosen):
+    columns = _columns(len(generations), rows.shape[1])
+    for terms, local, numbers in _blocks(views, rows):
         tables = [(score[:, None].copy(), np.full((len(score), 1), -1, np.int64)) for _ in columns]
         examined += _score(generations, terms, local, columns, tables)
         for scores, best in tables:
@@ -218,13 +218,13 @@ def search_best(
 
 def _keep_better(index: Numbers, score: Scores, scores: Scores, best: Numbers, numbers: Numbers) -> None:
     """Take over into index and score what a part found better; `numbers` are the views of its block."""
-    found = np.where(best < 0, -1, numbers[best])
-    better = (best >= 0) & ((scores > score) | ((scores == score) & (found < index)))
-    index[better] = found[better]
+    views = np.where(best < 0, -1, numbers[best])
+    better = (best >= 0) & ((scores > score) | ((scores == score) & (views < index)))
+    index[better] = views[better]
     score[better] = scores[better]
 
 
-def _blocks(views: SsimTerms | BoundedViews | Images, chosen: Numbers) -> Iterator[tuple[SsimTerms, Numbers, Numbers]]:
+def _blocks(views: SsimTerms | BoundedViews | Images, rows: Numbers) -> Iterator[tuple[SsimTerms, Numbers, Numbers]]:
     """Yield terms, the candidates among them (others -1), and the view number of each; ascending."""
     if isinstance(views, BoundedViews):
         channels, height_px, width_px = views.views.shape[1:]
@@ -232,19 +232,19 @@ def _blocks(views: SsimTerms | BoundedViews | Images, chosen: Numbers) -> Iterat
         lazy = SsimTerms(
             _planes(views.views), none.astype(np.int16), none.astype(np.float32), views.means, (channels, height_px, width_px)
         )
-        yield lazy, chosen, np.arange(len(views))
+        yield lazy, rows, np.arange(len(views))
         return
     if isinstance(views, SsimTerms):
         if len(views):
-            yield views, chosen, np.arange(len(views))
+            yield views, rows, np.arange(len(views))
         return
-    used = np.unique(chosen[chosen >= 0])
+    used = np.unique(rows[rows >= 0])
     for start in range(0, len(used), BLOCK_VIEWS):
         numbers = used[start : start + BLOCK_VIEWS]
         # The extra last place stands for "no candidate".
         place = np.full(len(views) + 1, -1, np.int64)
         place[numbers] = np.arange(len(numbers))
-        yield build_terms(views[numbers]), place[chosen], numbers
+        yield build_terms(views[numbers]), place[rows], numbers
 
 
 def _score(

@@ -73,15 +73,15 @@ def best_ssim_on_device(
     >>> best_ssim_on_device(views[1:], views, device="cpu")[0].tolist()
     [1]
     """
-    place = open_device(device)
-    chosen = verified_candidates(generations, views, candidates)
-    if chosen.shape[1] == 0 or len(generations) == 0:
+    torch_device = open_device(device)
+    verified = verified_candidates(generations, views, candidates)
+    if verified.shape[1] == 0 or len(generations) == 0:
         return best_ssim(generations, views, candidates)
-    rows = np.broadcast_to(chosen, (len(generations), chosen.shape[1]))
+    rows = np.broadcast_to(verified, (len(generations), verified.shape[1]))
     proposals = np.full(rows.shape, -1, np.int64)
-    stored = torch.from_numpy(np.array(views)).to(place)
+    device_views = torch.from_numpy(np.array(views)).to(torch_device)
     for i, row in enumerate(rows):
-        scores = _scores(torch.from_numpy(np.array(generations[i])).to(place), stored, row)
+        scores = _scores(torch.from_numpy(np.array(generations[i])).to(torch_device), device_views, row)
         close = scores >= np.nanmax(scores, initial=-np.inf) - PROPOSED_WITHIN
         proposals[i, close] = row[close]
     width = max(1, int((proposals >= 0).sum(axis=1).max()))

@@ -60,8 +60,8 @@ def find_exhaustive_best(generations: Images, views: SsimTerms | Images) -> Exha
         InputError: nothing to compare, sizes that differ, or images that `best_ssim` refuses.
 
     >>> views = np.stack([np.zeros((1, 8, 8), np.uint8), np.full((1, 8, 8), 200, np.uint8)])
-    >>> found = find_exhaustive_best(views[1:], views)
-    >>> found.index.tolist(), found.ssim.round(3).tolist(), found.pairs
+    >>> best = find_exhaustive_best(views[1:], views)
+    >>> best.index.tolist(), best.ssim.round(3).tolist(), best.pairs
     ([1], [1.0], 2)
     """
     if len(generations) == 0 or len(views) == 0:
@@ -96,7 +96,7 @@ def shortlist_recall(
     >>> shortlist_recall(views, views, np.array([[0], [0]])).hits
     1
     """
-    whole = exhaustive or find_exhaustive_best(generations, views)
-    _, short = best_ssim(generations, views, shortlists)
-    held: NDArray[np.bool_] = short >= whole.ssim - EQUAL_WITHIN
-    return build_rate(int(held.sum()), len(held))
+    best = exhaustive or find_exhaustive_best(generations, views)
+    _, best_of_shortlist = best_ssim(generations, views, shortlists)
+    is_held: NDArray[np.bool_] = best_of_shortlist >= best.ssim - EQUAL_WITHIN
+    return build_rate(int(is_held.sum()), len(is_held))

@@ -63,12 +63,12 @@ def _near(views: Pixels, hashes: ViewHashes) -> Pairs:
     clear = np.flatnonzero(hashes.defined)
     if min(views.shape[2:]) < UNIFORM_SIDE_PX:
         return np.empty((0, 2), dtype=np.int64)
-    found = [np.empty((0, 2), dtype=np.int64)]
+    blocks = [np.empty((0, 2), dtype=np.int64)]
     for pairs in near_pairs(hashes.packed[clear], MATCH_DISTANCE):
         for start in range(0, len(pairs), BLOCK_PAIRS):
             block = clear[pairs[start : start + BLOCK_PAIRS]]
-            found.append(block[_pair_ssim(views, block) >= NEAR_SSIM])
-    return np.concatenate(found)
+            blocks.append(block[_pair_ssim(views, block) >= NEAR_SSIM])
+    return np.concatenate(blocks)
 
 
 def _pair_ssim(views: Pixels, pairs: Pairs) -> NDArray[np.float64]:

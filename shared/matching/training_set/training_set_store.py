@@ -105,10 +105,10 @@ def _load_hashes(path: Path, views: Pixels, report_progress: ProgressCallback | 
     def make_block(start: int, stop: int) -> NDArray[np.uint64]:
         parts = [(start + low, start + high) for low, high in cut_evenly(stop - start, usable_cores())]
         hashed = in_threads(lambda low, high: hash_views(views[low:high]), parts)
-        return np.concatenate([np.c_[one.packed, one.quality.astype(np.uint64)] for one in hashed])
+        return np.concatenate([np.c_[hashes.packed, hashes.quality.astype(np.uint64)] for hashes in hashed])
 
-    kept = load_or_build(path, ArrayPlan((len(views), WORDS + 1), "uint64", make_block), report_progress).rows
-    return ViewHashes(np.asfortranarray(kept[:, :WORDS]), kept[:, WORDS].astype(np.int64))
+    rows = load_or_build(path, ArrayPlan((len(views), WORDS + 1), "uint64", make_block), report_progress).rows
+    return ViewHashes(np.asfortranarray(rows[:, :WORDS]), rows[:, WORDS].astype(np.int64))
 
 
 def _save_clusters(path: Path, clusters: Clusters) -> None:
@@ -120,8 +120,8 @@ def _save_clusters(path: Path, clusters: Clusters) -> None:
 def _load_clusters(path: Path, count: int) -> Clusters | None:
     if not path.is_file():
         return None
-    kept = path.read_bytes()
-    digest, data = kept[:DIGEST_BYTES], kept[DIGEST_BYTES:]
+    content = path.read_bytes()
+    digest, data = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     if hashlib.sha256(data).digest() != digest:
         return None
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:

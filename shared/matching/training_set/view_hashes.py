@@ -41,5 +41,7 @@ def hash_views(views: Pixels) -> ViewHashes:
     >>> hash_views(np.zeros((2, 1, 8, 8), np.uint8)).quality.tolist()
     [0, 0]
     """
-    found = [hash_image(view_to_image(np.asarray(view)).convert("RGB")) for view in views]
-    return ViewHashes(pack_hashes([one.value for one in found]), np.array([one.quality for one in found], dtype=np.int64))
+    hashes = [hash_image(view_to_image(np.asarray(view)).convert("RGB")) for view in views]
+    return ViewHashes(
+        pack_hashes([hashed.value for hashed in hashes]), np.array([hashed.quality for hashed in hashes], dtype=np.int64)
+    )

@@ -77,17 +77,17 @@ def _embed(
     def prepare(source: Source) -> Any:
         return embedder.prepare(decode_image(load(source), limits).pixels)
 
-    waiting: deque[Future[Any]] = deque()
+    pending: deque[Future[Any]] = deque()
     rest = iter(sources)
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="prepare") as pool:
         try:
             while True:
-                free = BATCH_IMAGES * (1 + BATCHES_AHEAD) - len(waiting)
-                waiting.extend(pool.submit(prepare, source) for source in islice(rest, free))
-                if not waiting:
+                free = BATCH_IMAGES * (1 + BATCHES_AHEAD) - len(pending)
+                pending.extend(pool.submit(prepare, source) for source in islice(rest, free))
+                if not pending:
                     return
-                batch = [waiting.popleft().result() for _ in range(min(BATCH_IMAGES, len(waiting)))]
+                batch = [pending.popleft().result() for _ in range(min(BATCH_IMAGES, len(pending)))]
                 yield embedder.embed_prepared(batch)
         finally:
-            for one in waiting:
-                one.cancel()
+            for future in pending:
+                future.cancel()

@@ -18,29 +18,29 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_arrays, "BLOCK_ROWS", 3)
 
 
-def counting_plan(made: list[tuple[int, int]], fail_at: int | None = None) -> ArrayPlan:
+def counting_plan(blocks: list[tuple[int, int]], fail_at: int | None = None) -> ArrayPlan:
     def make_block(start: int, stop: int) -> NDArray[np.float32]:
         if start == fail_at:
             raise RuntimeError("stopped")
-        made.append((start, stop))
+        blocks.append((start, stop))
         return WHOLE[start:stop]
 
     return ArrayPlan(WHOLE.shape, "float32", make_block)
 
 
 def test_an_array_is_built_once_and_found_again(tmp_path: Path) -> None:
-    made: list[tuple[int, int]] = []
-    told: list[tuple[int, int]] = []
+    blocks: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     path = tmp_path / "new" / "a.npy"
-    built = load_or_build(path, counting_plan(made), lambda done, whole: told.append((done, whole)))
-    assert made == [(0, 3), (3, 6), (6, 9), (9, 10)]
-    assert told == [(3, 10), (6, 10), (9, 10), (10, 10)]
-    found = load_or_build(path, counting_plan(made))
-    assert len(made) == 4
-    assert np.array_equal(found.rows, WHOLE)
+    built = load_or_build(path, counting_plan(blocks), lambda done, whole: reports.append((done, whole)))
+    assert blocks == [(0, 3), (3, 6), (6, 9), (9, 10)]
+    assert reports == [(3, 10), (6, 10), (9, 10), (10, 10)]
+    array = load_or_build(path, counting_plan(blocks))
+    assert len(blocks) == 4
+    assert np.array_equal(array.rows, WHOLE)
     assert np.array_equal(np.load(path), WHOLE)
-    assert found.sha256 == built.sha256 == digest_rows(WHOLE)
-    assert not found.rows.flags.writeable
+    assert array.sha256 == built.sha256 == digest_rows(WHOLE)
+    assert not array.rows.flags.writeable
 
 
 @pytest.mark.parametrize("torn", ["", "half a block more", "last block changed", "lines gone", "lines torn", "header changed"])
@@ -49,7 +49,7 @@ def test_a_build_that_was_stopped_goes_on(tmp_path: Path, torn: str) -> None:
     with pytest.raises(RuntimeError):
         load_or_build(path, counting_plan([], fail_at=6))
     part, lines = tmp_path / "a.part", tmp_path / "a.progress"
-    content, told = bytearray(part.read_bytes()), lines.read_bytes()
+    content, progress = bytearray(part.read_bytes()), lines.read_bytes()
     if torn == "half a block more":
         part.write_bytes(bytes(content) + b"12345")
     if torn == "last block changed":
@@ -61,13 +61,13 @@ def test_a_build_that_was_stopped_goes_on(tmp_path: Path, torn: str) -> None:
     if torn == "lines gone":
         lines.unlink()
     if torn == "lines torn":
-        lines.write_bytes(told[:-20])
-    made: list[tuple[int, int]] = []
-    built = load_or_build(path, counting_plan(made))
+        lines.write_bytes(progress[:-20])
+    blocks: list[tuple[int, int]] = []
+    built = load_or_build(path, counting_plan(blocks))
     assert np.array_equal(built.rows, WHOLE)
     expected = {"": 6, "half a block more": 6, "last block changed": 3, "lines torn": 3}.get(torn, 0)
-    assert made[0] == (expected, min(expected + 3, 10))
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.lock", "a.npy", "a.sha256"]
+    assert blocks[0] == (expected, min(expected + 3, 10))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.lock", "a.npy", "a.sha256"]
 
 
 def test_a_build_that_was_stopped_twice_goes_on(tmp_path: Path) -> None:
@@ -78,9 +78,9 @@ def test_a_build_that_was_stopped_twice_goes_on(tmp_path: Path) -> None:
     (tmp_path / "a.progress").write_text((tmp_path / "a.progress").read_text(encoding="ascii")[:-30], encoding="ascii")
     with pytest.raises(RuntimeError):
         load_or_build(path, counting_plan([], fail_at=9))
-    made: list[tuple[int, int]] = []
-    assert np.array_equal(load_or_build(path, counting_plan(made)).rows, WHOLE)
-    assert made == [(9, 10)]
+    blocks: list[tuple[int, int]] = []
+    assert np.array_equal(load_or_build(path, counting_plan(blocks)).rows, WHOLE)
+    assert blocks == [(9, 10)]
 
 
 def test_what_does_not_hold_or_fit_is_made_again(tmp_path: Path) -> None:
@@ -97,15 +97,15 @@ def test_what_does_not_hold_or_fit_is_made_again(tmp_path: Path) -> None:
 
 
 def test_a_write_is_noticed_at_a_look(tmp_path: Path) -> None:
-    kept = load_or_build(tmp_path / "a.npy", counting_plan([]))
-    assert kept.is_untouched
-    content = bytearray(kept.path.read_bytes())
+    array = load_or_build(tmp_path / "a.npy", counting_plan([]))
+    assert array.is_untouched
+    content = bytearray(array.path.read_bytes())
     content[-1] ^= 1
-    kept.path.write_bytes(bytes(content))
-    os.utime(kept.path, ns=(kept.stamp[2] + 1, kept.stamp[2] + 1))
-    assert not kept.is_untouched
-    kept.path.unlink()
-    assert not kept.is_untouched
+    array.path.write_bytes(bytes(content))
+    os.utime(array.path, ns=(array.stamp[2] + 1, array.stamp[2] + 1))
+    assert not array.is_untouched
+    array.path.unlink()
+    assert not array.is_untouched
 
 
 def test_a_block_of_another_shape_is_an_error(tmp_path: Path) -> None:

@@ -45,9 +45,9 @@ def test_the_result_is_that_of_scoring_everything(seed: int, count: int, width: 
     # Sums in another order may round the other way: one unit in the last place of float32.
     np.testing.assert_allclose(scores, expected, atol=2e-7)
     np.testing.assert_allclose(np.take_along_axis(scored_in_float64(queries, rows), numbers, axis=1), scores, atol=2e-7)
-    for found, own in zip(numbers, scores, strict=True):
-        assert len(set(found.tolist())) == min(k, count)
-        assert np.lexsort((found, -own)).tolist() == list(range(len(found)))
+    for row, row_scores in zip(numbers, scores, strict=True):
+        assert len(set(row.tolist())) == min(k, count)
+        assert np.lexsort((row, -row_scores)).tolist() == list(range(len(row)))
 
 
 def test_a_query_gets_the_same_figures_in_any_company() -> None:

@@ -88,13 +88,14 @@ def test_the_graph_finds_what_the_product_finds(tmp_path: Path) -> None:
     corpus /= np.linalg.norm(corpus, axis=1, keepdims=True)
     index = EdgeIndex(tmp_path, "items-graph", width)
     ids = [str(uuid.UUID(int=at + 1)) for at in range(count)]
-    index.upsert([IndexedItem(one, "00", (MANIFEST,)) for one in ids], corpus)
+    index.upsert([IndexedItem(item_id, "00", (MANIFEST,)) for item_id in ids], corpus)
     assert index.optimize()
     assert not index.optimize()
     expected, _ = exact_neighbours(corpus[:5], corpus, 100)
-    found = index.neighbours_many(corpus[:5], 100, MANIFEST, exact=False)
+    neighbours = index.neighbours_many(corpus[:5], 100, MANIFEST, exact=False)
     shares = [
-        len({one.item_id for one in row} & {ids[at] for at in truth}) / 100 for row, truth in zip(found, expected, strict=True)
+        len({neighbour.item_id for neighbour in row} & {ids[at] for at in truth}) / 100
+        for row, truth in zip(neighbours, expected, strict=True)
     ]
     assert min(shares) >= 0.97
     index.close()

@@ -25,12 +25,12 @@ def test_a_version_of_the_recipe_means_these_digests() -> None:
     # Whoever changes what is digested or hashed makes a new version, and with it new fingerprints of every blob.
     rows, columns = np.mgrid[0:300, 0:40]
     pixels = np.stack([rows * 7 % 256, columns * 6, (rows + columns * 5) % 256], axis=2).astype(np.uint8)
-    made = build_fingerprint(Image.fromarray(pixels))
+    fingerprint = build_fingerprint(Image.fromarray(pixels))
     expected = hashlib.sha256(b"sleeve pixels 1\n" + struct.pack(">II", 40, 300) + pixels.tobytes()).hexdigest()
-    assert (RECIPE, made.pixels_sha256) == (1, expected)
+    assert (RECIPE, fingerprint.pixels_sha256) == (1, expected)
     pinned = bytes.fromhex("a95583f5fe0400fff5a8452a556ad7c8001ffff000a7ebadaaa9aa83fffe0000")
     # The hash is computed in floating point: another processor may round a bit or two the other way.
-    assert (int.from_bytes(pinned) ^ int.from_bytes(made.hash.value)).bit_count() <= 4
+    assert (int.from_bytes(pinned) ^ int.from_bytes(fingerprint.hash.value)).bit_count() <= 4
 
 
 @pytest.mark.parametrize("height_px", [255, 256, 257, 600])

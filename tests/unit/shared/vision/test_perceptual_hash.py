@@ -54,7 +54,9 @@ def test_distances_are_the_bits_that_differ() -> None:
 def test_a_scan_finds_what_a_loop_finds(max_distance: int) -> None:
     hashes = random_hashes(90, 2)
     rows, distances = find_near(pack_hashes(hashes[:1]), pack_hashes(hashes), max_distance)
-    expected = [(at, distance(hashes[0], one)) for at, one in enumerate(hashes) if distance(hashes[0], one) <= max_distance]
+    expected = [
+        (at, distance(hashes[0], value)) for at, value in enumerate(hashes) if distance(hashes[0], value) <= max_distance
+    ]
     assert list(zip(rows.tolist(), distances.tolist(), strict=True)) == expected
 
 
@@ -63,9 +65,9 @@ def test_a_scan_finds_what_a_loop_finds(max_distance: int) -> None:
 @pytest.mark.parametrize("count", [1, 2, 8, 90])
 def test_pairs_are_those_of_a_double_loop(count: int, max_distance: int) -> None:
     hashes = random_hashes(count, 3)
-    found = [tuple(pair) for block in near_pairs(pack_hashes(hashes), max_distance) for pair in block.tolist()]
+    pairs = [tuple(pair) for block in near_pairs(pack_hashes(hashes), max_distance) for pair in block.tolist()]
     expected = [(i, j) for (i, a), (j, b) in combinations(enumerate(hashes), 2) if distance(a, b) <= max_distance]
-    assert sorted(found) == expected
+    assert sorted(pairs) == expected
 
 
 def test_no_hashes_have_no_pairs() -> None:
@@ -80,10 +82,10 @@ def test_a_hash_of_another_length_is_refused() -> None:
 
 @pytest.mark.parametrize("side_px", [8, 24, 64, 96, 700])
 def test_pictures_of_any_size_are_hashed(side_px: int) -> None:
-    made = hash_image(picture(1, side_px))
-    assert len(made.value) == 32
-    assert made.is_defined
-    assert 50 <= made.quality <= 100
+    hashed = hash_image(picture(1, side_px))
+    assert len(hashed.value) == 32
+    assert hashed.is_defined
+    assert 50 <= hashed.quality <= 100
 
 
 def test_a_large_picture_has_nearly_the_hash_of_a_smaller_copy() -> None:
@@ -95,5 +97,5 @@ def test_a_large_picture_has_nearly_the_hash_of_a_smaller_copy() -> None:
 
 @pytest.mark.parametrize("colour", ["black", "white", "red", (120, 130, 140)])
 def test_a_flat_picture_has_no_defined_hash(colour: str | tuple[int, int, int]) -> None:
-    made = hash_image(Image.new("RGB", (80, 60), colour))
-    assert (made.quality, made.is_defined) == (0, False)
+    hashed = hash_image(Image.new("RGB", (80, 60), colour))
+    assert (hashed.quality, hashed.is_defined) == (0, False)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InputError
-from shared.matching.calibration.decision import BORDERLINE, Bound, Judged, decide, decide_by_any, undecided
+from shared.matching.calibration.decision import BORDERLINE, Bound, RuleScore, decide, decide_by_any, undecided
 from shared.matching.calibration.null_distribution import NullDistribution
 
 NULL = NullDistribution(tuple(at / 1000 for at in range(999)))  # 999 scores, so that 1 / 1,000 is attained
@@ -49,7 +49,7 @@ def test_the_band_lies_between_two_rates(score: float, outcome: str, reason: str
 def test_a_given_threshold_says_what_rate_it_comes_to(score: float, outcome: str, reason: str) -> None:
     decided = decide(score, NULL, Bound(score=0.9), Bound(score=0.8))
     assert (decided.outcome, decided.reason) == (outcome, reason)
-    assert decided.attained_rate == pytest.approx((1 + sum(one > 0.9 for one in NULL.scores)) / 1000)
+    assert decided.attained_rate == pytest.approx((1 + sum(score > 0.9 for score in NULL.scores)) / 1000)
 
 
 def test_a_control_too_small_to_tell_the_rates_apart_leaves_no_band() -> None:
@@ -81,11 +81,11 @@ def test_a_larger_score_is_never_judged_more_leniently(
     control: list[float], rate: float, wider: float, scores: list[float]
 ) -> None:
     null, order = NullDistribution(tuple(control)), {"clear": 0, "undecided": 1, "flag": 2}
-    found = [order[decide(one, null, Bound(rate=rate), Bound(rate=rate * wider)).outcome] for one in sorted(scores)]
+    found = [order[decide(score, null, Bound(rate=rate), Bound(rate=rate * wider)).outcome] for score in sorted(scores)]
     assert found == sorted(found)
     # A band takes nothing from the flags: it only holds back what would be clear.
-    for one in scores:
-        plain, banded = decide(one, null, Bound(rate=rate)), decide(one, null, Bound(rate=rate), Bound(rate=rate * wider))
+    for score in scores:
+        plain, banded = decide(score, null, Bound(rate=rate)), decide(score, null, Bound(rate=rate), Bound(rate=rate * wider))
         assert (plain.outcome == "flag") == (banded.outcome == "flag")
 
 
@@ -105,26 +105,26 @@ LOW, HIGH = NULL, NullDistribution(tuple(1 + at / 1000 for at in range(999)))
     ],
 )
 def test_any_of_two_rules_decides(scores: tuple[float, float], chosen: int, outcome: str, p_value: float) -> None:
-    judged = [Judged(score, null) for score, null in zip(scores, (LOW, HIGH), strict=True)]
-    at, decided = decide_by_any(judged, Bound(rate=0.002), Bound(rate=0.006))
+    rule_scores = [RuleScore(score, null) for score, null in zip(scores, (LOW, HIGH), strict=True)]
+    at, decided = decide_by_any(rule_scores, Bound(rate=0.002), Bound(rate=0.006))
     assert (at, decided.outcome, decided.score) == (chosen, outcome, scores[chosen])
     assert decided.p_value == pytest.approx(p_value)
     assert decided.attained_rate == pytest.approx(0.002)
 
 
 def test_without_a_score_nothing_is_cleared() -> None:
-    judged = [Judged(0.1, LOW), Judged(math.nan, HIGH)]
-    assert decide_by_any(judged, FLAG, BAND)[1] == undecided("score_undefined")
+    rule_scores = [RuleScore(0.1, LOW), RuleScore(math.nan, HIGH)]
+    assert decide_by_any(rule_scores, FLAG, BAND)[1] == undecided("score_undefined")
     with pytest.raises(InputError, match="at least one rule"):
         decide_by_any([], FLAG)
     with pytest.raises(InputError, match="one rule"):
-        decide_by_any([Judged(0.1, LOW)] * 2, Bound(score=0.9))
+        decide_by_any([RuleScore(0.1, LOW)] * 2, Bound(score=0.9))
 
 
 def test_a_rule_that_fires_comes_before_a_smaller_p_value() -> None:
     large = NullDistribution(tuple(at / 100_000 for at in range(99_999)))
-    judged = [Judged(0.9994, large), Judged(1.999, HIGH)]
-    at, decided = decide_by_any(judged, Bound(rate=0.001))
+    rule_scores = [RuleScore(0.9994, large), RuleScore(1.999, HIGH)]
+    at, decided = decide_by_any(rule_scores, Bound(rate=0.001))
     assert (at, decided.outcome) == (1, "flag")
 
 
@@ -135,8 +135,8 @@ def test_any_rule_fires_on_a_control_at_most_as_often_as_stated(pairs: list[tupl
     stated = 0.0
     for at, pair in enumerate(pairs):
         rest = pairs[:at] + pairs[at + 1 :]
-        nulls = [NullDistribution(tuple(one[rule] for one in rest)) for rule in (0, 1)]
-        decided = decide_by_any([Judged(*one) for one in zip(pair, nulls, strict=True)], Bound(rate=rate))[1]
+        nulls = [NullDistribution(tuple(scores[rule] for scores in rest)) for rule in (0, 1)]
+        decided = decide_by_any([RuleScore(*rule_score) for rule_score in zip(pair, nulls, strict=True)], Bound(rate=rate))[1]
         fired += decided.outcome == "flag"
         stated = decided.attained_rate or 0.0
     assert fired <= stated * len(pairs) + 1e-9
@@ -144,4 +144,4 @@ def test_any_rule_fires_on_a_control_at_most_as_often_as_stated(pairs: list[tupl
 
 def test_one_rule_is_the_plain_decision() -> None:
     for score in (0.1, 0.996, 0.9985):
-        assert decide_by_any([Judged(score, NULL)], FLAG, BAND) == (0, decide(score, NULL, FLAG, BAND))
+        assert decide_by_any([RuleScore(score, NULL)], FLAG, BAND) == (0, decide(score, NULL, FLAG, BAND))

@@ -44,9 +44,9 @@ def test_p_values_of_exchangeable_scores_are_uniform() -> None:
 
 def test_cross_fitting_keeps_its_stated_rate() -> None:
     random = np.random.default_rng(1)
-    found = [cross_fit(NullDistribution(tuple(scores)), 0.001) for scores in random.normal(size=(2000, 60))]
-    assert found[0].stated_rate == pytest.approx(1 / 31)
-    rates = [one.rate.value for one in found]
+    fits = [cross_fit(NullDistribution(tuple(scores)), 0.001) for scores in random.normal(size=(2000, 60))]
+    assert fits[0].stated_rate == pytest.approx(1 / 31)
+    rates = [one.rate.value for one in fits]
     assert np.mean(rates) == pytest.approx(1 / 31, abs=5 * np.std(rates) / np.sqrt(len(rates)))
 
 

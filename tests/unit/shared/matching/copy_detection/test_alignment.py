@@ -27,27 +27,27 @@ KNOWN = [(1.0, 0, 0, 0), (0.9, 0, 2, -2), (np.cos(0.1), np.sin(0.1), 0, 0), (0.9
 @pytest.mark.parametrize("known", KNOWN)
 def test_a_known_placement_is_found(known: tuple[float, ...]) -> None:
     item = draw(1, seed=3)
-    found = place(warp_views(item, np.array(known))[0], item[0])
-    assert np.abs(found[:2] - known[:2]).max() < 0.02
-    assert np.abs(found[2:4] - known[2:]).max() < 0.4
+    placement = place(warp_views(item, np.array(known))[0], item[0])
+    assert np.abs(placement[:2] - known[:2]).max() < 0.02
+    assert np.abs(placement[2:4] - known[2:]).max() < 0.4
 
 
 def test_an_overlay_does_not_pull_and_exposure_is_estimated() -> None:
     item = draw(1, seed=4)
     generation = (warp_views(item, np.array([0.95, 0, 1, 0]))[0] * 0.7).astype(np.uint8)
     generation[:, 40:60, 30:60] = 10
-    found = place(generation, item[0])
-    assert np.abs(found[:4] - [0.95, 0, 1, 0]).max() < 0.5
-    assert found[4] == pytest.approx(0.7, abs=0.1)
+    placement = place(generation, item[0])
+    assert np.abs(placement[:4] - [0.95, 0, 1, 0]).max() < 0.5
+    assert placement[4] == pytest.approx(0.7, abs=0.1)
 
 
 def test_unrelated_pictures_stay_within_the_limits() -> None:
     pictures = draw(20, seed=5)
     for generation, item in zip(pictures[:10], pictures[10:], strict=True):
-        found = place(generation, item)
-        assert np.isfinite(found).all()
-        assert np.hypot(*found[:2]) >= LEAST_ZOOM * 0.95
-        assert np.abs(found[2:4]).max() <= MOST_SHIFT_PX
+        placement = place(generation, item)
+        assert np.isfinite(placement).all()
+        assert np.hypot(*placement[:2]) >= LEAST_ZOOM * 0.95
+        assert np.abs(placement[2:4]).max() <= MOST_SHIFT_PX
 
 
 def test_pictures_without_content_stay_where_they_were() -> None:

@@ -62,9 +62,9 @@ def test_other_views_are_refused(views: np.ndarray) -> None:
 
 def test_a_saved_map_is_the_same_map(tmp_path: Path) -> None:
     columns = np.arange(MEASUREMENTS * 5, dtype=np.float16).reshape(5, MEASUREMENTS).T
-    made = Descriptor(np.ones(MEASUREMENTS, np.float16), columns)
-    made.save(tmp_path / "map.safetensors")
-    assert load_descriptor(tmp_path / "map.safetensors").sha256 == made.sha256 != load_descriptor().sha256
+    descriptor = Descriptor(np.ones(MEASUREMENTS, np.float16), columns)
+    descriptor.save(tmp_path / "map.safetensors")
+    assert load_descriptor(tmp_path / "map.safetensors").sha256 == descriptor.sha256 != load_descriptor().sha256
 
 
 def test_a_map_of_another_shape_is_refused(tmp_path: Path) -> None:

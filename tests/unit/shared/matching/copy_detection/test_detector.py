@@ -42,12 +42,12 @@ COPIES = {
 
 @pytest.mark.parametrize("kind", COPIES)
 def test_copies_are_named_and_score_above_the_control(detector: CopyDetector, kind: str) -> None:
-    found = detector.detect(COPIES[kind])
-    assert (found.items == np.arange(60)).mean() >= 0.95
+    detections = detector.detect(COPIES[kind])
+    assert (detections.items == np.arange(60)).mean() >= 0.95
     null = detector.calibrate(CONTROL)
-    assert null.fires(found.scores, 0.05).mean() >= 0.9
+    assert null.fires(detections.scores, 0.05).mean() >= 0.9
     if kind in {"same", "mirrored"}:
-        assert (found.mirrored == (kind == "mirrored")).all()
+        assert (detections.mirrored == (kind == "mirrored")).all()
 
 
 @pytest.mark.parametrize("items", [60, 4], ids=["many items", "fewer items than candidates"])
@@ -61,12 +61,12 @@ def test_the_same_input_gives_the_same_output_in_any_batch(items: int) -> None:
 
 
 def test_the_score_is_the_sum_of_what_is_explained(detector: CopyDetector) -> None:
-    found = detector.detect(COPIES["covered"][:5])
-    parts = detector.fusion.explain(found.evidence)
-    assert np.allclose(sum(parts.values()) + detector.fusion.bias, found.scores)
-    assert found.evidence.map.shape == (5, 15, 15)
+    detections = detector.detect(COPIES["covered"][:5])
+    parts = detector.fusion.explain(detections.evidence)
+    assert np.allclose(sum(parts.values()) + detector.fusion.bias, detections.scores)
+    assert detections.evidence.map.shape == (5, 15, 15)
     # The covered corner is where the windows disagree.
-    assert np.nanmean(found.evidence.map[:, 2:5, 9:13]) < np.nanmean(found.evidence.map[:, 8:, :])
+    assert np.nanmean(detections.evidence.map[:, 2:5, 9:13]) < np.nanmean(detections.evidence.map[:, 8:, :])
 
 
 def test_a_shortlist_from_an_index_gives_the_same(detector: CopyDetector) -> None:
@@ -76,22 +76,22 @@ def test_a_shortlist_from_an_index_gives_the_same(detector: CopyDetector) -> Non
     numbers = np.broadcast_to(np.arange(len(detector.points)), cosines.shape)
     shortlist = merge_points(numbers % 60, numbers // 60, cosines)
     assert shortlist.items.shape == (4, CANDIDATES)
-    given, own = detector.detect(generations, shortlist), detector.detect(generations)
-    assert np.array_equal(given.items, own.items)
-    assert np.allclose(given.scores, own.scores, atol=1e-4)
+    shortlisted, searched = detector.detect(generations, shortlist), detector.detect(generations)
+    assert np.array_equal(shortlisted.items, searched.items)
+    assert np.allclose(shortlisted.scores, searched.scores, atol=1e-4)
 
 
 def test_a_generation_without_candidates_has_no_item(detector: CopyDetector) -> None:
     nothing = merge_points(np.full((1, 2, 3), -1), np.zeros((1, 2, 3), np.int64), np.zeros((1, 2, 3), np.float32))
-    found = detector.detect(ITEMS[:1], nothing)
-    assert found.items.tolist() == [-1]
-    assert found.scores.tolist() == [-np.inf]
+    detections = detector.detect(ITEMS[:1], nothing)
+    assert detections.items.tolist() == [-1]
+    assert detections.scores.tolist() == [-np.inf]
 
 
 def test_no_generations_give_no_detections(detector: CopyDetector) -> None:
-    found = detector.detect(ITEMS[:0])
-    assert isinstance(found, Detections)
-    assert found.scores.shape == (0,)
+    detections = detector.detect(ITEMS[:0])
+    assert isinstance(detections, Detections)
+    assert detections.scores.shape == (0,)
 
 
 def test_an_empty_corpus_is_refused() -> None:

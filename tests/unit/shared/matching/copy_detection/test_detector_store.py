@@ -28,14 +28,14 @@ def digests(tmp_path: Path) -> list[str]:
 
 
 def test_the_kept_detector_is_the_one_built_in_memory(store: ViewStore, digests: list[str]) -> None:
-    kept = load_copy_detector(store, ROOT, digests).detector
+    stored = load_copy_detector(store, ROOT, digests).detector
     views = np.array(store.load(ROOT, digests, RECIPE))
     built = CopyDetector.build(views)
-    assert kept.digests == built.digests
-    assert np.array_equal(kept.points.rows, built.points.rows)
-    found, expected = kept.detect(views[:, :, ::-1]), built.detect(views[:, :, ::-1])
-    assert np.array_equal(found.items, expected.items)
-    assert np.array_equal(found.scores, expected.scores)
+    assert stored.digests == built.digests
+    assert np.array_equal(stored.points.rows, built.points.rows)
+    detections, expected = stored.detect(views[:, :, ::-1]), built.detect(views[:, :, ::-1])
+    assert np.array_equal(detections.items, expected.items)
+    assert np.array_equal(detections.scores, expected.scores)
 
 
 def test_every_damaged_file_is_made_again(store: ViewStore, digests: list[str]) -> None:
@@ -48,9 +48,9 @@ def test_every_damaged_file_is_made_again(store: ViewStore, digests: list[str]) 
         content[-3] ^= 0x55
         file.path.write_bytes(bytes(content))
         again = load_copy_detector(store, ROOT, digests)
-        found = again.detector.detect(np.array(views))
+        detections = again.detector.detect(np.array(views))
         assert again.detector.digests == first.detector.digests, file.path.name
-        assert np.array_equal(found.scores, expected.scores), file.path.name
+        assert np.array_equal(detections.scores, expected.scores), file.path.name
 
 
 def test_points_of_other_items_are_not_taken(store: ViewStore, digests: list[str]) -> None:

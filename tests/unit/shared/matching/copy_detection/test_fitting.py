@@ -34,6 +34,6 @@ def test_fitted_weights_keep_their_signs_and_tell_copies_apart() -> None:
 
 def test_practice_copies_depend_on_the_seed_alone() -> None:
     views = draw(5)
-    one, same, other = (build_synthetic_copies(views, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert np.array_equal(one, same)
-    assert not np.array_equal(one, other)
+    first, same, other = (build_synthetic_copies(views, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)

@@ -44,22 +44,26 @@ COPIES = {
 @pytest.mark.parametrize("name", COPIES)
 def test_what_was_done_to_a_drawing_is_its_kind(detector: CopyDetector, name: str) -> None:
     views, expected = COPIES[name]
-    found = detector.detect(views)
-    figures = measure_matches(views, ITEMS, found)
-    right = [classify(one) for one, item, at in zip(figures, found.items, range(60), strict=True) if one and item == at]
+    detections = detector.detect(views)
+    figures = measure_matches(views, ITEMS, detections)
+    right = [
+        classify(measured)
+        for measured, item, at in zip(figures, detections.items, range(60), strict=True)
+        if measured and item == at
+    ]
     assert len(right) >= 50
-    assert np.mean([one == expected for one in right]) >= 0.9, (name, right)
+    assert np.mean([measured == expected for measured in right]) >= 0.9, (name, right)
 
 
 def test_the_same_drawing_in_other_colours_is_recoloured(detector: CopyDetector) -> None:
     # The same luma, and so the same drawing to the detector: only chroma differs.
     luma = np.einsum("nchw,c->nhw", ITEMS.astype(np.float64), np.array([0.299, 0.587, 0.114]))
     tinted = np.stack([luma + 36, luma - 24, luma + 30], axis=1).clip(0, 255).astype(np.uint8)
-    found = detector.detect(tinted)
+    detections = detector.detect(tinted)
     kinds = [
-        classify(one)
-        for one, item, at in zip(measure_matches(tinted, ITEMS, found), found.items, range(60), strict=True)
-        if one and item == at
+        classify(measured)
+        for measured, item, at in zip(measure_matches(tinted, ITEMS, detections), detections.items, range(60), strict=True)
+        if measured and item == at
     ]
     assert len(kinds) >= 40
     assert np.mean([kind == "recoloured" for kind in kinds]) >= 0.8
@@ -76,21 +80,21 @@ def test_any_item_can_be_laid_over_a_generation(detector: CopyDetector) -> None:
 
 def test_of_a_stranger_nothing_is_said(detector: CopyDetector) -> None:
     figures = measure_matches(STRANGERS, ITEMS, detector.detect(STRANGERS))
-    assert np.mean([one is not None and classify(one) == "unspecified" for one in figures]) >= 0.9
+    assert np.mean([measured is not None and classify(measured) == "unspecified" for measured in figures]) >= 0.9
 
 
 def test_no_candidate_has_no_figures(detector: CopyDetector) -> None:
-    found = detector.detect(ITEMS[:2])
-    assert measure_matches(ITEMS[:2], ITEMS, replace(found, items=np.array([-1, 1])))[0] is None
+    detections = detector.detect(ITEMS[:2])
+    assert measure_matches(ITEMS[:2], ITEMS, replace(detections, items=np.array([-1, 1])))[0] is None
 
 
 def test_an_item_that_is_its_own_mirror_image_is_not_called_mirrored(detector: CopyDetector) -> None:
     even = ITEMS.copy()
     even[..., 32:] = even[..., 31::-1]
-    found = CopyDetector.build(even).detect(even[:4])
-    for one in measure_matches(even[:4], even, replace(found, mirrored=np.ones(4, bool))):
-        assert one is not None
-        assert not one.mirrored
+    detections = CopyDetector.build(even).detect(even[:4])
+    for measured in measure_matches(even[:4], even, replace(detections, mirrored=np.ones(4, bool))):
+        assert measured is not None
+        assert not measured.mirrored
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from shared.errors import InputError
 from shared.matching.panel.tile_distances import GRID, tile_distances
 
 
-def naive(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    gap = (one.astype(float) - other.astype(float)) / 255
+def naive(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    gap = (first.astype(float) - second.astype(float)) / 255
     tiles = [
         np.sqrt((tile**2).mean()) for band in np.array_split(gap, GRID, axis=1) for tile in np.array_split(band, GRID, axis=2)
     ]
@@ -21,20 +21,20 @@ def test_agrees_with_a_plain_loop(shape: tuple[int, int, int]) -> None:
     training = rng.integers(0, 256, (7, *shape), dtype=np.uint8)
     generations = rng.integers(0, 256, (3, *shape), dtype=np.uint8)
     candidates = np.array([[0, 3], [6, 6], [2, 1]])
-    found = tile_distances(generations, training, candidates)
+    distances = tile_distances(generations, training, candidates)
     for at, row in enumerate(candidates):
-        for rank, other in enumerate(row):
-            whole, worst = naive(generations[at], training[other])
-            assert found.whole[at, rank] == pytest.approx(whole, abs=1e-12)
-            assert found.worst_tile[at, rank] == pytest.approx(worst, abs=1e-12)
+        for rank, second in enumerate(row):
+            whole, worst = naive(generations[at], training[second])
+            assert distances.whole[at, rank] == pytest.approx(whole, abs=1e-12)
+            assert distances.worst_tile[at, rank] == pytest.approx(worst, abs=1e-12)
 
 
 def test_sides_that_do_not_divide_by_four_lose_no_pixel() -> None:
     training = np.zeros((1, 1, 9, 13), dtype=np.uint8)
     generation = training.copy()
     generation[0, 0, 8, 12] = 255
-    found = tile_distances(generation, training, np.array([[0]]))
-    assert found.whole[0, 0] == pytest.approx(np.sqrt(1 / (9 * 13)))
+    distances = tile_distances(generation, training, np.array([[0]]))
+    assert distances.whole[0, 0] == pytest.approx(np.sqrt(1 / (9 * 13)))
 
 
 def test_refuses_views_too_small_for_the_grid_and_foreign_candidates() -> None:

@@ -58,8 +58,8 @@ def test_the_largest_images() -> None:
 def test_the_best_is_the_best_of_all_scores(count: int) -> None:
     views, generations = cuts(60, 3, 24, 24), cuts(45, 3, 24, 24, seed=1)[-count:]
     scores = pairwise_ssim(generations, views)
-    for given in (views, build_terms(views)):
-        index, score = best_ssim(generations, given)
+    for corpus in (views, build_terms(views)):
+        index, score = best_ssim(generations, corpus)
         np.testing.assert_array_equal(index, scores.argmax(axis=1))
         np.testing.assert_array_equal(score, scores.max(axis=1))
 
@@ -68,12 +68,12 @@ def test_candidates_are_scored_in_their_places() -> None:
     views, generations = cuts(12, 3, 16, 16), cuts(8, 3, 16, 16, seed=1)[5:]
     every = pairwise_ssim(generations, views)
     candidates = np.array([[3, -1, 3, 11, 0], [-1, -1, -1, -1, -1], [7, 6, 5, -1, 5]])
-    for given in (views, build_terms(views)):
-        scores = pairwise_ssim(generations, given, candidates)
+    for corpus in (views, build_terms(views)):
+        scores = pairwise_ssim(generations, corpus, candidates)
         np.testing.assert_array_equal(np.isnan(scores), candidates < 0)
         for i, k in zip(*np.nonzero(candidates >= 0), strict=True):
             assert scores[i, k] == every[i, candidates[i, k]]
-        index, score = best_ssim(generations, given, candidates)
+        index, score = best_ssim(generations, corpus, candidates)
         assert index.tolist() == [max((0, 3, 11), key=lambda v: every[0, v]), -1, max((5, 6, 7), key=lambda v: every[2, v])]
         assert math.isnan(score[1])
 

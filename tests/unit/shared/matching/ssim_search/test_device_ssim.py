@@ -33,8 +33,8 @@ def test_index_and_score_are_those_of_the_compiled_search(device: str) -> None:
     generations[8] = views[7]
     candidates = np.random.default_rng(3).integers(-1, 40, (9, 15))
     candidates[4] = -1
-    for chosen in (None, candidates):
-        expected, got = best_ssim(generations, views, chosen), best_ssim_on_device(generations, views, chosen, device=device)
+    for subset in (None, candidates):
+        expected, got = best_ssim(generations, views, subset), best_ssim_on_device(generations, views, subset, device=device)
         np.testing.assert_array_equal(got[0], expected[0])
         np.testing.assert_array_equal(got[1], expected[1])
 

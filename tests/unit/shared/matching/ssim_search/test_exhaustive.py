@@ -14,16 +14,16 @@ def test_next_to_a_copy_most_views_are_ruled_out_unseen() -> None:
     corners = rng.integers(0, 480, (300, 2))
     views = np.stack([data.astronaut()[top : top + 32, left : left + 32].transpose(2, 0, 1) for top, left in corners])
     generations = np.clip(views[:12] + rng.integers(-2, 3, views[:12].shape), 0, 255).astype(np.uint8)
-    found = find_exhaustive_best(generations, views)
-    np.testing.assert_array_equal(found.index, pairwise_ssim(generations, views).argmax(axis=1))
-    assert found.pruned_share > 0.5
+    best = find_exhaustive_best(generations, views)
+    np.testing.assert_array_equal(best.index, pairwise_ssim(generations, views).argmax(axis=1))
+    assert best.pruned_share > 0.5
 
 
 def test_a_manifest_of_one_image() -> None:
     image = data.astronaut()[None, :16, :16, :].transpose(0, 3, 1, 2)
-    found = find_exhaustive_best(image, image)
-    assert (found.index.tolist(), found.examined_pairs, found.pruned_share) == ([0], 1, 0)
-    assert shortlist_recall(image, image, np.array([[-1, -1]]), found).hits == 0
+    best = find_exhaustive_best(image, image)
+    assert (best.index.tolist(), best.examined_pairs, best.pruned_share) == ([0], 1, 0)
+    assert shortlist_recall(image, image, np.array([[-1, -1]]), best).hits == 0
 
 
 @pytest.mark.parametrize(("generations", "views"), [(0, 3), (3, 0)])
