@@ -149,7 +149,7 @@ def _take_up(file: Any, lines: Any, header: bytes, row_bytes: int, digest: Any) 
     lines.seek(0)
     file.seek(0)
     done = 0
-    kept: list[str] = []
+    whole_blocks: list[str] = []
     if file.read(len(header)) == header:
         for stop, stated in _read_progress(lines):
             data = file.read((stop - done) * row_bytes)
@@ -157,14 +157,14 @@ def _take_up(file: Any, lines: Any, header: bytes, row_bytes: int, digest: Any) 
                 break
             digest.update(data)
             done = stop
-            kept.append(json.dumps([stop, stated]) + "\n")
+            whole_blocks.append(json.dumps([stop, stated]) + "\n")
     file.seek(0)
     file.write(header)
     file.truncate(len(header) + done * row_bytes)
     file.seek(0, os.SEEK_END)
     # Written anew: what follows a torn line would not be read.
     lines.truncate(0)
-    lines.writelines(kept)
+    lines.writelines(whole_blocks)
     lines.flush()
     return done
 
@@ -202,8 +202,8 @@ def _digest_path(path: Path) -> Path:
 
 
 def _stamp(path: Path) -> Stamp:
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @contextmanager

@@ -52,12 +52,12 @@ class BlobStore:
     def save_many(self, blobs: Sequence[bytes]) -> list[str]:
         """Store many blobs at once and return their digests in the same order, all durable on return."""
         digests = [sha256_hex(data) for data in blobs]
-        wanted = {f"{self.folder}/{digest[:2]}/{digest}": data for digest, data in zip(digests, blobs, strict=True)}
+        paths = {f"{self.folder}/{digest[:2]}/{digest}": data for digest, data in zip(digests, blobs, strict=True)}
         # Plain strings: for small images, building Path objects takes as long as writing the files.
-        missing = {path: data for path, data in wanted.items() if not os.path.exists(path)}  # noqa: PTH110
+        missing = {path: data for path, data in paths.items() if not os.path.exists(path)}  # noqa: PTH110
         save_all_atomically(missing)
-        if wanted:
-            self._sync_names({path.rpartition("/")[0] for path in wanted if path not in missing})
+        if paths:
+            self._sync_names({path.rpartition("/")[0] for path in paths if path not in missing})
         return digests
 
     def _sync_names(self, folders: set[str]) -> None:

@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     def _split_list(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        return [one.strip() for one in value.split(",") if one.strip()]
+        return [part.strip() for part in value.split(",") if part.strip()]
 
     @field_validator("wayback_url")
     @classmethod
@@ -134,17 +134,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def load_settings(**given: Any) -> Settings:
+def load_settings(**overrides: Any) -> Settings:
     """Read the settings from the environment; what is given here goes before it.
 
     Raises:
         InputError: a variable cannot be accepted; the message names each.
     """
     try:
-        return Settings(**given)
+        return Settings(**overrides)
     except ValidationError as error:
-        found = "; ".join(f"{_variable(one['loc'])}{one['msg'].removeprefix('Value error, ')}" for one in error.errors())
-        raise InputError(f"settings cannot be accepted: {found}", code="settings_invalid") from error
+        problems = "; ".join(
+            f"{_variable(field['loc'])}{field['msg'].removeprefix('Value error, ')}" for field in error.errors()
+        )
+        raise InputError(f"settings cannot be accepted: {problems}", code="settings_invalid") from error
 
 
 def _variable(place: tuple[int | str, ...]) -> str:

@@ -32,7 +32,7 @@ class Leftovers:
 
     removed: int
     removed_bytes: int
-    kept: int
+    left: int
 
 
 def remove_leftovers(folder: Path, older_than_seconds: float = SAFE_AGE_SECONDS) -> Leftovers:
@@ -45,18 +45,18 @@ def remove_leftovers(folder: Path, older_than_seconds: float = SAFE_AGE_SECONDS)
     Raises:
         OSError: a folder cannot be read, or a file not be removed.
     """
-    removed = removed_bytes = kept = 0
+    removed = removed_bytes = left = 0
     for entry, process_id in _find(str(folder)):
         try:
             facts = entry.stat(follow_symlinks=False)
             if time.time() - facts.st_mtime < older_than_seconds or (process_id is not None and _is_alive(process_id)):
-                kept += 1
+                left += 1
                 continue
             Path(entry.path).unlink()
         except FileNotFoundError:
             continue  # its writer has just finished it, or somebody else tidies as well
         removed, removed_bytes = removed + 1, removed_bytes + facts.st_size
-    return Leftovers(removed, removed_bytes, kept)
+    return Leftovers(removed, removed_bytes, left)
 
 
 def _find(folder: str) -> Iterator[tuple[os.DirEntry[str], int | None]]:
@@ -68,8 +68,8 @@ def _find(folder: str) -> Iterator[tuple[os.DirEntry[str], int | None]]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _find(entry.path)
-            elif (found := _NAME.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False):
-                yield entry, int(found["process"]) if found["process"] else None
+            elif (match := _NAME.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False):
+                yield entry, int(match["process"]) if match["process"] else None
 
 
 def _is_alive(process_id: int) -> bool:

@@ -35,4 +35,4 @@ def load_trust_anchors(path: Path) -> str:
         reason = getattr(error, "strerror", None) or str(error)
         message = f"SLEEVE_C2PA_TRUST_ANCHORS: expected a PEM file of certificates at {path}: {reason}"
         raise InputError(message, code="settings_invalid") from error
-    return "".join(one.public_bytes(Encoding.PEM).decode("ascii") for one in certificates)
+    return "".join(certificate.public_bytes(Encoding.PEM).decode("ascii") for certificate in certificates)

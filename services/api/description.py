@@ -58,18 +58,18 @@ def describe_api(app: FastAPI, *, with_keys: bool = True) -> dict[str, Any]:
         with_keys: whether it asks for keys.
     """
     if app.openapi_schema is None:
-        described = FastAPI.openapi(app)
-        asked = {(route.path, method): route.access for route in declared_routes(app) for method in route.methods or ()}
-        for path, operations in described["paths"].items():
+        document = FastAPI.openapi(app)
+        access_of = {(route.path, method): route.access for route in declared_routes(app) for method in route.methods or ()}
+        for path, operations in document["paths"].items():
             for method, operation in operations.items():
                 if with_keys:
-                    _add_security(operation, asked[path, method.upper()])
+                    _add_security(operation, access_of[path, method.upper()])
                 _add_problems(operation)
                 _add_conditions(operation)
                 _add_examples(operation)
         if with_keys:
-            described["components"]["securitySchemes"] = {SCHEME: _describe_scheme()}
-        app.openapi_schema = described
+            document["components"]["securitySchemes"] = {SCHEME: _describe_scheme()}
+        app.openapi_schema = document
     return app.openapi_schema
 
 
@@ -90,7 +90,7 @@ def _add_security(operation: dict[str, Any], access: Access | None) -> None:
         return
     operation["security"] = [{SCHEME: [scope]} for scope in access.any_of]
     for status, (title, headers) in _REFUSED.items():
-        described = {name: {"description": said, "schema": {"type": "string"}} for name, said in headers.items()}
+        described = {name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in headers.items()}
         operation["responses"][str(status)] = {"description": title} | ({"headers": described} if described else {})
 
 

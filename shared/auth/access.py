@@ -58,8 +58,8 @@ def verify_access(caller: Caller, access: Access) -> None:
     """
     if access.public or caller is OPERATOR or any(caller.holds(scope) for scope in access.any_of):
         return
-    wanted = " or ".join(access.any_of) or "the operator"
-    raise ForbiddenError(f"expected a key with the scope {wanted}", code="scope_missing")
+    scopes = " or ".join(access.any_of) or "the operator"
+    raise ForbiddenError(f"expected a key with the scope {scopes}", code="scope_missing")
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def declared_routes(app: FastAPI) -> Iterator[DeclaredRoute]:
 
 
 def _declaration(dependencies: Sequence[Any]) -> Access | None:
-    found = [one.dependency for one in dependencies if isinstance(one.dependency, Access)]
-    if len(found) > 1:
-        raise ValueError(f"expected one declaration of access a route, got {found}")
-    return found[0] if found else None
+    declarations = [depends.dependency for depends in dependencies if isinstance(depends.dependency, Access)]
+    if len(declarations) > 1:
+        raise ValueError(f"expected one declaration of access a route, got {declarations}")
+    return declarations[0] if declarations else None
 
 
 def find_access(routes: Sequence[DeclaredRoute], method: str, path: str) -> Access | None:

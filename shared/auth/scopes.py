@@ -70,11 +70,11 @@ INCLUDED: dict[Scope, tuple[Scope, ...]] = {
 OF_A_PARTY: frozenset[Scope] = frozenset({"items:own", "flags:owner"})
 
 
-def with_included(given: Iterable[str]) -> frozenset[Scope]:
+def with_included(scopes: Iterable[str]) -> frozenset[Scope]:
     """Return the scopes that a key holds: those given and what they include; unknown words are left out.
 
     >>> sorted(with_included(["items:write", "anything"]))
     ['items:read', 'items:write']
     """
-    known = [scope for scope in SCOPES if scope in set(given)]
-    return frozenset(known) | frozenset(one for scope in known for one in INCLUDED.get(scope, ()))
+    known = [scope for scope in SCOPES if scope in set(scopes)]
+    return frozenset(known) | frozenset(included for scope in known for included in INCLUDED.get(scope, ()))

@@ -137,8 +137,8 @@ def verify_address(address: str, policy: AddressPolicy) -> None:
     Raises:
         InputError: code `url_refused`.
     """
-    found = ipaddress.ip_address(address)
-    if (policy.public and is_public(found)) or any(found in network for network in policy.allowed_networks):
+    parsed = ipaddress.ip_address(address)
+    if (policy.public and is_public(parsed)) or any(parsed in network for network in policy.allowed_networks):
         return
     expected = "a public address" if policy.public else "an address in an allowed network"
     raise refuse_url(f"expected {expected}, got {address}")

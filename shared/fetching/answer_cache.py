@@ -57,10 +57,10 @@ class AnswerCache(Generic[T]):
             Exception: whatever `load` raises, in every thread that waited for it.
         """
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is not None and time.monotonic() - kept[0] <= self._kept_seconds:
+            entry = self._kept.get(key)
+            if entry is not None and time.monotonic() - entry[0] <= self._kept_seconds:
                 self._kept.move_to_end(key)
-                return kept[2]
+                return entry[2]
             coming = self._coming.get(key)
             if coming is None:
                 mine = self._coming[key] = Future()

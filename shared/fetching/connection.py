@@ -68,7 +68,7 @@ class Exchange:
 
     def header(self, name: str) -> str | None:
         """Return a header's value, several joined by commas (RFC 9110 section 5.3); None where there is none."""
-        values = [value for one, value in self.headers if one.lower() == name.lower()]
+        values = [value for header_name, value in self.headers if header_name.lower() == name.lower()]
         return ", ".join(values) if values else None
 
 
@@ -128,8 +128,8 @@ def send_request(
                 response.close()
     except _NETWORK_ERRORS as error:
         deadline.remaining_seconds()
-        found = str(error) or type(error).__name__
-        raise UnavailableError(f"{request.target.url}: expected an answer, got {found}", code="connection_failed") from error
+        reason = str(error) or type(error).__name__
+        raise UnavailableError(f"{request.target.url}: expected an answer, got {reason}", code="connection_failed") from error
     reason = bytes(response.extensions.get("reason_phrase", b"")).decode("latin-1")
     exchange = Exchange(request, backend.connected, started_at, response.status, reason, headers, sent, sent)
     coding = exchange.header("content-encoding")

@@ -95,10 +95,10 @@ def resolve_host(host: str, port: int) -> list[str]:
         UnavailableError: code `host_unknown`; there is no address, or no resolver.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise UnavailableError(f"expected an address of {host}, got {error}", code="host_unknown") from error
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    return list(dict.fromkeys(str(address[0]) for *_, address in addresses))
 
 
 class Fetcher:
@@ -197,8 +197,8 @@ class Fetcher:
         return Request(target, "GET", tuple({**self._own_headers(target), **added}.items()))
 
     def _build_post(self, target: Target, added: Mapping[str, str], content_type: str, content: bytes) -> Request:
-        own = self._own_headers(target) | {"Content-Type": content_type, "Content-Length": str(len(content))}
-        return Request(target, "POST", tuple({**own, **added}.items()), content)
+        headers = self._own_headers(target) | {"Content-Type": content_type, "Content-Length": str(len(content))}
+        return Request(target, "POST", tuple({**headers, **added}.items()), content)
 
     def _own_headers(self, target: Target) -> dict[str, str]:
         return {

@@ -78,11 +78,11 @@ class Authentication:
             with asked_by(ANYONE):
                 await self._app(scope, receive, send)
             return
-        found = await self._let_in(scope, access)
-        if isinstance(found, JSONResponse):
-            await found(scope, receive, send)
+        admission = await self._let_in(scope, access)
+        if isinstance(admission, JSONResponse):
+            await admission(scope, receive, send)
             return
-        caller, is_noted = found
+        caller, is_noted = admission
         with asked_by(caller), bound_contextvars(**({"key": caller.key_id} if caller.key_id else {})):
             await self._app(scope, receive, send)
         if not is_noted:
@@ -90,30 +90,30 @@ class Authentication:
 
     async def _let_in(self, scope: Scope, access: Access) -> tuple[Caller, bool] | JSONResponse:
         """Return who asks and whether that use of the key is noted, or the answer to who may not come in."""
-        shown = _shown_key(scope)
-        if shown is None:
+        credentials = _find_credentials(scope)
+        if credentials is None:
             return (ANYONE, True) if access.public else _refusal("key_missing", "expected Authorization: Bearer with a key")
-        address, key = (scope.get("client") or ("",))[0], parse_key_text(shown)
+        address, key = (scope.get("client") or ("",))[0], parse_key_text(credentials)
         if wait := self._failures.seconds_to_wait(address, key.sha256 if key else None):
             detail = f"too many keys that do not count came from this address; expected the next one in {wait} s"
             return build_problem(429, "too_many_failures", detail, {"Retry-After": str(wait)})
         try:
             if self._is_local:
-                found = self._find_caller(key, utc_now())
+                admission = self._find_caller(key, utc_now())
             else:
-                found = await to_thread.run_sync(self._find_caller, key, utc_now(), limiter=self._lookups)
-            verify_access(found[0], access)
+                admission = await to_thread.run_sync(self._find_caller, key, utc_now(), limiter=self._lookups)
+            verify_access(admission[0], access)
         except RefusedKeyError as error:
             self._failures.note_failure(address)
             log.warning("authentication_failed", code=error.code, key=key.id if key else None)
             return _refusal(error.code, error.message)
         except ForbiddenError as error:
-            wanted = " ".join(access.any_of)
-            challenge = f'Bearer realm="sleeve", error="insufficient_scope", scope="{wanted}"'
+            scopes = " ".join(access.any_of)
+            challenge = f'Bearer realm="sleeve", error="insufficient_scope", scope="{scopes}"'
             return build_problem(403, error.code, error.message, {"WWW-Authenticate": challenge})
         except SleeveError as error:
             return build_problem(status_of(error), error.code, error.message)
-        return found
+        return admission
 
     def _find_caller(self, key: KeyText | None, now: datetime) -> tuple[Caller, bool]:
         if key is None:
@@ -148,10 +148,10 @@ class Authentication:
             log.warning("key_use_not_noted", key=key_id, code=error.code)
 
 
-def _shown_key(scope: Scope) -> str | None:
+def _find_credentials(scope: Scope) -> str | None:
     """Return what stands after `Bearer`; None where another scheme, or none, is used."""
-    given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-    scheme, _, credentials = given.decode("latin-1").partition(" ")
+    field = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, credentials = field.decode("latin-1").partition(" ")
     return credentials.strip() if scheme.lower() == "bearer" else None
 
 

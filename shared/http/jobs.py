@@ -39,9 +39,9 @@ class JobAnswer(BaseModel):
 def build_job_answer(job: Job) -> JobAnswer:
     """Build the answer about a job."""
     error = JobError(code=job.error_code, message=job.error_message or "") if job.error_code else None
-    shown = job.model_dump(include={"id", "kind", "state", "request", "done", "total", "counts", "result"})
+    columns = job.model_dump(include={"id", "kind", "state", "request", "done", "total", "counts", "result"})
     finished_at = format_moment(job.finished_at) if job.finished_at else None
-    return JobAnswer(**shown, error=error, created_at=format_moment(job.created_at), finished_at=finished_at)
+    return JobAnswer(**columns, error=error, created_at=format_moment(job.created_at), finished_at=finished_at)
 
 
 def queue_job_once(workspace: Workspace, kind: str, request: Mapping[str, Any], key: str | None) -> Job:

@@ -57,9 +57,9 @@ class PageRequest:
             position_of: returns the position of a row.
             build_answers: returns the answers about the rows that the page shows; it may leave some out.
         """
-        shown = rows[: self.limit]
-        next_cursor = encode_cursor(position_of(shown[-1])) if len(rows) > self.limit else None
-        return Page(items=build_answers(shown), next_cursor=next_cursor)
+        page_rows = rows[: self.limit]
+        next_cursor = encode_cursor(position_of(page_rows[-1])) if len(rows) > self.limit else None
+        return Page(items=build_answers(page_rows), next_cursor=next_cursor)
 
 
 def encode_cursor(position: str) -> str:

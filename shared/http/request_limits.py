@@ -46,13 +46,13 @@ class RequestBounds:
             await self._app(scope, self._counted(receive), send)
 
     def _counted(self, receive: Receive) -> Receive:
-        taken = 0
+        received_bytes = 0
 
         async def counting() -> Message:
-            nonlocal taken
+            nonlocal received_bytes
             message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._max_body_bytes:
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > self._max_body_bytes:
                 raise HTTPException(413, self._detail(), headers={"Connection": "close"})
             return message
 

@@ -119,8 +119,8 @@ class JobWorker(Generic[Context]):
         except Exception as error:  # A defect of one job must not end the worker of all; it is on record and in the log.
             log.exception("job_failed", job=run.job.id, kind=run.job.kind)
             return _failed("job_defect", f"{type(error).__name__} while running the job")
-        named = dict(result) if result else None
-        return {"state": "done", "worker": None, "lease_until": None, "finished_at": utc_now(), "result": named}
+        ids = dict(result) if result else None
+        return {"state": "done", "worker": None, "lease_until": None, "finished_at": utc_now(), "result": ids}
 
     def _work(self) -> None:
         while not self._stopping.is_set():

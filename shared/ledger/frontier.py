@@ -54,12 +54,12 @@ class Frontier:
             The tiles that became full, of every level, lower levels first.
         """
         full: list[Tile] = []
-        taken = 0
-        while taken < len(leaves):
+        position = 0
+        while position < len(leaves):
             room = TILE_WIDTH - self.size % TILE_WIDTH
-            added = leaves[taken : taken + room]
+            added = leaves[position : position + room]
             self._level(0).extend(added)
-            taken += len(added)
+            position += len(added)
             self.size += len(added)
             if len(added) == room:
                 self._complete(full)

@@ -105,11 +105,11 @@ def load_resource(reader: LogReader, place: TilePlace) -> tuple[str, bytes, int]
         VerificationError: there is no such file, or the full bundle does not hold that many entries.
         UnavailableError: the log cannot be read.
     """
-    found = read_resource(reader.read, place)
-    if found is None:
+    resource = read_resource(reader.read, place)
+    if resource is None:
         path = build_tile_path(place.level, place.index, place.width)
         raise VerificationError(f"{path}: expected this file in {reader}, got none")
-    return *found, place.width
+    return *resource, place.width
 
 
 def _load_all(reader: LogReader, size: int) -> Generator[tuple[str, bytes, int]]:

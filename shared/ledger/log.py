@@ -149,12 +149,12 @@ class Log:
         """
         place = parse_tile_path(path)
         try:
-            found = None if place is None else read_resource(self._store.read, place)
+            resource = None if place is None else read_resource(self._store.read, place)
         except VerificationError as error:
             raise CorruptStateError(f"{self.folder}: {error.message}") from error
-        if found is None:
+        if resource is None:
             raise NotFoundError(f"expected a tile or entry bundle of this log, got {path[:120]!r}", code="tile_not_found")
-        return found[1]
+        return resource[1]
 
     def prove_inclusion(self, index: int, size: int) -> list[bytes]:
         """Prove that the entry at an index is in the log of a given size.
@@ -196,13 +196,13 @@ class Log:
     def _locate(self, entry_ids: Sequence[int]) -> tuple[SignedCheckpoint, list[int]]:
         """Find the indices of entries and a checkpoint that covers all, integrating where there is none."""
         with self._reading.connect() as connection:
-            found = repository.find_indices(connection, entry_ids)
+            indices = repository.find_indices(connection, entry_ids)
         checkpoint = self.checkpoint()
-        if any(index is None or index >= checkpoint.size for index in found.values()):
+        if any(index is None or index >= checkpoint.size for index in indices.values()):
             checkpoint = self.integrate()
             with self._reading.connect() as connection:
-                found = repository.find_indices(connection, entry_ids)
-        return checkpoint, [index for entry_id in entry_ids if (index := found[entry_id]) is not None]
+                indices = repository.find_indices(connection, entry_ids)
+        return checkpoint, [index for entry_id in entry_ids if (index := indices[entry_id]) is not None]
 
     def _entries_at(self, indices: Sequence[int]) -> list[bytes]:
         with self._reading.connect() as connection:

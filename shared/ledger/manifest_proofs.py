@@ -52,20 +52,20 @@ def prove_digest(leaves: Sequence[Leaf], sha256: str) -> DigestProof:
     while end < len(leaves) and leaves[end].blob == sha256:
         end += 1
     member = end > start
-    shown = range(start, end) if member else [at for at in (start - 1, start) if 0 <= at < len(leaves)]
+    positions = range(start, end) if member else [position for position in (start - 1, start) if 0 <= position < len(leaves)]
 
     def subtree(level: int, index: int) -> bytes:
         return root_of(hashes[index << level : (index + 1) << level])
 
     proven = [
         ProvenLeaf(
-            blob=leaves[at].blob,
-            entry=leaves[at].entry,
-            item=leaves[at].item,
-            index=at,
-            proof=[one.hex() for one in build_inclusion_proof(at, len(leaves), subtree)],
+            blob=leaves[position].blob,
+            entry=leaves[position].entry,
+            item=leaves[position].item,
+            index=position,
+            proof=[sibling.hex() for sibling in build_inclusion_proof(position, len(leaves), subtree)],
         )
-        for at in shown
+        for position in positions
     ]
     return DigestProof(sha256=sha256, member=member, size=len(leaves), root=root_of(hashes).hex(), leaves=proven)
 
@@ -79,12 +79,12 @@ def verify_digest_proof(proof: DigestProof, root: str, size: int) -> None:
     if (proof.root, proof.size) != (root, size):
         raise VerificationError(f"manifest: expected root {root} of {size} leaves, got {proof.root} of {proof.size}")
     for leaf in proof.leaves:
-        own = Leaf(leaf.blob, leaf.entry, leaf.item).hash()
+        leaf_hash = Leaf(leaf.blob, leaf.entry, leaf.item).hash()
         try:
-            hashes = [bytes.fromhex(one) for one in leaf.proof]
+            hashes = [bytes.fromhex(text) for text in leaf.proof]
         except ValueError as error:
             raise VerificationError(f"leaf {leaf.index}: expected hashes in hexadecimal") from error
-        verify_inclusion(own, leaf.index, proof.size, hashes, bytes.fromhex(root))
+        verify_inclusion(leaf_hash, leaf.index, proof.size, hashes, bytes.fromhex(root))
     if proof.member:
         if not proof.leaves or any(leaf.blob != proof.sha256 for leaf in proof.leaves):
             raise VerificationError(f"expected leaves of {proof.sha256} only, got {[leaf.blob for leaf in proof.leaves]}")

@@ -136,13 +136,13 @@ def find_entries(connection: Connection, indices: Collection[int]) -> dict[int, 
     Raises:
         CorruptStateError: an index has no entry.
     """
-    found: dict[int, bytes] = {}
+    entries: dict[int, bytes] = {}
     for chunk in _chunks(indices):
         statement = select(_ENTRY.c.index, _ENTRY.c.entry).where(_ENTRY.c.index.in_(chunk))
-        found.update((index, entry) for index, entry in connection.execute(statement))
-    if missing := [index for index in indices if index not in found]:
+        entries.update((index, entry) for index, entry in connection.execute(statement))
+    if missing := [index for index in indices if index not in entries]:
         raise CorruptStateError(f"log_entry: expected an entry at index {missing[0]}, got none")
-    return found
+    return entries
 
 
 def find_indices(connection: Connection, entry_ids: Collection[int]) -> dict[int, int | None]:
@@ -154,19 +154,19 @@ def find_indices(connection: Connection, entry_ids: Collection[int]) -> dict[int
     Raises:
         NotFoundError: a row id is unknown.
     """
-    found: dict[int, int | None] = {}
+    indices: dict[int, int | None] = {}
     for chunk in _chunks(entry_ids):
         statement = select(_ENTRY.c.id, _ENTRY.c.index).where(_ENTRY.c.id.in_(chunk))
-        found.update((row_id, index) for row_id, index in connection.execute(statement))
-    if missing := [entry_id for entry_id in entry_ids if entry_id not in found]:
+        indices.update((row_id, index) for row_id, index in connection.execute(statement))
+    if missing := [entry_id for entry_id in entry_ids if entry_id not in indices]:
         raise NotFoundError(f"entry id: expected one that was appended and committed, got {missing[0]}")
-    return found
+    return indices
 
 
 def _chunks(numbers: Collection[int]) -> Iterator[list[int]]:
-    wanted = sorted(set(numbers))
-    for start in range(0, len(wanted), _PARAMETERS):
-        yield wanted[start : start + _PARAMETERS]
+    ordered = sorted(set(numbers))
+    for start in range(0, len(ordered), _PARAMETERS):
+        yield ordered[start : start + _PARAMETERS]
 
 
 def newest_checkpoint(connection: Connection) -> LogCheckpoint | None:

@@ -192,15 +192,15 @@ class Sequencer:
         size, root = (head.size, head.root) if head else (0, EMPTY_ROOT)
         start = size - size % TILE_WIDTH
         frontier = self._store.load_frontier(start)
-        known = size - start
+        sealed = size - start
         for first in range(start, max(target, start + 1), _BATCH):
             with _reading(connection):
                 entries = repository.read_entries(connection, first, min(first + _BATCH, target))
             leaves = [leaf_hash(entry) for entry in entries]
             if first == start:
-                frontier.extend(leaves[:known])
+                frontier.extend(leaves[:sealed])
                 _check_root(size, root, frontier.root())
-                leaves = leaves[known:]
+                leaves = leaves[sealed:]
             self._write(first, entries, frontier.extend(leaves))
         self._store.write(_tile_files(frontier.partial_tiles()))
         return frontier.root()

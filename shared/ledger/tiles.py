@@ -112,12 +112,12 @@ class TileStore:
         """
         place = TilePlace(level, index, tile_width(level, index, size))
         path = build_tile_path(level, index, place.width)
-        found = read_resource(self.read, place)
-        if found is None:
+        resource = read_resource(self.read, place)
+        if resource is None:
             raise CorruptStateError(f"{path}: expected this tile in {self.folder}, got none")
-        if len(found[1]) != place.width * HASH_BYTES:
-            raise CorruptStateError(f"{path}: expected {place.width * HASH_BYTES} bytes, got {len(found[1])}")
-        return split_hashes(found[1])
+        if len(resource[1]) != place.width * HASH_BYTES:
+            raise CorruptStateError(f"{path}: expected {place.width * HASH_BYTES} bytes, got {len(resource[1])}")
+        return split_hashes(resource[1])
 
     def load_frontier(self, size: int) -> Frontier:
         """Read the right edge of the tree.

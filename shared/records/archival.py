@@ -33,12 +33,12 @@ class DueItems:
     def conditions(self) -> list[ColumnElement[bool]]:
         """What holds for such an item."""
         looked_at = col(getattr(Item, self.by))
-        found = [
+        conditions = [
             col(Item.state) == "active",
             col(Item.archival_state).is_not(None),
             or_(looked_at.is_(None), looked_at <= self.not_since),
         ]
-        return found if self.dataset is None else [*found, col(Item.dataset) == self.dataset]
+        return conditions if self.dataset is None else [*conditions, col(Item.dataset) == self.dataset]
 
 
 def count_due_items(session: Session, due: DueItems) -> int:

@@ -54,7 +54,7 @@ class ClusterParty:
 
 
 @dataclass(frozen=True)
-class _Named:
+class _Naming:
     """That an item names an owner, and whether by more than its own metadata."""
 
     item_id: str
@@ -74,24 +74,39 @@ def find_cluster_owners(session: Session, clusters: Sequence[Cluster]) -> list[l
         Of each cluster, in their order: the match's own owners first, the others in the order of the cluster's items; nobody
         where the match has no duplicates.
     """
-    several = [one for one in clusters if one.has_duplicates]
-    named = _load_named(session, {item_id for one in several for item_id in one.ordered}, {one.match for one in several})
-    blobs = _load_blobs(session, {one.match for one in several})
-    elsewhere = _load_named_by_bytes(session, {*blobs.values()})
-    found = []
+    with_duplicates = [cluster for cluster in clusters if cluster.has_duplicates]
+    matches = {cluster.match for cluster in with_duplicates}
+    namings = _load_namings(session, {item_id for cluster in with_duplicates for item_id in cluster.ordered}, matches)
+    blobs = _load_blobs(session, matches)
+    parties_of_blobs = _load_parties_of_blobs(session, {*blobs.values()})
+    owners: list[list[ClusterParty]] = []
     for cluster in clusters:
-        owners: dict[str, ClusterParty] = {}
-        if cluster.has_duplicates:
-            blob = blobs[cluster.match]
-            own = elsewhere.get(blob, set()) | {one.party_id for one in named.get(cluster.match, ())}
-            for one in (one for item_id in cluster.ordered for one in named.get(item_id, ())):
-                owner = owners.setdefault(one.party_id, ClusterParty(one.party_id))
-                if one.item_id not in owner.items:
-                    owner.items.append(one.item_id)
-                if one.registered and one.blob_sha256 != blob and one.party_id not in own:
-                    owner.contests = True
-        found.append(list(owners.values()))
-    return found
+        if not cluster.has_duplicates:
+            owners.append([])
+            continue
+        blob = blobs[cluster.match]
+        uncontested = parties_of_blobs.get(blob, set()) | {naming.party_id for naming in namings.get(cluster.match, ())}
+        in_order = [naming for item_id in cluster.ordered for naming in namings.get(item_id, ())]
+        owners.append(_gather_owners(in_order, blob, uncontested))
+    return owners
+
+
+def _gather_owners(namings: Sequence[_Naming], match_blob: str, uncontested: Collection[str]) -> list[ClusterParty]:
+    """Gather by party what items of a cluster name, in the order of the items.
+
+    Args:
+        namings: of the cluster's items, the match's first.
+        match_blob: digest of the match's bytes.
+        uncontested: parties that items of these bytes name: rule 2.
+    """
+    owners: dict[str, ClusterParty] = {}
+    for naming in namings:
+        owner = owners.setdefault(naming.party_id, ClusterParty(naming.party_id))
+        if naming.item_id not in owner.items:
+            owner.items.append(naming.item_id)
+        if naming.registered and naming.blob_sha256 != match_blob and naming.party_id not in uncontested:
+            owner.contests = True
+    return list(owners.values())
 
 
 def are_contested_clusters(session: Session, clusters: Sequence[Cluster]) -> list[bool]:
@@ -99,18 +114,18 @@ def are_contested_clusters(session: Session, clusters: Sequence[Cluster]) -> lis
     return [any(owner.contests for owner in owners) for owners in find_cluster_owners(session, clusters)]
 
 
-def _load_named(session: Session, item_ids: Collection[str], matches: Collection[str]) -> dict[str, list[_Named]]:
+def _load_namings(session: Session, item_ids: Collection[str], matches: Collection[str]) -> dict[str, list[_Naming]]:
     """Return what active items, and the matches whatever their state, name, by item id."""
     item, owner = table_of(Item).c, table_of(ItemOwner).c
     columns = (item.id, item.blob_sha256, item.state, owner.party_id, owner.basis)
     query = sqlalchemy.select(*columns).join_from(table_of(Item), table_of(ItemOwner), owner.item_id == item.id)
-    named: dict[str, list[_Named]] = {}
+    namings: dict[str, list[_Naming]] = {}
     for chunk in in_chunks(sorted(item_ids)):
         for row in session.execute(query.where(item.id.in_(chunk)).order_by(item.id, owner.position)):
             if row.state == "active" or row.id in matches:
-                one = _Named(row.id, row.blob_sha256, row.party_id, row.basis != EMBEDDED_BASIS)
-                named.setdefault(row.id, []).append(one)
-    return named
+                naming = _Naming(row.id, row.blob_sha256, row.party_id, row.basis != EMBEDDED_BASIS)
+                namings.setdefault(row.id, []).append(naming)
+    return namings
 
 
 def _load_blobs(session: Session, item_ids: Collection[str]) -> dict[str, str]:
@@ -122,9 +137,9 @@ def _load_blobs(session: Session, item_ids: Collection[str]) -> dict[str, str]:
     }
 
 
-def _load_named_by_bytes(session: Session, digests: Collection[str]) -> dict[str, set[str]]:
+def _load_parties_of_blobs(session: Session, digests: Collection[str]) -> dict[str, set[str]]:
     """Return whom active items of these bytes name, wherever they are registered."""
-    named: dict[str, set[str]] = {}
+    parties: dict[str, set[str]] = {}
     for chunk in in_chunks(sorted(digests)):
         query = (
             select(Item.blob_sha256, ItemOwner.party_id)
@@ -132,5 +147,5 @@ def _load_named_by_bytes(session: Session, digests: Collection[str]) -> dict[str
             .where(col(Item.blob_sha256).in_(chunk), Item.state == "active")
         )
         for digest, party_id in session.exec(query):
-            named.setdefault(digest, set()).add(party_id)
-    return named
+            parties.setdefault(digest, set()).add(party_id)
+    return parties

@@ -79,8 +79,8 @@ def load_failed_blobs(session: Session, recipe: int) -> list[tuple[str, str]]:
 
 def load_items_of(session: Session, blobs: Sequence[str]) -> list[tuple[str, str]]:
     """Return id and blob of every item that holds one of these blobs, in the order of their ids."""
-    found: list[tuple[str, str]] = []
+    rows: list[tuple[str, str]] = []
     for chunk in in_chunks(blobs):
         query = select(Item.id, Item.blob_sha256).where(col(Item.blob_sha256).in_(chunk))
-        found.extend(session.exec(query))
-    return sorted(found)
+        rows.extend(session.exec(query))
+    return sorted(rows)

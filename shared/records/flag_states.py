@@ -88,7 +88,7 @@ def next_state(state: str, name: StepName, role: FlagRole, held: str | None) -> 
     step = STEPS[name]
     if role not in step.roles:
         raise InputError(f"expected one of {sorted(step.roles)} to {name} a flag, got {role!r}", code="role_not_allowed")
-    now = next((one for one in get_args(State) if one == state), None)
+    now = next((member for member in get_args(State) if member == state), None)
     if now is None or now not in step.before:
         raise ConflictError(
             f"a flag can be brought to {name} in the states {sorted(step.before)}, this one is {state}",

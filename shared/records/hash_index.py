@@ -60,7 +60,7 @@ class HashIndex:
 
     def _reset(self) -> None:
         self._room = _allocate(FIRST_CAPACITY)
-        self._known = KnownHashes(self._room.ids[:0], self._room.hashes[:0])
+        self._hashes = KnownHashes(self._room.ids[:0], self._room.hashes[:0])
         self._last_id = 0
 
     def refresh(self, session: Session) -> KnownHashes:
@@ -68,10 +68,10 @@ class HashIndex:
         with self._busy:
             extent = self.table.measure(session, RECIPE)
             self._read_on(session, extent.last_id)
-            if self._known.fingerprints != extent.count:
+            if self._hashes.fingerprints != extent.count:
                 self._reset()
                 self._read_on(session, extent.last_id)
-            return self._known
+            return self._hashes
 
     def _read_on(self, session: Session, last_id: int) -> None:
         while self._last_id < last_id:
@@ -84,13 +84,13 @@ class HashIndex:
     def _add(self, rows: list[StoredHash]) -> None:
         defined = [(row.id, row.pdq) for row in rows if row.pdq is not None and (row.quality or 0) >= MIN_QUALITY]
         failed = sum(row.pdq is None for row in rows)
-        known, used = self._known, len(self._known.ids)
+        earlier, used = self._hashes, len(self._hashes.ids)
         end = used + len(defined)
         if end > len(self._room.ids):
             larger = _allocate(2 * end)
-            larger.ids[:used], larger.hashes[:used] = known.ids, known.hashes
+            larger.ids[:used], larger.hashes[:used] = earlier.ids, earlier.hashes
             self._room = larger
         self._room.ids[used:end] = [row_id for row_id, _ in defined]
         self._room.hashes[used:end] = pack_hashes([value for _, value in defined])
-        undefined = known.undefined + len(rows) - len(defined) - failed
-        self._known = KnownHashes(self._room.ids[:end], self._room.hashes[:end], undefined, known.failed + failed)
+        undefined = earlier.undefined + len(rows) - len(defined) - failed
+        self._hashes = KnownHashes(self._room.ids[:end], self._room.hashes[:end], undefined, earlier.failed + failed)

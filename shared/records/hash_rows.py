@@ -79,12 +79,12 @@ class HashTable:
 
     def load_digests(self, session: Session, row_ids: Sequence[int]) -> dict[int, str]:
         """Return the digests of the bytes by the ids of their rows."""
-        found: dict[int, str] = {}
+        digests: dict[int, str] = {}
         for chunk in in_chunks(row_ids):
             row_id = self._column("id")
             query = sqlalchemy.select(row_id, self._column(self.named_by)).where(row_id.in_(chunk))
-            found |= dict(session.execute(query).all())
-        return found
+            digests |= dict(session.execute(query).all())
+        return digests
 
     def save(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep rows; one that is there already, by another process say, stays.

@@ -44,12 +44,12 @@ def find_effect(session: Session, operation: str, key: str | None, request_sha25
     caller = current_caller().key_id
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{operation}\n{caller}\n{key}", 0))))
-    found = session.get(IdempotencyKey, (operation, key, caller))
-    if found is None:
+    row = session.get(IdempotencyKey, (operation, key, caller))
+    if row is None:
         return None
-    if found.request_sha256 != request_sha256:
+    if row.request_sha256 != request_sha256:
         raise ConflictError(f"Idempotency-Key {key!r} was used for another request", code="idempotency_key_reused")
-    return found.resource_id
+    return row.resource_id
 
 
 def bind_effect(session: Session, operation: str, key: str | None, request_sha256: str, resource_id: str) -> None:

@@ -158,12 +158,12 @@ def load_items(session: Session, item_ids: Iterable[str]) -> dict[str, Item]:
     Raises:
         NotFoundError: one of them is not there.
     """
-    wanted = sorted(set(item_ids))
-    found = [item for chunk in in_chunks(wanted) for item in session.exec(select(Item).where(col(Item.id).in_(chunk)))]
-    if len(found) < len(wanted):
-        missing = set(wanted) - {item.id for item in found}
+    ids = sorted(set(item_ids))
+    items = [item for chunk in in_chunks(ids) for item in session.exec(select(Item).where(col(Item.id).in_(chunk)))]
+    if len(items) < len(ids):
+        missing = set(ids) - {item.id for item in items}
         raise NotFoundError(f"no item {min(missing)!r}", code="item_not_found")
-    return {item.id: item for item in found}
+    return {item.id: item for item in items}
 
 
 def lock_item(session: Session, item_id: str) -> Item:
@@ -198,12 +198,12 @@ def find_known_items(session: Session, keys: Iterable[tuple[str, str]]) -> dict[
         by_dataset.setdefault(dataset, []).append(source_key)
     item = table_of(Item).c
     query = sqlalchemy.select(item.source_key, item.id, item.entry_id, item.blob_sha256, item.record_sha256)
-    found: dict[tuple[str, str], KnownItem] = {}
+    known_items: dict[tuple[str, str], KnownItem] = {}
     for dataset, source_keys in by_dataset.items():
         for chunk in in_chunks(source_keys):
             rows = session.execute(query.where(item.dataset == dataset, item.source_key.in_(chunk)))
-            found |= {(dataset, source_key): KnownItem(*facts) for source_key, *facts in rows}
-    return found
+            known_items |= {(dataset, source_key): KnownItem(*facts) for source_key, *facts in rows}
+    return known_items
 
 
 def find_blobs(session: Session, digests: Sequence[str]) -> list[Blob]:
@@ -263,7 +263,7 @@ def find_contested(session: Session, digests: Sequence[str]) -> set[str]:
 
     Whom a blob's own metadata names does not count: it says the same for each of them.
     """
-    named: dict[str, dict[str, set[str]]] = {}
+    parties_of: dict[str, dict[str, set[str]]] = {}
     for chunk in in_chunks(sorted(set(digests))):
         query = (
             select(Item.blob_sha256, ItemOwner.item_id, ItemOwner.party_id)
@@ -271,8 +271,8 @@ def find_contested(session: Session, digests: Sequence[str]) -> set[str]:
             .where(col(Item.blob_sha256).in_(chunk), Item.state == "active", ItemOwner.basis != EMBEDDED_BASIS)
         )
         for digest, item_id, party_id in session.exec(query):
-            named.setdefault(digest, {}).setdefault(item_id, set()).add(party_id)
-    return {digest for digest, items in named.items() if len({frozenset(parties) for parties in items.values()}) > 1}
+            parties_of.setdefault(digest, {}).setdefault(item_id, set()).add(party_id)
+    return {digest for digest, items in parties_of.items() if len({frozenset(parties) for parties in items.values()}) > 1}
 
 
 def find_items(session: Session, item_ids: Sequence[str]) -> dict[str, Item]:

@@ -102,8 +102,8 @@ def list_jobs(
         kind: of this kind only.
         kinds: of these kinds only; None is any.
     """
-    asked = {Job.state: state, Job.kind: kind}
-    where = [col(column) == value for column, value in asked.items() if value is not None]
+    filters = {Job.state: state, Job.kind: kind}
+    where = [col(column) == value for column, value in filters.items() if value is not None]
     if kinds is not None:
         where.append(col(Job.kind).in_(kinds))
     if before is not None:

@@ -72,8 +72,9 @@ def build_root(leaves: Sequence[Leaf]) -> str:
 def count_shared_images(session: Session, manifest_id: str, other_id: str) -> int:
     """Return how many images, by their bytes, are in both of two manifests."""
     joined = select(Item.blob_sha256).join(ManifestItem, col(ManifestItem.item_id) == col(Item.id))
-    blobs = [joined.where(ManifestItem.manifest_id == one) for one in (manifest_id, other_id)]
-    shared = select(func.count(distinct(col(Item.blob_sha256)))).where(*(col(Item.blob_sha256).in_(one) for one in blobs))
+    blobs_of_each = [joined.where(ManifestItem.manifest_id == member_id) for member_id in (manifest_id, other_id)]
+    in_both = (col(Item.blob_sha256).in_(blobs) for blobs in blobs_of_each)
+    shared = select(func.count(distinct(col(Item.blob_sha256)))).where(*in_both)
     return int(session.exec(shared).one())
 
 
@@ -96,14 +97,14 @@ def seal_manifest(session: Session, name: str, purpose: Purpose, item_ids: Seque
     check_name(name)
     leaves = _load_active_leaves(session, item_ids)
     root = build_root(leaves)
-    found = find_manifest(session, name)
-    if found is not None:
-        if (found.root, found.purpose) != (root, purpose):
+    manifest = find_manifest(session, name)
+    if manifest is not None:
+        if (manifest.root, manifest.purpose) != (root, purpose):
             raise ConflictError(
-                f"manifest {name!r} is sealed with root {found.root} for {found.purpose}; got root {root} for {purpose}",
+                f"manifest {name!r} is sealed with root {manifest.root} for {manifest.purpose}; got root {root} for {purpose}",
                 code="manifest_sealed",
             )
-        return found
+        return manifest
     return _add_manifest(session, name, purpose, root, [leaf.item for leaf in leaves])
 
 
@@ -161,10 +162,10 @@ def load_manifest(session: Session, name_or_id: str) -> Manifest:
         NotFoundError: there is none.
     """
     query = select(Manifest).where((col(Manifest.name) == name_or_id) | (col(Manifest.id) == name_or_id))
-    found = session.exec(query).first()
-    if found is None:
+    manifest = session.exec(query).first()
+    if manifest is None:
         raise NotFoundError(f"no manifest {name_or_id!r}", code="manifest_not_found")
-    return found
+    return manifest
 
 
 def load_manifest_items(session: Session, manifest_id: str) -> list[Item]:

@@ -85,10 +85,10 @@ def load_model_record(session: Session, name_or_id: str) -> Model:
         NotFoundError: there is none.
     """
     query = select(Model).where((col(Model.name) == name_or_id) | (col(Model.id) == name_or_id))
-    found = session.exec(query).first()
-    if found is None:
+    model = session.exec(query).first()
+    if model is None:
         raise NotFoundError(f"no model {name_or_id!r} is registered", code="model_not_found")
-    return found
+    return model
 
 
 def list_models(session: Session, before: str | None, limit: int) -> list[tuple[Model, str]]:

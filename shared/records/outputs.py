@@ -46,7 +46,7 @@ def save_outputs(session: Session, outputs: Sequence[Output]) -> None:
 
 def load_checks_of(session: Session, generations: Sequence[str]) -> list[Check]:
     """Return every check of these generations, newest first."""
-    found: list[Check] = []
+    checks: list[Check] = []
     for chunk in in_chunks(generations):
-        found.extend(session.exec(select(Check).where(col(Check.generation_sha256).in_(chunk))))
-    return sorted(found, key=lambda check: check.id, reverse=True)
+        checks.extend(session.exec(select(Check).where(col(Check.generation_sha256).in_(chunk))))
+    return sorted(checks, key=lambda check: check.id, reverse=True)

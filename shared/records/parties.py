@@ -27,34 +27,34 @@ class Party(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
 
 
-def find_or_add_parties(session: Session, named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+def find_or_add_parties(session: Session, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Return the ids of parties by (name, URL), adding those that are new, in the caller's transaction.
 
     Args:
         session: an open transaction; nothing is committed here.
-        named: names and URLs, the URL empty where none is known; repetitions do no harm.
+        names: names and URLs, the URL empty where none is known; repetitions do no harm.
     """
-    wanted = sorted(set(named))
-    found = _find_parties(session, wanted)
-    new = [pair for pair in wanted if pair not in found]
+    distinct = sorted(set(names))
+    ids = _find_parties(session, distinct)
+    new = [pair for pair in distinct if pair not in ids]
     if not new:
-        return found
+        return ids
     now = utc_now()
     insert_missing(session, Party, [{"id": new_id(), "name": name, "url": url, "created_at": now} for name, url in new])
     # Read back, since another transaction may have added one of them first.
-    return found | _find_parties(session, new)
+    return ids | _find_parties(session, new)
 
 
 def load_parties(session: Session, party_ids: Iterable[str]) -> dict[str, Party]:
     """Return parties by id; an id that stands for none is left out."""
     chunks = in_chunks(sorted(set(party_ids)))
-    return {one.id: one for chunk in chunks for one in session.exec(select(Party).where(col(Party.id).in_(chunk)))}
+    return {party.id: party for chunk in chunks for party in session.exec(select(Party).where(col(Party.id).in_(chunk)))}
 
 
-def _find_parties(session: Session, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    found: dict[tuple[str, str], str] = {}
-    names = sorted({name for name, _ in wanted})
+def _find_parties(session: Session, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    ids: dict[tuple[str, str], str] = {}
+    names = sorted({name for name, _ in pairs})
     for chunk in in_chunks(names):
         query = select(Party.name, Party.url, Party.id).where(col(Party.name).in_(chunk))
-        found |= {(name, url): party_id for name, url, party_id in session.exec(query)}
-    return {pair: found[pair] for pair in wanted if pair in found}
+        ids |= {(name, url): party_id for name, url, party_id in session.exec(query)}
+    return {pair: ids[pair] for pair in pairs if pair in ids}

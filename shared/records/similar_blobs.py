@@ -33,7 +33,7 @@ class Alike:
 
 
 def find_alike(
-    session: Session, table: HashTable, query: ImageQuery, known: KnownHashes, max_distance: int, limit: int
+    session: Session, table: HashTable, query: ImageQuery, hashes: KnownHashes, max_distance: int, limit: int
 ) -> list[Alike]:
     """Find what looks like a picture: the picture's own bytes, whether they are in the table or not, then the others.
 
@@ -41,7 +41,7 @@ def find_alike(
         session: an open transaction.
         table: where the hashes are from.
         query: what is looked for.
-        known: the table's hashes.
+        hashes: the table's hashes.
         max_distance: 0..128, how many bits of a hash may differ.
         limit: of near copies this many at least, where there are so many, and whatever is as near as the last of them.
 
@@ -52,13 +52,13 @@ def find_alike(
     # Equal pixels have equal hashes, where these are defined.
     same = 0 if is_defined else None
     by_pixels = set(table.find_by_pixels(session, RECIPE, query.fingerprint.pixels_sha256)) - {query.sha256}
-    found = [Alike("exact", same, query.sha256), *(Alike("pixels", same, digest) for digest in sorted(by_pixels))]
+    matches = [Alike("exact", same, query.sha256), *(Alike("pixels", same, digest) for digest in sorted(by_pixels))]
     if is_defined:
-        rows, distances = find_near(pack_hashes([query.fingerprint.hash.value]), known.hashes, max_distance)
-        nearest = nearest_places(distances, limit + len(found))  # those found before may be among them
-        distance_of = {int(known.ids[rows[at]]): int(distances[at]) for at in nearest}
+        rows, distances = find_near(pack_hashes([query.fingerprint.hash.value]), hashes.hashes, max_distance)
+        nearest = nearest_places(distances, limit + len(matches))  # these may be among them
+        distance_of = {int(hashes.ids[rows[at]]): int(distances[at]) for at in nearest}
         digests = table.load_digests(session, list(distance_of))
-        before = {one.sha256 for one in found}
-        near = sorted((distance_of[row], digest) for row, digest in digests.items() if digest not in before)
-        found += [Alike("perceptual", distance, digest) for distance, digest in near]
-    return found
+        matched = {match.sha256 for match in matches}
+        near = sorted((distance_of[row], digest) for row, digest in digests.items() if digest not in matched)
+        matches += [Alike("perceptual", distance, digest) for distance, digest in near]
+    return matches

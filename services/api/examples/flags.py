@@ -121,7 +121,7 @@ PAYABLE = {
     "held": None,
     "raised_at": MOMENT,
 }
-PAYABLES_CSV = "\r\n".join((",".join(PAYABLE), ",".join("" if one is None else str(one) for one in PAYABLE.values()), ""))
+PAYABLES_CSV = "\r\n".join((",".join(PAYABLE), ",".join("" if cell is None else str(cell) for cell in PAYABLE.values()), ""))
 
 EXAMPLES: dict[str, Example] = {
     "create_policy": Example(ADOPTED | {"receipt": RECEIPT}, POLICY, request_forms={"application/toml": POLICY_TOML}),

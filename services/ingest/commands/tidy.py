@@ -18,5 +18,5 @@ def tidy(
     found = remove_leftovers(load_settings().home, older_than_hours * 3600)
     console.print(
         f"{found.removed:,} unfinished files removed, {found.removed_bytes:,} bytes; "
-        f"{found.kept:,} left that are too young or whose writers live"
+        f"{found.left:,} left that are too young or whose writers live"
     )

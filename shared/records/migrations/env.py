@@ -30,10 +30,10 @@ def run(connection: Connection) -> None:
         context.run_migrations()
 
 
-given: Connection | None = context.config.attributes.get("connection")
-if given is not None:
-    run(given)
+connection: Connection | None = context.config.attributes.get("connection")
+if connection is not None:
+    run(connection)
 else:
-    with open_engine(Settings().resolved_database_url).connect() as own:
-        run(own)
-        own.commit()
+    with open_engine(Settings().resolved_database_url).connect() as new_connection:
+        run(new_connection)
+        new_connection.commit()
