@@ -12,7 +12,7 @@ from PIL import Image
 
 from services.ingest.items.schemas import Registration
 from services.ingest.registration.service import prepare_item, record_item
-from shared.records.items import Item
+from shared.records.items import Item, load_item
 from shared.workspace import Workspace
 
 SIDE_PX = 24
@@ -62,7 +62,7 @@ def register(workspace: Workspace, key: str, data: bytes, **changed: Any) -> Ite
     """Register one item and integrate the log."""
     prepared = prepare_item(registration(key, **changed), data, workspace.blobs, workspace.limits)
     with workspace.writing() as session:
-        item = record_item(session, prepared).item
+        item = load_item(session, record_item(session, prepared).item_id)
     workspace.log.integrate()
     return item
 

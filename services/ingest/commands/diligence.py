@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from services.ingest.diligence.answers import build_item_diligence, build_search_answer
 from services.ingest.diligence.schemas import OwnerSearchOfMany
-from services.ingest.diligence.service import record_search
+from services.ingest.diligence.service import record_owner_search, show_item_searches
 from shared.command_line.console import console
 from shared.command_line.options import EXIT_STATUS, AsJson, build_request, read_lines, show_json
 from shared.command_line.workspace import open_home
@@ -47,10 +46,7 @@ def add(
         "expires_at": expires_at,
     }
     request = build_request(OwnerSearchOfMany, fields)
-    workspace = open_home()
-    with workspace.writing() as session:
-        search_id = record_search(session, request.items, request)
-    answer = build_search_answer(workspace, search_id)
+    answer = record_owner_search(open_home(), request.items, request)
     if as_json:
         show_json(answer)
         return
@@ -60,7 +56,7 @@ def add(
 @app.command("list")
 def list_searches(item: Annotated[str, typer.Argument(help="Id of the item.")], as_json: AsJson = False) -> None:
     """List the searches for an item's owner, those stated at its registration first."""
-    found = build_item_diligence(open_home(), item)
+    found = show_item_searches(open_home(), item)
     if as_json:
         show_json(found)
         return

@@ -1,29 +1,25 @@
 """`sleeve ingest items`: what is on record of items, and changes to it."""
 
 import json
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
 from rich.table import Table
-from sqlmodel import Session
 
 from services.ingest.items.answers import build_item_answer
 from services.ingest.items.schemas import ItemAnswer
-from services.ingest.items.service import page_of_items
-from services.ingest.lifecycle.history import build_history
+from services.ingest.items.service import build_history, page_of_items
 from services.ingest.lifecycle.schemas import Amendment, Withdrawal
 from services.ingest.lifecycle.service import amend_item, withdraw_item
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
 from shared.errors import InputError
-from shared.records.items import Item, load_item
+from shared.http.paging import PageRequest
+from shared.records.items import load_item
 
 app = typer.Typer(help="Show items, amend their records, withdraw them.", epilog=EXIT_STATUS, no_args_is_help=True)
 
-Change = TypeVar("Change", bound=BaseModel)
 ItemId = Annotated[str, typer.Argument(help="Id of the item.")]
 Reason = Annotated[str, typer.Option(help="Why, in words that name nobody; it goes into the log.")]
 
@@ -39,8 +35,9 @@ def list_items(
     as_json: AsJson = False,
 ) -> None:
     """List items, oldest first."""
-    workspace = open_home()
-    page = page_of_items(workspace, cursor, limit, dataset=dataset, licence=licence, blob_sha256=sha256, state=state)
+    page = page_of_items(
+        open_home(), PageRequest(cursor, limit), dataset=dataset, licence=licence, blob_sha256=sha256, state=state
+    )
     if as_json:
         show_json(page)
         return
@@ -81,13 +78,14 @@ def amend(
     """Change what is recorded of an item; the change is a new entry, and the log keeps what was there."""
     fields: dict[str, Any] = {"reason": reason, "title": title, "licence": licence, "licence_url": licence_url}
     fields |= {"snapshot_url": snapshot_url, "version_date": version_date, "owners": parse_owners(owner, none=no_owners)}
-    change_item(item_id, build_request(Amendment, fields), amend_item, as_json=as_json)
+    show_item(amend_item(open_home(), item_id, build_request(Amendment, fields)), as_json=as_json)
 
 
 @app.command()
 def withdraw(item_id: ItemId, reason: Reason, as_json: AsJson = False) -> None:
     """Withdraw an item: it stays on record, and no manifest that is sealed from now on can hold it."""
-    change_item(item_id, build_request(Withdrawal, {"reason": reason}), withdraw_item, as_json=as_json)
+    withdrawal = build_request(Withdrawal, {"reason": reason})
+    show_item(withdraw_item(open_home(), item_id, withdrawal), as_json=as_json)
 
 
 @app.command()
@@ -118,16 +116,6 @@ def parse_owners(given: list[str] | None, *, none: bool) -> list[Any] | None:
         return [] if none else [json.loads(one) for one in given] if given else None
     except ValueError as error:
         raise InputError(f"expected an owner as JSON, got {given}", code="invalid_request") from error
-
-
-def change_item(item_id: str, change: Change, make: Callable[[Session, str, Change], Item], *, as_json: bool) -> None:
-    """Make a change to an item, bring it under a checkpoint, and show the item."""
-    workspace = open_home()
-    with workspace.writing() as session:
-        make(session, item_id, change)
-    workspace.log.integrate()
-    with workspace.reading() as session:
-        show_item(build_item_answer(session, load_item(session, item_id)), as_json=as_json)
 
 
 def show_item(item: ItemAnswer, *, as_json: bool) -> None:

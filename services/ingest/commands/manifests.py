@@ -8,11 +8,11 @@ from rich.table import Table
 
 from services.ingest.manifests.schemas import ManifestAnswer, SealRequest
 from services.ingest.manifests.service import (
-    build_manifest_answer,
     build_membership_proof,
     page_of_leaves,
     page_of_manifests,
-    seal_once,
+    seal_items,
+    show_manifest,
 )
 from shared.canonical import sha256_hex
 from shared.command_line.console import console, show_page
@@ -20,7 +20,7 @@ from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, buil
 from shared.command_line.workspace import open_home
 from shared.errors import InputError
 from shared.files import save_atomically
-from shared.records.manifests import load_manifest
+from shared.http.paging import PageRequest
 
 app = typer.Typer(help="Seal sets of items and prove what is in them.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -40,14 +40,13 @@ def seal(
     ids = [*(item or []), *(read_lines(items_file) if items_file else [])]
     fields = {"name": name, "purpose": purpose, "dataset": dataset, "items": ids or None}
     request = build_request(SealRequest, fields)
-    workspace = open_home()
-    show_manifest(build_manifest_answer(workspace, seal_once(workspace, request)), as_json=as_json)
+    print_manifest(seal_items(open_home(), request), as_json=as_json)
 
 
 @app.command("list")
 def list_manifests(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List manifests, oldest first."""
-    page = page_of_manifests(open_home(), cursor, limit)
+    page = page_of_manifests(open_home(), PageRequest(cursor, limit))
     if as_json:
         show_json(page)
         return
@@ -60,16 +59,13 @@ def list_manifests(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = F
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show a manifest's size and root; as JSON with the receipt of its sealing."""
-    workspace = open_home()
-    with workspace.reading() as session:
-        manifest = load_manifest(session, name)
-    show_manifest(build_manifest_answer(workspace, manifest), as_json=as_json)
+    print_manifest(show_manifest(open_home(), name), as_json=as_json)
 
 
 @app.command()
 def items(name: Name, limit: Limit = 100, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List the leaves of a manifest, in its own order."""
-    page = page_of_leaves(open_home(), name, cursor, limit)
+    page = page_of_leaves(open_home(), name, PageRequest(cursor, limit))
     if as_json:
         show_json(page)
         return
@@ -102,7 +98,7 @@ def prove(
     console.print(f"{digest} {found}, {proof.proof.size:,} items; proof: {output}", soft_wrap=True)
 
 
-def show_manifest(manifest: ManifestAnswer, *, as_json: bool) -> None:
+def print_manifest(manifest: ManifestAnswer, *, as_json: bool) -> None:
     """Print a manifest."""
     if as_json:
         show_json(manifest)

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from services.ingest.signals.schemas import ItemSignals, SignalObservation, build_item_signals
-from services.ingest.signals.service import build_recorded, record_once
+from services.ingest.signals.schemas import ItemSignals, SignalObservation
+from services.ingest.signals.service import observe_signal, show_signals
 from shared.command_line.console import console
 from shared.command_line.options import EXIT_STATUS, AsJson, build_request, read_bytes, show_json
 from shared.command_line.workspace import open_home
@@ -21,10 +21,8 @@ ItemId = Annotated[str, typer.Argument(help="Id of the item.")]
 @app.command("list")
 def list_signals(item_id: ItemId, as_json: AsJson = False) -> None:
     """List what was seen of an item, what it says together, and what holds the item already."""
-    workspace = open_home()
-    with workspace.reading() as session:
-        found = build_item_signals(session, item_id)
-    show_json(found) if as_json else show_signals(found)
+    item_signals = show_signals(open_home(), item_id)
+    show_json(item_signals) if as_json else print_signals(item_signals)
 
 
 @app.command()
@@ -52,12 +50,11 @@ def add(
         "observed_at": observed_at,
     }
     request = build_request(SignalObservation, fields)
-    workspace = open_home()
-    answer = build_recorded(workspace, item_id, record_once(workspace, item_id, request, None))
-    show_json(answer) if as_json else show_signals(answer)
+    answer = observe_signal(open_home(), item_id, request)
+    show_json(answer) if as_json else print_signals(answer)
 
 
-def show_signals(found: ItemSignals) -> None:
+def print_signals(found: ItemSignals) -> None:
     """Print an item's signals and what holds it."""
     table = Table("seen", "kind", "verdict", "basis", "SHA-256 of the bytes")
     for one in found.signals:

@@ -2,27 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path
 
 from shared.auth.access import needs
-from shared.auth.caller import current_caller
 from shared.auth.item_visibility import sees_item
 from shared.errors import ForbiddenError
+from shared.http.dependencies import CurrentCaller, CurrentWorkspace
 from shared.records.items import load_item, load_owners
-from shared.workspace import Workspace
 
 
-def verify_item_seen(request: Request, item_id: Annotated[str, Path()]) -> None:
+def verify_item_visible(workspace: CurrentWorkspace, caller: CurrentCaller, item_id: Annotated[str, Path()]) -> None:
     """Check that the caller sees the item in full.
 
     Raises:
         NotFoundError: no item has this id.
         ForbiddenError: the item names others.
     """
-    caller = current_caller()
     if caller.holds("items:read"):
         return
-    workspace: Workspace = request.app.state.workspace
     with workspace.reading() as session:
         item = load_item(session, item_id)
         owners = load_owners(session, [item.id])[item.id]
@@ -31,4 +28,4 @@ def verify_item_seen(request: Request, item_id: Annotated[str, Path()]) -> None:
 
 
 # For `dependencies=` of routes with `{item_id}` in their path.
-NEEDS_VISIBILITY = (*needs("items:read", "items:own"), Depends(verify_item_seen))
+NEEDS_VISIBILITY = (*needs("items:read", "items:own"), Depends(verify_item_visible))

@@ -69,7 +69,7 @@ def build_item_answer(session: Session, item: Item) -> ItemAnswer:
     )
 
 
-def build_seen_item(session: Session, item: Item, caller: Caller) -> ItemAnswer | PublicItem:
+def build_visible_item(session: Session, item: Item, caller: Caller) -> ItemAnswer | PublicItem:
     """Gather what a caller may see of an item."""
     answer = build_item_answer(session, item)
     if sees_item(caller, {owner.party_id for owner in answer.owners}):

@@ -189,3 +189,19 @@ class RegistrationAnswer(BaseModel):
     item: ItemAnswer
     created: bool
     receipt: str
+
+
+class EntryAnswer(BaseModel):
+    """One log entry about an item."""
+
+    index: int
+    type: str
+    at: str
+    body: dict[str, Any]
+    receipt: str
+
+
+class History(BaseModel):
+    """Everything that the log says of an item, oldest first."""
+
+    entries: list[EntryAnswer]

@@ -1,28 +1,64 @@
-"""Pages of items."""
+"""Items as they are shown: one, a page of them, the receipt of a registration, and everything that the log says."""
 
-from services.ingest.items.answers import build_item_answer
-from services.ingest.items.schemas import ItemAnswer
+from services.ingest.items.answers import build_item_answer, build_visible_item
+from services.ingest.items.schemas import EntryAnswer, History, ItemAnswer
 from shared.auth.caller import current_caller
-from shared.auth.item_visibility import own_items_only
-from shared.http.paging import Page, decode_cursor, encode_cursor
-from shared.records.items import list_items
+from shared.auth.item_visibility import PublicItem, own_items_only
+from shared.http.paging import Page, PageRequest
+from shared.ledger.entries import parse_entry
+from shared.records.items import list_items, load_entry_ids, load_item
 from shared.workspace import Workspace
 
 
-def page_of_items(workspace: Workspace, cursor: str | None, limit: int, **equal: str | None) -> Page[ItemAnswer]:
+def page_of_items(workspace: Workspace, page: PageRequest, **equal: str | None) -> Page[ItemAnswer]:
     """Return a page of the items that the caller sees in full, oldest first.
 
     Args:
         workspace: whose items.
-        cursor: of the page before; None for the first.
-        limit: how many at most.
-        equal: columns and the values that they must have; None is any.
+        page: which page.
+        equal: columns of the item and the values that they must have; None is any.
 
     Raises:
         InputError: the cursor is none of ours.
     """
-    after = decode_cursor(cursor) if cursor else ""
+    owner_id = own_items_only(current_caller())
     with workspace.reading() as session:
-        found = list_items(session, after, limit + 1, owner_id=own_items_only(current_caller()), **equal)
-        shown = [build_item_answer(session, item) for item in found[:limit]]
-    return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
+        items = list_items(session, page.position, page.rows_to_load, owner_id=owner_id, **equal)
+        return page.build(items, lambda item: item.id, lambda shown: [build_item_answer(session, item) for item in shown])
+
+
+def show_item(workspace: Workspace, item_id: str) -> ItemAnswer | PublicItem:
+    """Return what the caller may see of an item.
+
+    Raises:
+        NotFoundError: no item has this id.
+    """
+    with workspace.reading() as session:
+        return build_visible_item(session, load_item(session, item_id), current_caller())
+
+
+def load_item_receipt(workspace: Workspace, item_id: str) -> str:
+    """Return the proof that the item's registration is in the log (C2SP tlog-proof).
+
+    Raises:
+        NotFoundError: no item has this id.
+    """
+    with workspace.reading() as session:
+        entry_id = load_item(session, item_id).entry_id
+    return workspace.log.receipt(entry_id)
+
+
+def build_history(workspace: Workspace, item_id: str) -> History:
+    """Gather the entries about an item, oldest first, each with its receipt.
+
+    Raises:
+        NotFoundError: no item has this id.
+    """
+    with workspace.reading() as session:
+        entry_ids = load_entry_ids(session, load_item(session, item_id))
+    entries = []
+    for entry_id, receipt in zip(entry_ids, workspace.log.receipts(entry_ids), strict=True):
+        index = workspace.log.index_of(entry_id)
+        entry = parse_entry(workspace.log.entry(index))
+        entries.append(EntryAnswer(index=index, type=entry.type, at=entry.at, body=dict(entry.body), receipt=receipt))
+    return History(entries=entries)

@@ -1,8 +1,8 @@
 """What may be said of an item after its registration."""
 
-from typing import Any, Self
+from typing import Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from services.ingest.items.schemas import Day, PresumedOwner, Url
 from shared.schemas import StrictModel, Text
@@ -32,19 +32,3 @@ class Withdrawal(StrictModel):
     """Why an item is withdrawn."""
 
     reason: Text
-
-
-class EntryAnswer(BaseModel):
-    """One log entry about an item."""
-
-    index: int
-    type: str
-    at: str
-    body: dict[str, Any]
-    receipt: str
-
-
-class History(BaseModel):
-    """Everything that the log says of an item, oldest first."""
-
-    entries: list[EntryAnswer]

@@ -11,12 +11,12 @@ Source: C2SP tlog-tiles, tlog-checkpoint.
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, Response
 
 from shared.auth.access import PUBLIC
+from shared.http.dependencies import CurrentWorkspace
 from shared.http.problems import PROBLEM_RESPONSES
-from shared.workspace import Workspace
 
 router = APIRouter(tags=["log"])
 
@@ -33,16 +33,14 @@ _TILE_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/checkpoint", response_class=PlainTextResponse, dependencies=PUBLIC, summary="The newest signed checkpoint")
-def get_checkpoint(request: Request) -> PlainTextResponse:
+def get_checkpoint(workspace: CurrentWorkspace) -> PlainTextResponse:
     """Answer with the log's newest checkpoint, a signed note (C2SP tlog-checkpoint)."""
-    workspace: Workspace = request.app.state.workspace
     return PlainTextResponse(workspace.log.checkpoint().note, headers={"Cache-Control": NEVER_KEPT})
 
 
 @router.get("/log.vkey", response_class=PlainTextResponse, dependencies=PUBLIC, summary="The log's public key")
-def get_key(request: Request) -> PlainTextResponse:
+def get_key(workspace: CurrentWorkspace) -> PlainTextResponse:
     """Answer with the log's verifier key (C2SP signed-note)."""
-    workspace: Workspace = request.app.state.workspace
     return PlainTextResponse(workspace.log.vkey + "\n")
 
 
@@ -53,8 +51,7 @@ def get_key(request: Request) -> PlainTextResponse:
     dependencies=PUBLIC,
     summary="A tile or an entry bundle",
 )
-def get_tile(request: Request, path: str) -> Response:
+def get_tile(workspace: CurrentWorkspace, path: str) -> Response:
     """Answer with the 32-byte hashes of a tile, or with the length-prefixed entries of a bundle."""
-    workspace: Workspace = request.app.state.workspace
     data = workspace.log.resource(f"tile/{path}")
     return Response(data, media_type=OCTETS, headers={"Cache-Control": IMMUTABLE})

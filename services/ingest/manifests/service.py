@@ -1,14 +1,13 @@
-"""Manifests as the service and the command line use them: sealed once for each request, shown in pages, proved about."""
+"""Manifests as the API and the command line use them: sealed, shown in pages, and proved about."""
 
 from sqlmodel import Session, col, select
 
 from services.ingest.manifests.schemas import LeafAnswer, ManifestAnswer, ManifestSummary, SealRequest, build_summary
-from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
-from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, PageRequest
+from shared.idempotency import once
 from shared.ledger.manifest_proofs import DigestProof, prove_digest
 from shared.ledger.membership import MembershipProof
-from shared.records.idempotency import bind_effect, find_effect
 from shared.records.items import load_dataset_items
 from shared.records.manifests import Manifest, load_leaves, load_manifest, seal_manifest
 from shared.workspace import Workspace
@@ -16,72 +15,75 @@ from shared.workspace import Workspace
 OPERATION = "manifests.seal"
 
 
-def seal_once(workspace: Workspace, request: SealRequest, key: str | None = None) -> Manifest:
-    """Seal what a request names; the same key and request again give the same manifest.
+def seal_items(workspace: Workspace, request: SealRequest, idempotency_key: str | None = None) -> ManifestAnswer:
+    """Seal the items that a request names, and return the manifest with the receipt of its sealing.
+
+    The same items sealed again under the same name are the same manifest.
 
     Raises:
         InputError: no item, an item twice, or an item that is unknown, withdrawn or denied.
         ConflictError: the name is taken by another set, or the key by another request.
     """
-    digest = sha256_hex(canonical_json(request.model_dump(mode="json")))
-    with workspace.writing() as session:
-        made_before = find_effect(session, OPERATION, key, digest)
-        if made_before is not None:
-            return load_manifest(session, made_before)
-        manifest = seal_manifest(session, request.name, request.purpose, _chosen(session, request))
-        bind_effect(session, OPERATION, key, digest, manifest.id)
-        return manifest
+
+    def seal(session: Session) -> str:
+        return seal_manifest(session, request.name, request.purpose, _select_items(session, request)).id
+
+    effect = once(workspace, OPERATION, idempotency_key, request.model_dump(mode="json"), seal)
+    return show_manifest(workspace, effect.resource_id)
 
 
-def _chosen(session: Session, request: SealRequest) -> list[str]:
+def _select_items(session: Session, request: SealRequest) -> list[str]:
     if request.items is not None:
         return list(request.items)
     return [item.id for item in load_dataset_items(session, request.dataset or "")]
 
 
-def build_manifest_answer(workspace: Workspace, manifest: Manifest) -> ManifestAnswer:
-    """Describe a manifest, with the receipt of its sealing."""
-    shown = manifest.model_dump(include={"id", "name", "purpose", "size", "root"})
-    return ManifestAnswer(**shown, receipt=workspace.log.receipt(manifest.entry_id))
+def show_manifest(workspace: Workspace, name_or_id: str) -> ManifestAnswer:
+    """Return a manifest with the receipt of its sealing.
+
+    Raises:
+        NotFoundError: there is no such manifest.
+    """
+    with workspace.reading() as session:
+        manifest = load_manifest(session, name_or_id)
+    fields = manifest.model_dump(include={"id", "name", "purpose", "size", "root"})
+    return ManifestAnswer(**fields, receipt=workspace.log.receipt(manifest.entry_id))
 
 
-def page_of_manifests(workspace: Workspace, cursor: str | None, limit: int) -> Page[ManifestSummary]:
+def page_of_manifests(workspace: Workspace, page: PageRequest) -> Page[ManifestSummary]:
     """Return a page of manifests, oldest first.
 
     Raises:
         InputError: the cursor is none of ours.
     """
-    after = decode_cursor(cursor) if cursor else ""
-    query = select(Manifest).where(col(Manifest.id) > after).order_by(col(Manifest.id)).limit(limit + 1)
+    query = select(Manifest).where(col(Manifest.id) > page.position).order_by(col(Manifest.id)).limit(page.rows_to_load)
     with workspace.reading() as session:
-        found = list(session.exec(query))
-    following = encode_cursor(found[limit - 1].id) if len(found) > limit else None
-    return Page(items=[build_summary(one) for one in found[:limit]], next_cursor=following)
+        manifests = list(session.exec(query))
+    return page.build(manifests, lambda manifest: manifest.id, lambda shown: list(map(build_summary, shown)))
 
 
-def page_of_leaves(workspace: Workspace, name: str, cursor: str | None, limit: int) -> Page[LeafAnswer]:
+def page_of_leaves(workspace: Workspace, name: str, page: PageRequest) -> Page[LeafAnswer]:
     """Return a page of a manifest's leaves, in its own order.
 
     Raises:
         NotFoundError: there is no such manifest.
         InputError: the cursor is none of ours.
     """
-    start = _parse_start(cursor)
+    start = _parse_start(page)
     with workspace.reading() as session:
-        manifest = load_manifest(session, name)
-        leaves = load_leaves(session, manifest.id, start, limit)
-    following = start + limit
-    shown = [LeafAnswer(blob=leaf.blob, entry=leaf.entry, item=leaf.item) for leaf in leaves]
-    return Page(items=shown, next_cursor=encode_cursor(str(following)) if following < manifest.size else None)
+        leaves = load_leaves(session, load_manifest(session, name).id, start, page.rows_to_load)
+    return page.build(
+        leaves,
+        lambda _leaf: str(start + page.limit),
+        lambda shown: [LeafAnswer(blob=leaf.blob, entry=leaf.entry, item=leaf.item) for leaf in shown],
+    )
 
 
-def _parse_start(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    position = decode_cursor(cursor)
+def _parse_start(page: PageRequest) -> int:
+    position = page.position or "0"
     # Digits of other scripts are decimal to Python as well; a manifest has at most a million items.
     if not (position.isascii() and position.isdecimal() and len(position) < 10):
-        raise InputError(f"cursor cannot be read: {cursor!r}", code="cursor_invalid")
+        raise InputError(f"cursor cannot be read: {page.cursor!r}", code="cursor_invalid")
     return int(position)
 
 

@@ -4,26 +4,33 @@ Rules, in order:
 
 1. The bytes are decoded under limits and the licence must be SPDX before anything is stored. One item is decoded in this
    process, where nothing can stop a decoder: what it may take is bounded by the caps on bytes, pixels, blocks and scans
-   (`shared.vision.image_decoding`). In bulk each row has a limit on processor time as well (`check_pool`).
+   (`shared.vision.image_decoding`). In bulk each row has a limit on processor time as well (`bulk.check_pool`).
 2. The blob is durable before the transaction that names it; an unused blob does no harm, a missing one would.
 3. Item, owners, diligence, commitments and entry are written together or not at all.
-4. The same key, bytes and record again change nothing; anything else under a known key is a conflict, never an overwrite.
+4. The same key, bytes and record again change nothing. Anything else under a known key is a conflict, never an overwrite.
 5. Names go into the database; the log gets salted commitments to them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
 from sqlmodel import Session
 
-from services.ingest.items.schemas import Registration
+from services.ingest.items.answers import build_item_answer
+from services.ingest.items.schemas import Registration, RegistrationAnswer
 from services.ingest.registration.item_rows import add_items
 from services.ingest.registration.preparation import PreparedItem, check_item
 from services.ingest.signals.signal import Signal
 from shared.blobs import BlobStore
 from shared.errors import ConflictError, InputError, SleeveError
-from shared.records.items import Item, KnownItem, find_known_items, load_item
+from shared.idempotency import once
+from shared.records.items import KnownItem, find_known_items, load_item
+from shared.schemas import describe_field_errors
 from shared.vision.image_decoding import ImageLimits
+from shared.workspace import Workspace
+
+OPERATION = "items.register"
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,43 @@ class RecordedItem:
     created: bool
 
 
-@dataclass(frozen=True)
-class RegisteredItem:
-    """An item in the database, and whether this registration made it."""
+def parse_registration(text: str) -> Registration:
+    """Parse the JSON of a registration.
 
-    item: Item
-    created: bool
+    Raises:
+        InputError: it does not fit; the message names every field that is off.
+    """
+    try:
+        return Registration.model_validate_json(text)
+    except ValidationError as error:
+        raise InputError(f"record does not fit: {describe_field_errors(error, 'record')}", code="record_invalid") from error
+
+
+def register_image(
+    workspace: Workspace, registration: Registration, data: bytes, idempotency_key: str | None = None
+) -> RegistrationAnswer:
+    """Register one image, and return its record with the receipt of its entry.
+
+    Raises:
+        InputError: the image, the licence or the record cannot be accepted.
+        ConflictError: the item's key is registered with something else, or the Idempotency-Key was used for another request.
+    """
+    prepared = prepare_item(registration, data, workspace.blobs, workspace.limits)
+    is_new_record = False
+
+    def record(session: Session) -> str:
+        nonlocal is_new_record
+        recorded = record_item(session, prepared)
+        is_new_record = recorded.created
+        return recorded.item_id
+
+    request = {"record": prepared.record_sha256, "blob": prepared.blob.sha256}
+    effect = once(workspace, OPERATION, idempotency_key, request, record)
+    with workspace.reading() as session:
+        item = load_item(session, effect.resource_id)
+        answer = build_item_answer(session, item)
+    receipt = workspace.log.receipt(item.entry_id)
+    return RegistrationAnswer(item=answer, created=effect.created and is_new_record, receipt=receipt)
 
 
 def prepare_item(
@@ -61,11 +99,11 @@ def prepare_item(
     return prepared
 
 
-def record_item(session: Session, prepared: PreparedItem) -> RegisteredItem:
+def record_item(session: Session, prepared: PreparedItem) -> RecordedItem:
     """Write a prepared item and its log entry in the caller's transaction.
 
     Returns:
-        The item; the one recorded before, where the same record was registered already.
+        Where the item is recorded, in this transaction or an earlier one.
 
     Raises:
         ConflictError: the key is registered with other bytes or another record.
@@ -74,48 +112,39 @@ def record_item(session: Session, prepared: PreparedItem) -> RegisteredItem:
     [recorded] = record_items(session, [prepared])
     if isinstance(recorded, SleeveError):
         raise recorded
-    return RegisteredItem(load_item(session, recorded.item_id), recorded.created)
+    return recorded
 
 
 def record_items(session: Session, prepared: Sequence[PreparedItem]) -> list[RecordedItem | SleeveError]:
     """Write prepared items and their log entries in the caller's transaction; their blobs are stored already.
 
     Returns:
-        For each in its order: where it is recorded, or why it cannot be. What cannot be recorded leaves nothing, but for
+        For each item in its order: where it is recorded, or why it cannot be. What cannot be recorded leaves nothing, but for
         parties that it named, and the others are recorded all the same.
     """
-    known = find_known_items(session, [one.key for one in prepared])
-    firsts: dict[tuple[str, str], PreparedItem] = {}
-    for one in prepared:
-        if one.key not in known:
-            firsts.setdefault(one.key, one)
-    made = add_items(session, list(firsts.values()))
-    return [_result(one, known.get(one.key), firsts.get(one.key), made) for one in prepared]
+    earlier = find_known_items(session, [item.key for item in prepared])
+    # Of several rows with one key the first is recorded; the others are compared with it.
+    new: dict[tuple[str, str], PreparedItem] = {}
+    for item in prepared:
+        if item.key not in earlier:
+            new.setdefault(item.key, item)
+    added = add_items(session, list(new.values()))
+    records = {**added, **earlier}
+    return [_compare(records[item.key], item, created=item is new.get(item.key)) for item in prepared]
 
 
-def _result(
-    one: PreparedItem,
-    known: KnownItem | None,
-    first: PreparedItem | None,
-    made: Mapping[tuple[str, str], KnownItem | InputError],
-) -> RecordedItem | SleeveError:
-    found = made[one.key] if known is None else known
-    if isinstance(found, InputError):
-        return found
-    if one is first:
-        return RecordedItem(found.id, found.entry_id, created=True)
-    return _conflict(found, one) or RecordedItem(found.id, found.entry_id, created=False)
-
-
-def _conflict(found: KnownItem, prepared: PreparedItem) -> ConflictError | None:
-    if found.record_sha256 == prepared.record_sha256:
-        return None
-    key = "/".join(prepared.key)
-    if found.blob_sha256 != prepared.blob.sha256:
+def _compare(record: KnownItem | InputError, item: PreparedItem, *, created: bool) -> RecordedItem | SleeveError:
+    """Return where an item is recorded, or why it cannot be: it was refused, or its key stands for something else."""
+    if isinstance(record, InputError):
+        return record
+    key = "/".join(item.key)
+    if record.blob_sha256 != item.blob.sha256:
         return ConflictError(
-            f"{key} is registered with other bytes: expected SHA-256 {found.blob_sha256}, got {prepared.blob.sha256}",
+            f"{key} is registered with other bytes: expected SHA-256 {record.blob_sha256}, got {item.blob.sha256}",
             code="item_bytes_differ",
         )
-    return ConflictError(
-        f"{key} is registered with another record; a registration is never overwritten", code="item_record_differs"
-    )
+    if record.record_sha256 != item.record_sha256:
+        return ConflictError(
+            f"{key} is registered with another record; a registration is never overwritten", code="item_record_differs"
+        )
+    return RecordedItem(record.id, record.entry_id, created)

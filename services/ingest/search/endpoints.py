@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Query, Request, UploadFile
+from fastapi import APIRouter, File, Query, UploadFile
 
+from services.ingest.search.dependencies import CurrentSearch
 from services.ingest.search.schemas import SearchAnswer
-from services.ingest.search.service import ImageSearch
 from shared.auth.access import needs
 from shared.http.problems import PROBLEM_RESPONSES
 from shared.vision.image_query import MAX_LIMIT
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONS
 
 @router.post("/search", dependencies=needs("items:read", "items:own"), summary="Search by image")
 def search_items(
-    request: Request,
+    search: CurrentSearch,
     image: Annotated[UploadFile, File(description="The picture to look for: PNG, JPEG or WebP.")],
     max_distance: Annotated[
         int, Query(ge=0, le=MAX_DISTANCE, description="How many of a perceptual hash's 256 bits may differ.")
@@ -27,5 +27,4 @@ def search_items(
 
     Nothing is stored. `searched` says how many blobs were not compared: only without them is an empty answer an absence.
     """
-    search: ImageSearch = request.app.state.image_search
     return search.search(image.file.read(search.workspace.limits.max_bytes + 1), max_distance, limit)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session
 
-from services.ingest.items.answers import build_seen_item
+from services.ingest.items.answers import build_visible_item
 from services.ingest.search.fingerprint_backlog import catch_up
 from services.ingest.search.schemas import ItemMatch, SearchAnswer, SearchedBlobs
 from shared.auth.caller import current_caller
@@ -93,7 +93,7 @@ def find_items(session: Session, query: ImageQuery, known: KnownHashes, max_dist
 
 
 def _build_match(session: Session, found: FoundItem) -> ItemMatch:
-    item = build_seen_item(session, load_item(session, found.item_id), current_caller())
+    item = build_visible_item(session, load_item(session, found.item_id), current_caller())
     return ItemMatch(kind=found.kind, distance=found.distance, item=item)
 
 

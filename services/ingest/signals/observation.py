@@ -166,7 +166,7 @@ def record_signal(session: Session, item: Item, signal: JudgedSignal) -> SignalR
     return record
 
 
-def observe(session: Session, item_id: str, seen: Observation) -> SignalRecord:
+def record_observation(session: Session, item_id: str, observation: Observation) -> SignalRecord:
     """Judge and record what was seen of an item, in the caller's transaction; a URL not given is the item's source.
 
     Raises:
@@ -174,5 +174,5 @@ def observe(session: Session, item_id: str, seen: Observation) -> SignalRecord:
         InputError: as `judge_observation`.
     """
     item = lock_item(session, item_id)
-    signal = judge_observation(replace(seen, url=seen.url or item.source_url))
+    signal = judge_observation(replace(observation, url=observation.url or item.source_url))
     return record_signal(session, item, signal)

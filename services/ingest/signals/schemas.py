@@ -5,13 +5,10 @@ from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
-from sqlmodel import Session
 
 from services.ingest.items.schemas import Moment, SignalAnswer, Url
-from services.ingest.signals.observation import Observation, basis_of
-from shared.clock import format_moment, utc_now
-from shared.records.item_usage import load_holdings
-from shared.records.items import SignalRecord, load_item, load_signals
+from services.ingest.signals.observation import Observation
+from shared.clock import utc_now
 from shared.schemas import StrictModel, Text
 
 # Clocks of different machines differ; nothing later than this was seen.
@@ -108,24 +105,3 @@ class SignalRecorded(ItemSignals):
 
     signal: RecordedSignal
     receipt: str
-
-
-def build_signal(signal: SignalRecord) -> RecordedSignal:
-    """Build the answer about one signal."""
-    shown = signal.model_dump(include={"kind", "verdict", "raw_sha256", "detail"})
-    return RecordedSignal(**shown, observed_at=format_moment(signal.observed_at), basis=basis_of(signal))
-
-
-def build_item_signals(session: Session, item_id: str) -> ItemSignals:
-    """Gather what is known of an item's rights.
-
-    Raises:
-        NotFoundError: no item has this id.
-    """
-    item, held = load_item(session, item_id), load_holdings(session, item_id)
-    return ItemSignals(
-        rights_verdict=item.rights_verdict,
-        signals=[build_signal(signal) for signal in load_signals(session, item_id)],
-        manifests=[HoldingManifest(id=one.id, name=one.name, purpose=one.purpose) for one in held.manifests],
-        models=[HoldingModel(id=one.id, name=one.name) for one in held.models],
-    )

@@ -1,19 +1,31 @@
-"""Observations as the service and the command line record them: once for each request, and what is answered."""
+"""Rights signals as the API and the command line record and show them."""
 
-from services.ingest.signals.observation import observe
-from services.ingest.signals.schemas import SignalObservation, SignalRecorded, build_item_signals, build_signal
-from shared.canonical import canonical_json, sha256_hex
+from sqlmodel import Session
+
+from services.ingest.signals.observation import basis_of, record_observation
+from services.ingest.signals.schemas import (
+    HoldingManifest,
+    HoldingModel,
+    ItemSignals,
+    RecordedSignal,
+    SignalObservation,
+    SignalRecorded,
+)
+from shared.clock import format_moment
 from shared.errors import InputError
 from shared.fetching.fetcher import DEFAULT_USER_AGENT
-from shared.records.idempotency import bind_effect, find_effect
-from shared.records.items import SignalRecord
+from shared.idempotency import once
+from shared.records.item_usage import load_holdings
+from shared.records.items import SignalRecord, load_item, load_signals
 from shared.workspace import Workspace
 
 OPERATION = "signals.observe"
 
 
-def record_once(workspace: Workspace, item_id: str, body: SignalObservation, key: str | None) -> int:
-    """Record an observation, once for each key; return the id of its entry.
+def observe_signal(
+    workspace: Workspace, item_id: str, request: SignalObservation, idempotency_key: str | None = None
+) -> SignalRecorded:
+    """Record a signal that was seen after an item's registration, and return it with all that is known of the item's rights.
 
     Raises:
         NotFoundError: no item has this id.
@@ -21,24 +33,50 @@ def record_once(workspace: Workspace, item_id: str, body: SignalObservation, key
         ConflictError: the key was used for another request.
     """
     user_agent = workspace.settings.fetch_user_agent or DEFAULT_USER_AGENT
-    seen = body.to_observation(user_agent, workspace.trust_anchors_pem)
-    if seen.raw is not None and len(seen.raw) > workspace.limits.max_bytes:
-        most = workspace.limits.max_bytes
-        raise InputError(f"expected at most {most:,} bytes, got {len(seen.raw):,}", code="signal_too_large")
-    digest = sha256_hex(canonical_json({"item": item_id, "seen": body.model_dump(mode="json")}))
-    with workspace.writing() as session:
-        made_before = find_effect(session, OPERATION, key, digest)
-        if made_before is not None:
-            return int(made_before)
-        entry_id = observe(session, item_id, seen).entry_id
-        bind_effect(session, OPERATION, key, digest, str(entry_id))
-    return entry_id
+    observation = request.to_observation(user_agent, workspace.trust_anchors_pem)
+    max_bytes = workspace.limits.max_bytes
+    if observation.raw is not None and len(observation.raw) > max_bytes:
+        raise InputError(f"expected at most {max_bytes:,} bytes, got {len(observation.raw):,}", code="signal_too_large")
+    effect = once(
+        workspace,
+        OPERATION,
+        idempotency_key,
+        {"item": item_id, "seen": request.model_dump(mode="json")},
+        lambda session: str(record_observation(session, item_id, observation).entry_id),
+    )
+    return _build_recorded(workspace, item_id, int(effect.resource_id))
 
 
-def build_recorded(workspace: Workspace, item_id: str, entry_id: int) -> SignalRecorded:
-    """Build the answer to a recorded observation."""
+def show_signals(workspace: Workspace, item_id: str) -> ItemSignals:
+    """Return every signal of an item, what they say together, and what holds the item already.
+
+    Raises:
+        NotFoundError: no item has this id.
+    """
+    with workspace.reading() as session:
+        return _build_item_signals(session, item_id)
+
+
+def _build_recorded(workspace: Workspace, item_id: str, entry_id: int) -> SignalRecorded:
     receipt = workspace.log.receipt(entry_id)
     with workspace.reading() as session:
-        known = build_item_signals(session, item_id)
-        recorded = build_signal(session.get_one(SignalRecord, entry_id))
-    return SignalRecorded(**dict(known), signal=recorded, receipt=receipt)
+        item_signals = _build_item_signals(session, item_id)
+        signal = _build_signal(session.get_one(SignalRecord, entry_id))
+    return SignalRecorded(**dict(item_signals), signal=signal, receipt=receipt)
+
+
+def _build_item_signals(session: Session, item_id: str) -> ItemSignals:
+    item, holdings = load_item(session, item_id), load_holdings(session, item_id)
+    return ItemSignals(
+        rights_verdict=item.rights_verdict,
+        signals=[_build_signal(signal) for signal in load_signals(session, item_id)],
+        manifests=[
+            HoldingManifest(id=manifest.id, name=manifest.name, purpose=manifest.purpose) for manifest in holdings.manifests
+        ],
+        models=[HoldingModel(id=model.id, name=model.name) for model in holdings.models],
+    )
+
+
+def _build_signal(signal: SignalRecord) -> RecordedSignal:
+    fields = signal.model_dump(include={"kind", "verdict", "raw_sha256", "detail"})
+    return RecordedSignal(**fields, observed_at=format_moment(signal.observed_at), basis=basis_of(signal))

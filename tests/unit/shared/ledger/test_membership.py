@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.manifests.schemas import SealRequest
-from services.ingest.manifests.service import build_membership_proof, seal_once
+from services.ingest.manifests.service import build_membership_proof, seal_items
 from shared.canonical import sha256_hex
 from shared.errors import InputError, SleeveError, VerificationError
 from shared.ledger.membership import verify_membership
@@ -17,7 +17,7 @@ from tests.support.factories import png, register
 def proof_text(workspace: Workspace, seed: int) -> str:
     for number in range(5):
         register(workspace, f"{number}.png", png(number))
-    seal_once(workspace, SealRequest(name="m", purpose="train", dataset="works"))
+    seal_items(workspace, SealRequest(name="m", purpose="train", dataset="works"))
     return build_membership_proof(workspace, "m", sha256_hex(png(seed))).model_dump_json()
 
 

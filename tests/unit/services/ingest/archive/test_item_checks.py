@@ -13,8 +13,8 @@ from services.ingest.archive.item_checks import JobScope, capture_items, check_l
 from services.ingest.archive.robust_link import ArchivalState
 from services.ingest.archive.verification import LinkCheck
 from services.ingest.archive.warc import WarcLocator, WarcStore
+from services.ingest.lifecycle.changes import record_withdrawal
 from services.ingest.lifecycle.schemas import Withdrawal
-from services.ingest.lifecycle.service import withdraw_item
 from shared.canonical import sha256_hex
 from shared.ledger.entries import Entry
 from shared.ledger.verify import verify_receipt
@@ -135,12 +135,12 @@ def test_a_capture_keeps_the_response_and_says_whether_it_matches(any_workspace:
 def test_withdrawn_items_are_left_alone(workspace: Workspace, site: WebServer) -> None:
     before = add(workspace, site, "same", 0)
     with workspace.writing() as session:
-        withdraw_item(session, before.id, Withdrawal(reason="opted out"))
+        record_withdrawal(session, before.id, Withdrawal(reason="opted out"))
     meanwhile = add(workspace, site, "other", 1)
 
     def withdraw(_handler: Any) -> Page:
         with workspace.writing() as session:
-            withdraw_item(session, meanwhile.id, Withdrawal(reason="opted out"))
+            record_withdrawal(session, meanwhile.id, Withdrawal(reason="opted out"))
         return Page(png(1))
 
     site.pages["/other.png"] = withdraw

@@ -95,7 +95,7 @@ def test_one_at_a_time_and_together_give_the_same_records(any_workspace: Workspa
     for one in rows:
         any_workspace.blobs.save(one.data)
     with any_workspace.writing() as session:
-        alone = [record_item(session, one).item.id for one in checked[:3]]
+        alone = [record_item(session, one).item_id for one in checked[:3]]
     with any_workspace.writing() as session:
         together = record_items(session, checked)
     assert [one.item_id for one in together[:3] if isinstance(one, RecordedItem)] == alone

@@ -96,7 +96,7 @@ def test_the_same_registration_again_is_known_and_another_record_is_not(workspac
     again = prepare_item(registration("a.jpg"), data, workspace.blobs, workspace.limits)
     with workspace.writing() as session:
         repeated = record_item(session, again)
-        assert (repeated.item.id, repeated.created) == (first.id, False)
+        assert (repeated.item_id, repeated.created) == (first.id, False)
     # A registration that names the embedded creator itself is another record.
     named = [{"name": "Ada Lovelace", "basis": EMBEDDED_BASIS, "confidence": 0.6}]
     other = prepare_item(registration("a.jpg", owners=named), data, workspace.blobs, workspace.limits)

@@ -50,7 +50,7 @@ def test_the_same_registration_again_adds_nothing(workspace: Workspace) -> None:
     again = prepare_item(registration("one.png"), png(1), workspace.blobs, workspace.limits)
     with workspace.writing() as session:
         result = record_item(session, again)
-    assert (result.created, result.item.id) == (False, first.id)
+    assert (result.created, result.item_id) == (False, first.id)
     assert workspace.log.integrate().size == size
 
 

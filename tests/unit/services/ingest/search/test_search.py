@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from services.ingest.items.schemas import ItemAnswer
+from services.ingest.lifecycle.changes import record_withdrawal
 from services.ingest.lifecycle.schemas import Withdrawal
-from services.ingest.lifecycle.service import withdraw_item
 from services.ingest.search import service
 from services.ingest.search.fingerprint_backlog import catch_up
 from services.ingest.search.schemas import SearchAnswer
@@ -128,7 +128,7 @@ def test_a_flat_picture_is_found_by_bytes_and_pixels_only(workspace: Workspace) 
 def test_withdrawn_items_are_shown_as_withdrawn(workspace: Workspace) -> None:
     item = register(workspace, "a.png", big_png(1))
     with workspace.writing() as session:
-        withdraw_item(session, item.id, Withdrawal(reason="the creator asked"))
+        record_withdrawal(session, item.id, Withdrawal(reason="the creator asked"))
     [match] = search(workspace, big_png(1)).matches
     assert (match.kind, match.item.state) == ("exact", "withdrawn")
 

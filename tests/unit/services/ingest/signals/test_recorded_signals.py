@@ -15,7 +15,7 @@ from services.ingest.signals.signal import Signal
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.ledger.entries import parse_entry
-from shared.records.items import Item, SignalRecord, load_dataset_items, load_entry_ids
+from shared.records.items import Item, SignalRecord, load_dataset_items, load_entry_ids, load_item
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
@@ -64,7 +64,7 @@ def test_signals_of_the_source_count_as_well_as_those_in_the_image(workspace: Wo
         registration("a.jpg"), stating("DMI-ALLOWED", 5), workspace.blobs, workspace.limits, source_signals=[header]
     )
     with workspace.writing() as session:
-        item = record_item(session, prepared).item
+        item = load_item(session, record_item(session, prepared).item_id)
     assert item.rights_verdict == "deny"
     with workspace.reading() as session:
         shown = build_item_answer(session, session.get_one(Item, item.id))
