@@ -2,21 +2,21 @@
 
 from fastapi import FastAPI
 
-from services.output_gate.checks.endpoints import router as checks_router
 from services.output_gate.completeness.count import CompletenessCount
-from services.output_gate.completeness.endpoints import router as completeness_router
-from services.output_gate.embedding_search.endpoints import router as nearest_router
-from services.output_gate.flags.endpoints import router as flags_router
+from services.output_gate.endpoints.checks import router as checks_router
+from services.output_gate.endpoints.completeness import router as completeness_router
+from services.output_gate.endpoints.flags import router as flags_router
+from services.output_gate.endpoints.operation import router as operation_router
+from services.output_gate.endpoints.outputs import router as registry_router
+from services.output_gate.endpoints.payables import router as payables_router
+from services.output_gate.endpoints.policies import router as policies_router
+from services.output_gate.endpoints.reviews import router as reviews_router
+from services.output_gate.endpoints.search import router as nearest_router
+from services.output_gate.endpoints.webhooks import router as webhooks_router
 from services.output_gate.gate import Gate
-from services.output_gate.operation.endpoints import router as operation_router
 from services.output_gate.operation.metrics import GateCollector
 from services.output_gate.operation.recent_readiness import RecentReadiness
-from services.output_gate.payables.endpoints import router as payables_router
-from services.output_gate.policy.endpoints import router as policies_router
-from services.output_gate.registry.endpoints import router as registry_router
 from services.output_gate.registry.service import OutputSearch
-from services.output_gate.reviews.endpoints import router as reviews_router
-from services.output_gate.webhooks.endpoints import router as webhooks_router
 
 ROUTERS = (
     checks_router,

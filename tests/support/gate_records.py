@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from services.output_gate.checks import service
 from services.output_gate.checks.evidence import CheckEvidence
 from services.output_gate.checks.idempotency import OncePerKey
-from services.output_gate.checks.schemas import KindFigures, Metrics, RuleFinding
 from services.output_gate.gate import Gate, open_gate
 from services.output_gate.policy.policy import PolicyContent, parse_policy
+from services.output_gate.results.schemas import KindFigures, Metrics, RuleFinding
 from services.server.app import create_app
 from shared.clock import utc_now
 from shared.ids import new_id

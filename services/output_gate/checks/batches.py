@@ -11,23 +11,22 @@ Rules, in order:
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from services.output_gate.checks.idempotency import OPERATION, OncePerPlace
 from services.output_gate.checks.service import decide
 from services.output_gate.checks.submission import SubmittedImage
 from services.output_gate.gate import Gate
-from shared.canonical import canonical_json, sha256_hex
+from shared.canonical import sha256_hex
 from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError, UnavailableError
 from shared.http.problem_details import describe_error
+from shared.idempotency import once
 from shared.ids import new_id
 from shared.jobs.kind import JobKind
 from shared.jobs.run import JobRun
 from shared.records.batches import BatchedCheck, load_batch, save_outcome
 from shared.records.bulk_insert import in_chunks
 from shared.records.checks import Check
-from shared.records.idempotency import bind_effect, find_effect
 from shared.records.jobs import Job, add_job, load_job
 from shared.records.models import Model, load_model_record
 from shared.workspace import Workspace
@@ -84,28 +83,18 @@ def queue_checks(workspace: Workspace, model_name: str, images: Sequence[Submitt
 
 def _accept(workspace: Workspace, model: Model, images: Sequence[SubmittedImage], key: str | None, *, later: bool) -> str:
     """Put a batch on record, and return its id; the first one's, where the key was used before."""
-    asked = {"model": model.id, "images": [_digest(image) for image in images], "later": later}
-    request_sha256 = sha256_hex(canonical_json(asked))
-    try:
-        with workspace.writing() as session:
-            made_before = find_effect(session, OPERATION, key, request_sha256)
-            if made_before is not None:
-                return made_before
-            batch_id = add_job(session, CHECKS, {"model": model.id, "images": len(images)}).id if later else new_id()
-            session.add_all(_place(workspace, batch_id, position, image) for position, image in enumerate(images))
-            session.flush()
-            bind_effect(session, OPERATION, key, request_sha256, batch_id)
-            return batch_id
-    except IntegrityError:
-        # Another request with this key was faster; its batch is this one's.
-        with workspace.reading() as session:
-            made_before = find_effect(session, OPERATION, key, request_sha256)
-        if made_before is None:
-            raise
-        return made_before
+
+    def act(session: Session) -> str:
+        batch_id = add_job(session, CHECKS, {"model": model.id, "images": len(images)}).id if later else new_id()
+        session.add_all(_build_place(workspace, batch_id, position, image) for position, image in enumerate(images))
+        session.flush()
+        return batch_id
+
+    request = {"model": model.id, "images": [_digest(image) for image in images], "later": later}
+    return once(workspace, OPERATION, key, request, act).resource_id
 
 
-def _place(workspace: Workspace, batch_id: str, position: int, image: SubmittedImage) -> BatchedCheck:
+def _build_place(workspace: Workspace, batch_id: str, position: int, image: SubmittedImage) -> BatchedCheck:
     place = BatchedCheck(batch_id=batch_id, position=position, name=image.name)
     if image.data is None:
         place.problem = describe_error(InputError("expected the file in base64 (RFC 4648 section 4)", code="not_base64"))
@@ -120,12 +109,12 @@ def _place(workspace: Workspace, batch_id: str, position: int, image: SubmittedI
 def _decide_places(gate: Gate, model: Model, places: Sequence[tuple[BatchedCheck, bytes]]) -> list[str]:
     """Decide about images together, put on record what became of each, and say it in a word."""
     bound = [OncePerPlace(place.batch_id, place.position) for place, _ in places]
-    said = []
+    words = []
     for (place, _), outcome in zip(places, decide(gate, model, [data for _, data in places], bound), strict=True):
         if isinstance(outcome, SleeveError):
             _refuse(gate.workspace, place, outcome)
-        said.append(REFUSED if isinstance(outcome, SleeveError) else outcome.decision)
-    return said
+        words.append(REFUSED if isinstance(outcome, SleeveError) else outcome.decision)
+    return words
 
 
 def _refuse(workspace: Workspace, place: BatchedCheck, error: SleeveError) -> None:
@@ -157,16 +146,16 @@ def run_check_job(gate: Gate, run: JobRun) -> None:
 
 def _decide_kept(gate: Gate, model: Model, places: Sequence[BatchedCheck]) -> list[str]:
     """Decide about images that are kept as blobs."""
-    there, said = [], []
+    readable, words = [], []
     for place in places:
         try:
-            there.append((place, gate.workspace.blobs.load(place.generation_sha256 or "")))
+            readable.append((place, gate.workspace.blobs.load(place.generation_sha256 or "")))
         except (NotFoundError, CorruptStateError) as error:
             if not gate.workspace.blobs.folder.is_dir():
                 raise UnavailableError(f"expected the blob folder {gate.workspace.blobs.folder}, got none") from error
             _refuse(gate.workspace, place, error)
-            said.append(REFUSED)
-    return said + _decide_places(gate, model, there)
+            words.append(REFUSED)
+    return words + _decide_places(gate, model, readable)
 
 
 def _count_outcomes(session: Session, places: Sequence[BatchedCheck]) -> Counter[str]:

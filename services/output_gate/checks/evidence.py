@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sqlmodel import Session
 
 from services.output_gate.checks.match_kinds import SeenPairs
-from services.output_gate.checks.matched_items import describe_cluster_owners, describe_items
-from services.output_gate.checks.schemas import CheckResult, ClusterOwner, KindFigures, MatchedItem, Metrics, RuleFinding
 from services.output_gate.checks.timings import Timings
 from services.output_gate.gate import Gate, ReadyModel
+from services.output_gate.results.matched_items import describe_cluster_owners, describe_items
+from services.output_gate.results.schemas import CheckResult, ClusterOwner, KindFigures, MatchedItem, Metrics, RuleFinding
 from shared.errors import CorruptStateError
 from shared.index.vector_index import is_searched_exactly
 from shared.ledger.body_fields import UNSPECIFIED

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from skimage.metrics import structural_similarity
 
-from services.output_gate.checks.answers import build_answer
-from services.output_gate.checks.schemas import CheckAnswer, KindFigures
+from services.output_gate.checks.answers import show_check
+from services.output_gate.checks.schemas import CheckAnswer
+from services.output_gate.results.schemas import KindFigures
 from shared.errors import NotFoundError
 from shared.ledger.body_fields import MEANINGS
 from shared.matching.copy_detection import CopyDetector, Detections
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
-from shared.records.checks import Check
 from shared.vision.image_decoding import decode_image
 from shared.vision.views import build_view
 from shared.workspace import Workspace
@@ -41,34 +41,34 @@ INK, PAPER, FAINT = (20, 20, 20), (255, 255, 255), (110, 110, 110)
 _COVER = 0.6
 
 
-def build_evidence_image(workspace: Workspace, check: Check) -> bytes:
+def draw_evidence(workspace: Workspace, check_id: str) -> bytes:
     """Draw the evidence of a check.
 
     Args:
         workspace: whose check it is.
-        check: as recorded.
+        check_id: which check.
 
     Returns:
         A PNG.
 
     Raises:
-        NotFoundError: the check names no item, or the bytes of one of the two are gone.
+        NotFoundError: no such check, it names no item, or the bytes of one of the two are gone.
         CorruptStateError: the bytes of one of the two are damaged.
     """
-    answer = build_answer(workspace, check)
+    answer = show_check(workspace, check_id)
     if answer.match is None:
-        raise NotFoundError(f"check {check.id} names no item: {answer.reason}", code="no_match")
-    generation = _load_square(workspace, check.generation_sha256)
+        raise NotFoundError(f"check {check_id} names no item: {answer.reason}", code="no_match")
+    generation = _load_square(workspace, answer.generation_sha256)
     item = _load_square(workspace, answer.match.sha256)
-    found = CopyDetector.build(build_view(item, COPY_RECIPE)[None]).detect(build_view(generation, COPY_RECIPE)[None])
-    laid, inside = lay_over(item, found)
+    detections = CopyDetector.build(build_view(item, COPY_RECIPE)[None]).detect(build_view(generation, COPY_RECIPE)[None])
+    laid, inside = lay_over(item, detections)
     panels = [
-        (generation, ["Generation", f"SHA-256 {check.generation_sha256[:16]}…", f"model {answer.model}"]),
-        (item, ["Matched item", f"{answer.match.dataset} / {answer.match.source_key}", _say_owners(answer)]),
-        (laid, ["Item laid over the generation", _say_placement(found), ""]),
+        (generation, ["Generation", f"SHA-256 {answer.generation_sha256[:16]}…", f"model {answer.model}"]),
+        (item, ["Matched item", f"{answer.match.dataset} / {answer.match.source_key}", _describe_owners(answer)]),
+        (laid, ["Item laid over the generation", _describe_placement(detections), ""]),
         (_draw_agreement(generation, laid, inside), ["Where they agree and differ", "local SSIM of luma", ""]),
     ]
-    return _encode(_compose(panels, _say_decision(answer)))
+    return _encode(_compose(panels, _describe_decision(answer)))
 
 
 def _load_square(workspace: Workspace, digest: str) -> Image.Image:
@@ -77,21 +77,21 @@ def _load_square(workspace: Workspace, digest: str) -> Image.Image:
     return ImageOps.fit(picture, (PANEL_PX, PANEL_PX), method=Image.Resampling.BICUBIC)
 
 
-def lay_over(item: Image.Image, found: Detections) -> tuple[Image.Image, NDArray[np.bool_]]:
+def lay_over(item: Image.Image, detections: Detections) -> tuple[Image.Image, NDArray[np.bool_]]:
     """Draw an item as it lies in the generation, and say which pixels it covers.
 
     Args:
         item: RGB, square.
-        found: of the one generation, with this item as the only candidate.
+        detections: of the one generation, with this item as the only candidate.
 
     Returns:
         A picture of the item's size, and bool (H, W).
     """
     side_px = item.width
     scale, centre = side_px / COPY_RECIPE.resolution_px, (side_px - 1) / 2
-    a, b, shift_x, shift_y = (float(value) for value in found.placements[0][:4])
+    a, b, shift_x, shift_y = (float(value) for value in detections.placements[0][:4])
     # A mirrored generation is read from right to left before it is placed.
-    turn = -1.0 if bool(found.mirrored[0]) else 1.0
+    turn = -1.0 if bool(detections.mirrored[0]) else 1.0
     across, down = (turn * a, -b), (turn * b, a)
     start_x = centre + shift_x * scale - centre * (across[0] + across[1])
     start_y = centre + shift_y * scale - centre * (down[0] + down[1])
@@ -116,19 +116,19 @@ def _draw_agreement(generation: Image.Image, laid: Image.Image, inside: NDArray[
     return Image.fromarray((_COVER * colours + (1 - _COVER) * grey).astype(np.uint8))
 
 
-def _say_owners(answer: CheckAnswer) -> str:
+def _describe_owners(answer: CheckAnswer) -> str:
     owners = answer.match.owners if answer.match else []
     return "; ".join(f"{owner.name} ({owner.role})" for owner in owners) or "owner unknown"
 
 
-def _say_placement(found: Detections) -> str:
-    a, b = (float(value) for value in found.placements[0][:2])
+def _describe_placement(detections: Detections) -> str:
+    a, b = (float(value) for value in detections.placements[0][:2])
     turned = float(np.degrees(np.arctan2(b, a)))
     words = [f"shown at {1 / max(float(np.hypot(a, b)), 1e-6):.2f} ×", f"turned {turned:+.1f}°"]
-    return ", ".join([*words, "mirrored"] if bool(found.mirrored[0]) else words)
+    return ", ".join([*words, "mirrored"] if bool(detections.mirrored[0]) else words)
 
 
-def _say_decision(answer: CheckAnswer) -> list[str]:
+def _describe_decision(answer: CheckAnswer) -> list[str]:
     lines = [f"{answer.decision} ({answer.reason}), check {answer.id}, {answer.decided_at}, policy {answer.policy}"]
     if answer.score is not None and answer.threshold is not None and answer.p_value is not None:
         lines.append(
@@ -136,24 +136,24 @@ def _say_decision(answer: CheckAnswer) -> list[str]:
             f"p-value {answer.p_value:.4f} by a control of {answer.control_size}"
         )
     if answer.kind is not None:
-        lines.append(f"Kind of match: {answer.kind}, {MEANINGS[answer.kind]}{_say_figures(answer.kind_figures)}")
+        lines.append(f"Kind of match: {answer.kind}, {MEANINGS[answer.kind]}{_describe_figures(answer.kind_figures)}")
     if answer.metrics is not None:
         figures = answer.metrics.model_dump(exclude={"identical"})
-        said = ", ".join(f"{name.upper()} {'∞' if value is None else f'{value:.3f}'}" for name, value in figures.items())
-        lines.append(f"Suite on the pair as it is, not laid over: {said}")
+        values = ", ".join(f"{name.upper()} {'∞' if value is None else f'{value:.3f}'}" for name, value in figures.items())
+        lines.append(f"Suite on the pair as it is, not laid over: {values}")
     return lines
 
 
-def _say_figures(figures: KindFigures | None) -> str:
+def _describe_figures(figures: KindFigures | None) -> str:
     if figures is None:
         return ""
-    said = [
+    parts = [
         f"drawings agree by {figures.agreement:.2f}",
         f"{figures.shown:.0%} of the item shown",
         f"{figures.contradicted:.0%} of it contradicted",
         f"other colours in {figures.recoloured:.0%}",
     ]
-    return f" ({', '.join(said)})"
+    return f" ({', '.join(parts)})"
 
 
 def _compose(panels: Sequence[tuple[Image.Image, Sequence[str]]], below: Sequence[str]) -> Image.Image:

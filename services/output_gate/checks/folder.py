@@ -22,6 +22,7 @@ from typing import Any, TextIO
 from services.output_gate.checks.idempotency import OncePerKey
 from services.output_gate.checks.service import decide
 from services.output_gate.gate import Gate
+from services.output_gate.results.recorded import read_result
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import ConflictError, CorruptStateError, InputError, SleeveError
 from shared.files import save_atomically
@@ -129,12 +130,11 @@ def _bond(model: Model, path: str, data: bytes) -> str:
 
 
 def _decided(model: Model, path: str, digest: str, check: Check) -> dict[str, Any]:
-    result = check.result
-    match = result["match"]
-    figures = {name: result[name] for name in ("rule", "score", "threshold", "p_value", "policy")}
-    matched = None if match is None else {name: match[name] for name in ("id", "dataset", "source_key", "licence")}
-    line = {"file": path, "sha256": digest, "model": model.id, "decision": check.decision, "reason": result["reason"]}
-    return line | {"check": check.id, "match": matched, "kind": result.get("kind")} | figures
+    result = read_result(check)
+    match = result.matches[0].model_dump(include={"id", "dataset", "source_key", "licence"}) if result.matches else None
+    figures = result.model_dump(include={"rule", "score", "threshold", "p_value", "policy"})
+    line = {"file": path, "sha256": digest, "model": model.id, "decision": check.decision, "reason": result.reason}
+    return line | {"check": check.id, "match": match, "kind": result.kind} | figures
 
 
 def _refused(model: Model, path: str, digest: str | None, code: str, detail: str) -> dict[str, Any]:

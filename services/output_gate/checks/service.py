@@ -23,13 +23,13 @@ from sqlmodel import Session
 
 from services.output_gate.checks.evidence import CheckEvidence, build_results, find_evidence_of_views, view_recipe
 from services.output_gate.checks.idempotency import AlreadyDecidedError, Once, OncePerKey
-from services.output_gate.checks.party_names import without_names
-from services.output_gate.checks.schemas import CheckResult
 from services.output_gate.checks.timings import Timings
 from services.output_gate.corpora import NotReadyError
 from services.output_gate.flags.creation import raise_flag
 from services.output_gate.gate import Gate
 from services.output_gate.operation.metrics import observe_steps
+from services.output_gate.results.party_names import without_names
+from services.output_gate.results.schemas import CheckResult
 from services.output_gate.webhooks.outbox import queue_event
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import utc_now
@@ -275,19 +275,19 @@ def _record(session: Session, gate: Gate, model: Model, one: _Asked, result: Che
             created_at=now,
         ),
     )
-    queue_event(session, "check.decided", tell_of(check), now)
+    queue_event(session, "check.decided", build_event_data(check, result), now)
     if result.decision == "flag":
-        raise_flag(session, check, gate.content)
+        raise_flag(session, check, result, gate.content)
     if result.reason == BORDERLINE:
         session.add(Review(subject_id=check.id, kind="check", check_id=check.id, opened_at=now))
         session.flush()
     return check
 
 
-def tell_of(check: Check) -> dict[str, Any]:
-    """Return what a message says of a check."""
-    told = check.model_dump(include={"model_id", "generation_sha256", "decision"})
-    return told | {"check_id": check.id, "reason": check.result["reason"]}
+def build_event_data(check: Check, result: CheckResult) -> dict[str, Any]:
+    """Build what a message says of a check."""
+    fields = check.model_dump(include={"model_id", "generation_sha256", "decision"})
+    return fields | {"check_id": check.id, "reason": result.reason}
 
 
 def _build_body(model: Model, generation_sha256: str, result: CheckResult) -> CheckDecided:
@@ -299,7 +299,7 @@ def _build_body(model: Model, generation_sha256: str, result: CheckResult) -> Ch
         generation_sha256=generation_sha256,
         decision=result.decision,
         reason=result.reason,
-        item=result.match.id if result.match else None,
+        item=result.item_id,
         rule=result.rule,
         score=result.score,
         p_value=result.p_value,

@@ -20,8 +20,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from shared.errors import InputError
+from shared.http.dependencies import get_workspace
 from shared.schemas import StrictModel, describe_field_errors
-from shared.workspace import Workspace
 
 # Images in one request: what a caller can wait for, and what a form parser is to be asked to hold.
 MAX_IMAGES = 256
@@ -92,6 +92,18 @@ class Submission:
     images: tuple[SubmittedImage, ...]
     several: bool
 
+    @property
+    def only_data(self) -> bytes:
+        """The bytes of the one image.
+
+        Raises:
+            InputError: they are no base64.
+        """
+        data = self.images[0].data
+        if data is None:
+            raise InputError("image: expected the file in base64 (RFC 4648 section 4)", code="not_base64")
+        return data
+
 
 class _JsonImage(StrictModel):
     data: str
@@ -113,7 +125,7 @@ async def read_submission(request: Request) -> Submission:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == FORM:
-        workspace: Workspace = request.app.state.workspace
+        workspace = get_workspace(request)
         async with request.form(max_files=MAX_IMAGES, max_fields=8) as form:
             return await _read_form(form, workspace.limits.max_bytes)
     if kind == JSON:
@@ -140,15 +152,15 @@ def parse_json(body: bytes) -> Submission:
         InputError: it does not fit; the message names every field that is off.
     """
     try:
-        asked = _JsonSubmission.model_validate_json(body)
+        submission = _JsonSubmission.model_validate_json(body)
     except ValidationError as error:
         raise InputError(describe_field_errors(error), code="invalid_request") from error
-    if (asked.image is None) == (asked.images is None):
+    if (submission.image is None) == (submission.images is None):
         raise InputError("expected either `image` or `images`", code="invalid_request")
-    if asked.images is None:
-        return _build(asked.model, [SubmittedImage(None, _decode(asked.image or ""))], several=False)
-    images = [SubmittedImage(_clean(image.name), _decode(image.data)) for image in asked.images]
-    return _build(asked.model, images, several=True)
+    if submission.images is None:
+        return _build(submission.model, [SubmittedImage(None, _decode(submission.image or ""))], several=False)
+    images = [SubmittedImage(_clean(image.name), _decode(image.data)) for image in submission.images]
+    return _build(submission.model, images, several=True)
 
 
 def _build(model: str, images: list[SubmittedImage], *, several: bool) -> Submission:
@@ -179,5 +191,5 @@ def prefers_async(values: list[str]) -> bool:
     >>> prefers_async(["return=minimal, Respond-Async; wait=10"]), prefers_async(["wait=10"])
     (True, False)
     """
-    preferences = (one.partition(";")[0] for value in values for one in value.split(","))
-    return any(one.partition("=")[0].strip().lower() == "respond-async" for one in preferences)
+    preferences = (preference.partition(";")[0] for value in values for preference in value.split(","))
+    return any(preference.partition("=")[0].strip().lower() == "respond-async" for preference in preferences)

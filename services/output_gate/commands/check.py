@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from services.output_gate.checks.answers import build_answer
-from services.output_gate.checks.evidence_image import build_evidence_image
+from services.output_gate.checks.answers import build_answer, show_check
+from services.output_gate.checks.evidence_image import draw_evidence
 from services.output_gate.checks.folder import check_files, open_run
 from services.output_gate.checks.schemas import CheckAnswer
 from services.output_gate.checks.service import check_generation
@@ -21,7 +21,6 @@ from shared.command_line.workspace import open_home
 from shared.errors import InputError
 from shared.files import save_atomically
 from shared.ledger.body_fields import MEANINGS, UNSPECIFIED
-from shared.records.checks import load_check
 from shared.records.models import load_model_record
 from shared.vision.image_decoding import decode_image
 from shared.workspace import Workspace
@@ -174,7 +173,6 @@ def evidence(
 ) -> None:
     """Draw what a check rests on: generation, matched item, one laid over the other, and where they agree and differ."""
     workspace = open_home()
-    with workspace.reading() as session:
-        found = load_check(session, check_id)
-    save_atomically(to, build_evidence_image(workspace, found))
-    console.print(f"{to} shows check {check_id}: {found.decision}")
+    answer = show_check(workspace, check_id)
+    save_atomically(to, draw_evidence(workspace, check_id))
+    console.print(f"{to} shows check {check_id}: {answer.decision}")

@@ -5,14 +5,13 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from services.output_gate.flags.answers import build_flag_answer, build_flag_history, page_of_flags
 from services.output_gate.flags.schemas import FlagAnswer, FlagStepRequest
-from services.output_gate.flags.steps import take_step
+from services.output_gate.flags.service import build_flag_history, page_of_flags, show_flag, step_flag
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
+from shared.http.paging import PageRequest
 from shared.ledger.body_fields import MEANINGS
-from shared.records.flags import load_flag
 
 app = typer.Typer(help="Follow flags from notice to payment or waiver.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -29,7 +28,7 @@ def list_all(
     as_json: AsJson = False,
 ) -> None:
     """List flags, oldest first."""
-    page = page_of_flags(open_home(), cursor, limit, state=state, item_id=item, kind=kind)
+    page = page_of_flags(open_home(), PageRequest(cursor, limit), state=state, item_id=item, kind=kind)
     if as_json:
         show_json(page)
         return
@@ -45,9 +44,7 @@ def list_all(
 @app.command()
 def show(flag: FlagId, as_json: AsJson = False) -> None:
     """Show a flag and its history."""
-    workspace = open_home()
-    with workspace.reading() as session:
-        answer = build_flag_answer(session, load_flag(session, flag))
+    answer = show_flag(open_home(), flag)
     if as_json:
         show_json(answer)
         return
@@ -75,23 +72,9 @@ def step(
     as_json: AsJson = False,
 ) -> None:
     """Take a step with a flag; what its state does not allow is refused."""
-    given = {"step": step_name, "role": role, "reason": reason, "name": name, "note": note}
-    request = build_request(FlagStepRequest, given | {"currency": currency, "amount_minor": amount_minor})
-    workspace = open_home()
-    with workspace.writing() as session:
-        changed = take_step(
-            session,
-            flag,
-            request.step,
-            request.role,
-            reason=request.reason,
-            actor_name=request.name,
-            note=request.note,
-            currency=request.currency,
-            amount_minor=request.amount_minor,
-        )
-        answer = build_flag_answer(session, changed)
-    workspace.log.integrate()
+    fields = {"step": step_name, "role": role, "reason": reason, "name": name, "note": note}
+    request = build_request(FlagStepRequest, fields | {"currency": currency, "amount_minor": amount_minor})
+    answer = step_flag(open_home(), flag, request)
     if as_json:
         show_json(answer)
         return

@@ -6,15 +6,14 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from services.output_gate.policy.adoption import adopt_policy
-from services.output_gate.policy.answers import build_adopted, find_adopted, page_of_policies
-from services.output_gate.policy.dry_run import run_dry
 from services.output_gate.policy.policy import load_policy_file
 from services.output_gate.policy.schemas import DryRun
+from services.output_gate.policy.service import adopt as adopt_policy
+from services.output_gate.policy.service import page_of_policies, show_named_policy, try_on_past_checks
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, show_json
 from shared.command_line.workspace import open_home
-from shared.records.models import load_model_record
+from shared.http.paging import PageRequest
 
 app = typer.Typer(help="Adopt policies, and try them on past checks.", epilog=EXIT_STATUS, no_args_is_help=True)
 
@@ -25,10 +24,7 @@ PolicyFile = Annotated[Path, typer.Argument(help="The policy, as TOML.")]
 def adopt(file: PolicyFile, as_json: AsJson = False) -> None:
     """Adopt a policy through the log; running gates decide by it from their next check on."""
     content = load_policy_file(file)
-    workspace = open_home()
-    with workspace.writing() as session:
-        policy_id = adopt_policy(session, content).id
-    answer = build_adopted(workspace, policy_id)
+    answer = adopt_policy(open_home(), content)
     if as_json:
         show_json(answer)
         return
@@ -38,7 +34,7 @@ def adopt(file: PolicyFile, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List adopted policies in the order of their adoption."""
-    page = page_of_policies(open_home(), cursor, limit)
+    page = page_of_policies(open_home(), PageRequest(cursor, limit))
     if as_json:
         show_json(page)
         return
@@ -51,10 +47,7 @@ def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) 
 @app.command()
 def show(policy: Annotated[str, typer.Argument(help="Id of a policy, or a name for the newest of that name.")]) -> None:
     """Print a policy with the receipt of its adoption, as JSON."""
-    workspace = open_home()
-    with workspace.reading() as session:
-        policy_id = find_adopted(session, policy).id
-    show_json(build_adopted(workspace, policy_id))
+    show_json(show_named_policy(open_home(), policy))
 
 
 @app.command("dry-run")
@@ -66,16 +59,11 @@ def dry_run(
 ) -> None:
     """Say what past checks would come to under a policy; nothing is adopted, recorded or compared anew."""
     content = load_policy_file(file)
-    workspace = open_home()
-    model_id = None
-    if model is not None:
-        with workspace.reading() as session:
-            model_id = load_model_record(session, model).id
-    found = run_dry(workspace, content, limit, model_id)
+    run = try_on_past_checks(open_home(), content, limit, model)
     if as_json:
-        show_json(found)
+        show_json(run)
         return
-    _show(found)
+    _show(run)
 
 
 def _show(found: DryRun) -> None:

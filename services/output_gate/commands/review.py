@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from services.output_gate.reviews.schemas import ReviewRequest, Verdict
+from services.output_gate.reviews.schemas import ReviewRequest, ReviewVerdict
 from services.output_gate.reviews.service import page_of_reviews, review_check, review_flag
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
+from shared.http.paging import PageRequest
 from shared.records.flags import find_flag_of_check
 from shared.records.reviews import lock_review
 
@@ -23,7 +24,7 @@ Note = Annotated[str | None, typer.Option(help="Anything else; the log holds a s
 @app.command("list")
 def list_reviews(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List what waits for a verdict, oldest first."""
-    page = page_of_reviews(open_home(), cursor, limit, None)
+    page = page_of_reviews(open_home(), PageRequest(cursor, limit))
     if as_json:
         show_json(page)
         return
@@ -56,15 +57,12 @@ def overturn(
     _review(subject, "overturn", reason, name, note)
 
 
-def _review(subject: str, verdict: Verdict, reason: str | None, name: str | None, note: str | None) -> None:
+def _review(subject: str, verdict: ReviewVerdict, reason: str | None, name: str | None, note: str | None) -> None:
     request = build_request(ReviewRequest, {"verdict": verdict, "reason": reason, "name": name, "note": note})
     workspace = open_home()
     with workspace.writing() as session:
-        kind = lock_review(session, subject).kind
-        if kind == "flag":
-            review_flag(session, subject, request)
-        else:
-            review_check(session, subject, request)
-        flag = find_flag_of_check(session, lock_review(session, subject).check_id)
-    workspace.log.integrate()
-    console.print(f"{kind} {subject}: {verdict} is on record" + (f"; flag {flag.id} is {flag.state}" if flag else ""))
+        review = lock_review(session, subject)
+    (review_flag if review.kind == "flag" else review_check)(workspace, subject, request)
+    with workspace.reading() as session:
+        flag = find_flag_of_check(session, review.check_id)
+    console.print(f"{review.kind} {subject}: {verdict} is on record" + (f"; flag {flag.id} is {flag.state}" if flag else ""))

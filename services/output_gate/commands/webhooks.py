@@ -19,6 +19,7 @@ from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
 from shared.errors import ConflictError, InputError
+from shared.http.paging import PageRequest
 
 app = typer.Typer(
     help="Have events posted to a URL; messages are sent by the running server.", epilog=EXIT_STATUS, no_args_is_help=True
@@ -61,7 +62,7 @@ def add(
 @app.command("list")
 def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) -> None:
     """List webhooks, oldest first; removed ones are left out."""
-    page = page_of_webhooks(open_home(), cursor, limit)
+    page = page_of_webhooks(open_home(), PageRequest(cursor, limit))
     if as_json:
         show_json(page)
         return
@@ -81,7 +82,7 @@ def deliveries(
     as_json: AsJson = False,
 ) -> None:
     """List the messages to a webhook, oldest first: how often each was tried, and what came of it."""
-    page = page_of_deliveries(open_home(), webhook, cursor, limit, state)
+    page = page_of_deliveries(open_home(), webhook, PageRequest(cursor, limit), state)
     if as_json:
         show_json(page)
         return

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from services.output_gate.checks.schemas import MatchedItem, Metrics
+from services.output_gate.results.schemas import MatchedItem, Metrics
 from shared.auth.item_visibility import PublicItem
 
 

@@ -14,10 +14,10 @@ import structlog
 from numpy.typing import NDArray
 from sqlmodel import func, select
 
-from services.output_gate.checks.matched_items import describe_items
-from services.output_gate.checks.schemas import MatchedItem, Metrics
 from services.output_gate.embedding_search.schemas import NearestAnswer, NearItem, SearchedItems
 from services.output_gate.gate import Gate
+from services.output_gate.results.matched_items import describe_items
+from services.output_gate.results.schemas import MatchedItem, Metrics
 from shared.auth.caller import current_caller
 from shared.auth.item_visibility import PublicItem, sees_item
 from shared.canonical import sha256_hex

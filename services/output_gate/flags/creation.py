@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from services.output_gate.flags.shares import build_shares
 from services.output_gate.policy.policy import PolicyContent
+from services.output_gate.results.schemas import RecordedResult
 from services.output_gate.webhooks.outbox import queue_event
 from shared.clock import utc_now
 from shared.errors import CorruptStateError
@@ -32,26 +33,27 @@ from shared.records.reviews import Review
 CONTESTED, CONTESTED_CLUSTER, UNKNOWN_OWNER = "contested_ownership", "contested_cluster", "owner_unknown"
 
 
-def raise_flag(session: Session, check: Check, content: PolicyContent) -> Flag:
+def raise_flag(session: Session, check: Check, result: RecordedResult, content: PolicyContent) -> Flag:
     """Raise the flag of a check, in the caller's transaction, and queue it for review.
 
     Args:
         session: an open transaction; nothing is committed here.
-        check: with a matched item and a p-value in its result.
+        check: which check.
+        result: what it came to, with a matched item and a p-value.
         content: the policy that the check was decided by.
 
     Raises:
         CorruptStateError: the check names no item.
     """
-    if check.result["match"] is None or check.result["p_value"] is None:
+    if result.item_id is None or result.p_value is None:
         raise CorruptStateError(f"check {check.id}: expected a matched item to raise a flag for, got none")
-    item = load_item(session, check.result["match"]["id"])
+    item = load_item(session, result.item_id)
     # Checks that were decided before there were kinds say none.
-    kind: MatchKind = check.result.get("kind") or UNSPECIFIED
-    amount = content.tariff.amount_for(check.result["p_value"], kind) if content.tariff else None
+    kind: MatchKind = result.kind or UNSPECIFIED
+    amount = content.tariff.amount_for(result.p_value, kind) if content.tariff else None
     shares = presumed_shares(session, item.id, content, amount)
     currency = content.tariff.currency if content.tariff else None
-    held = find_hold(session, item, check.result.get("cluster", []), shares)
+    held = find_hold(session, item, result.cluster, shares)
     flag_id, now = new_id(), utc_now()
     body = FlagRaised(
         check_id=check.id,
@@ -80,7 +82,7 @@ def raise_flag(session: Session, check: Check, content: PolicyContent) -> Flag:
     )
     session.add(Review(subject_id=flag.id, kind="flag", check_id=check.id, opened_at=flag.created_at))
     session.flush()
-    queue_event(session, "flag.raised", tell_of(flag), flag.created_at)
+    queue_event(session, "flag.raised", build_event_data(flag), flag.created_at)
     return flag
 
 
@@ -100,7 +102,7 @@ def find_hold(session: Session, item: Item, cluster: Sequence[str], shares: list
     return CONTESTED_CLUSTER if contested else None
 
 
-def tell_of(flag: Flag) -> dict[str, Any]:
-    """Return what a message says of a flag."""
-    told = flag.model_dump(include={"check_id", "item_id", "kind", "state", "currency", "amount_minor", "held"})
-    return told | {"flag_id": flag.id}
+def build_event_data(flag: Flag) -> dict[str, Any]:
+    """Build what a message says of a flag."""
+    fields = flag.model_dump(include={"check_id", "item_id", "kind", "state", "currency", "amount_minor", "held"})
+    return fields | {"flag_id": flag.id}

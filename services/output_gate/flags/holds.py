@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlmodel import Session, col, select
 
 from services.output_gate.flags.creation import CONTESTED, CONTESTED_CLUSTER
+from services.output_gate.results.recorded import read_result
 from shared.records.bulk_insert import in_chunks
 from shared.records.checks import Check
 from shared.records.cluster_owners import Cluster, are_contested_clusters
@@ -28,19 +29,19 @@ def find_holds(session: Session, flags: Sequence[Flag], checks: Mapping[str, Che
         checks: theirs, by id.
     """
     held = {flag.id: flag.held for flag in flags}
-    asked = [flag for flag in flags if flag.held is None and flag.state in OPEN]
-    held |= dict.fromkeys(_contested(session, [flag for flag in asked if not flag.contest_released]), CONTESTED)
-    left = [flag for flag in asked if held[flag.id] is None and not flag.cluster_released]
-    contested = are_contested_clusters(session, [cluster_of(flag, checks[flag.check_id]) for flag in left])
-    return held | {flag.id: CONTESTED_CLUSTER for flag, is_so in zip(left, contested, strict=True) if is_so}
+    open_flags = [flag for flag in flags if flag.held is None and flag.state in OPEN]
+    held |= dict.fromkeys(_find_contested(session, [flag for flag in open_flags if not flag.contest_released]), CONTESTED)
+    free = [flag for flag in open_flags if held[flag.id] is None and not flag.cluster_released]
+    contested = are_contested_clusters(session, [cluster_of(flag, checks[flag.check_id]) for flag in free])
+    return held | {flag.id: CONTESTED_CLUSTER for flag, is_contested in zip(free, contested, strict=True) if is_contested}
 
 
 def cluster_of(flag: Flag, check: Check) -> Cluster:
     """Return the duplicate cluster of a flag's item, as its check recorded it."""
-    return Cluster(flag.item_id, check.result.get("cluster", []))
+    return Cluster(flag.item_id, read_result(check).cluster)
 
 
-def _contested(session: Session, flags: Sequence[Flag]) -> list[str]:
+def _find_contested(session: Session, flags: Sequence[Flag]) -> list[str]:
     blobs = {item_id: item.blob_sha256 for item_id, item in find_items(session, [flag.item_id for flag in flags]).items()}
     contested = find_contested(session, list(blobs.values()))
     return [flag.id for flag in flags if blobs[flag.item_id] in contested]

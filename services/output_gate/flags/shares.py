@@ -58,9 +58,9 @@ def build_shares(owners: Sequence[tuple[str, float]], rule: SharesRule, amount_m
     {'party': 'a', 'share': 0.75, 'amount_minor': 750}
     """
     confidence: dict[str, float] = {}
-    for party, one in owners:
-        confidence[party] = max(one, confidence.get(party, 0.0))
-    weights = [1 if rule == "equal" else round(one * MILLION) for one in confidence.values()]
+    for party, its_confidence in owners:
+        confidence[party] = max(its_confidence, confidence.get(party, 0.0))
+    weights = [1 if rule == "equal" else round(weight * MILLION) for weight in confidence.values()]
     return with_amounts(
         [
             {"party": party, "share": millionths / MILLION}
@@ -72,10 +72,11 @@ def build_shares(owners: Sequence[tuple[str, float]], rule: SharesRule, amount_m
 
 def with_amounts(shares: Sequence[dict[str, Any]], amount_minor: int | None) -> list[dict[str, Any]]:
     """Divide an amount by shares that stand; None takes the amounts away."""
-    weights = [millionths_of(one["share"]) for one in shares]
+    weights = [millionths_of(share["share"]) for share in shares]
     parts: Sequence[int | None] = [None] * len(weights) if amount_minor is None else divide(amount_minor, weights)
     return [
-        {"party": one["party"], "share": one["share"], "amount_minor": part} for one, part in zip(shares, parts, strict=True)
+        {"party": share["party"], "share": share["share"], "amount_minor": part}
+        for share, part in zip(shares, parts, strict=True)
     ]
 
 

@@ -9,13 +9,15 @@ Rules, in order:
 4. Nothing is paid without an amount. A policy that lists reasons for waiving allows no others.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from sqlmodel import Session
 
 from services.output_gate.audit_events import Actor, log_audit_event
-from services.output_gate.flags.creation import CONTESTED, CONTESTED_CLUSTER, UNKNOWN_OWNER, presumed_shares, tell_of
+from services.output_gate.flags.creation import CONTESTED, CONTESTED_CLUSTER, UNKNOWN_OWNER, build_event_data, presumed_shares
 from services.output_gate.flags.holds import cluster_of
+from services.output_gate.flags.schemas import FlagStepRequest
 from services.output_gate.flags.shares import with_amounts
 from services.output_gate.policy.policy import content_of
 from services.output_gate.webhooks.outbox import queue_event
@@ -42,30 +44,49 @@ from shared.records.reviews import lock_review
 ON_HOLD = "on_hold"
 
 
-def take_step(
-    session: Session,
-    flag_id: str,
-    name: StepName,
-    role: FlagRole,
-    *,
-    reason: str | None = None,
-    actor_name: str | None = None,
-    note: str | None = None,
-    currency: str | None = None,
-    amount_minor: int | None = None,
-) -> Flag:
-    """Take a step with a flag and log it, in the caller's transaction.
+@dataclass(frozen=True)
+class RequestedStep:
+    """A step that somebody wants to take.
 
     Args:
-        session: an open transaction; nothing is committed here.
-        flag_id: which flag.
         name: which step.
         role: in what role it is taken.
         reason: why, in words that name nobody.
         actor_name: who takes it; the log only commits to it.
         note: anything else; the log only commits to it.
         currency: of `assess`.
-        amount_minor: of `assess`.
+        amount_minor: of `assess`, in minor units.
+    """
+
+    name: StepName
+    role: FlagRole
+    reason: str | None = None
+    actor_name: str | None = None
+    note: str | None = None
+    currency: str | None = None
+    amount_minor: int | None = None
+
+    @classmethod
+    def from_request(cls, request: FlagStepRequest) -> Self:
+        """Return the step that a request asks for."""
+        return cls(
+            request.step,
+            request.role,
+            request.reason,
+            request.name,
+            request.note,
+            request.currency,
+            request.amount_minor,
+        )
+
+
+def take_step(session: Session, flag_id: str, step: RequestedStep) -> Flag:
+    """Take a step with a flag and log it, in the caller's transaction.
+
+    Args:
+        session: an open transaction; nothing is committed here.
+        flag_id: which flag.
+        step: what is to be done.
 
     Raises:
         NotFoundError: no such flag.
@@ -73,24 +94,24 @@ def take_step(
         ConflictError: the flag's state, or what holds it, does not allow the step; or nothing is known to pay.
     """
     flag = lock_flag(session, flag_id)
-    held = find_current_hold(session, flag)
-    state = next_state(flag.state, name, role, held)
-    if STEPS[name].needs_reason and reason is None:
-        raise InputError(f"expected a reason to {name} a flag, got none", code="reason_missing")
-    _change(session, flag, name, held, reason, currency, amount_minor)
+    hold = find_current_hold(session, flag)
+    state = next_state(flag.state, step.name, step.role, hold)
+    if STEPS[step.name].needs_reason and step.reason is None:
+        raise InputError(f"expected a reason to {step.name} a flag, got none", code="reason_missing")
+    _change(session, flag, step, hold)
     now = utc_now()
-    body = _body(flag, name, state, role, reason, held)
-    subject = {"flag": flag.id, "check": flag.check_id}
-    entry_id = log_audit_event(session, Actor(role, actor_name, note), subject, body, now)
+    body = _build_body(flag, step, state, hold)
+    actor, subject = Actor(step.role, step.actor_name, step.note), {"flag": flag.id, "check": flag.check_id}
+    entry_id = log_audit_event(session, actor, subject, body, now)
     flag.state = state
     session.add(flag)
-    session.add(FlagStep(entry_id=entry_id, flag_id=flag.id, step=name, role=role, state=state, created_at=now))
-    if name in {"confirm", "overturn"}:
+    session.add(FlagStep(entry_id=entry_id, flag_id=flag.id, step=step.name, role=step.role, state=state, created_at=now))
+    if step.name in {"confirm", "overturn"}:
         review = lock_review(session, flag.id)
-        review.verdict, review.role, review.entry_id, review.closed_at = name, role, entry_id, now
+        review.verdict, review.role, review.entry_id, review.closed_at = step.name, step.role, entry_id, now
         session.add(review)
     session.flush()
-    queue_event(session, body.entry_type, tell_of(flag) | {"step": name, "role": role}, now)
+    queue_event(session, body.entry_type, build_event_data(flag) | {"step": step.name, "role": step.role}, now)
     return flag
 
 
@@ -106,39 +127,31 @@ def find_current_hold(session: Session, flag: Flag) -> str | None:
     return CONTESTED_CLUSTER if contested else None
 
 
-def _change(
-    session: Session,
-    flag: Flag,
-    name: StepName,
-    held: str | None,
-    reason: str | None,
-    currency: str | None,
-    amount_minor: int | None,
-) -> None:
+def _change(session: Session, flag: Flag, step: RequestedStep, hold: str | None) -> None:
     """Change what a step changes beside the state."""
-    if name == "hold":
+    if step.name == "hold":
         flag.held = ON_HOLD
-    elif name == "release":
-        _release(session, flag, held)
-    elif name == "assess":
-        if currency is None or amount_minor is None:
+    elif step.name == "release":
+        _release(session, flag, hold)
+    elif step.name == "assess":
+        if step.currency is None or step.amount_minor is None:
             raise InputError("expected currency and amount to assess a flag, got none", code="amount_missing")
-        flag.currency, flag.amount_minor = currency, amount_minor
-        flag.shares = with_amounts(flag.shares, amount_minor)
-    elif name == "pay" and flag.amount_minor is None:
+        flag.currency, flag.amount_minor = step.currency, step.amount_minor
+        flag.shares = with_amounts(flag.shares, step.amount_minor)
+    elif step.name == "pay" and flag.amount_minor is None:
         raise ConflictError("expected a flag with an amount to pay, got one that is to be assessed", code="amount_unknown")
-    elif name == "waive":
-        _verify_waiver(session, flag, reason)
+    elif step.name == "waive":
+        _verify_waiver(session, flag, step.reason)
 
 
-def _release(session: Session, flag: Flag, held: str | None) -> None:
+def _release(session: Session, flag: Flag, hold: str | None) -> None:
     content = content_of(load_policy(session, load_check(session, flag.check_id).policy_id))
     shares = presumed_shares(session, flag.item_id, content, flag.amount_minor)
     if not shares:
         raise ConflictError("expected an owner of the item to release the flag to, none is presumed yet", code=UNKNOWN_OWNER)
     flag.shares, flag.held = shares, None
-    flag.contest_released = flag.contest_released or held == CONTESTED
-    flag.cluster_released = flag.cluster_released or held == CONTESTED_CLUSTER
+    flag.contest_released = flag.contest_released or hold == CONTESTED
+    flag.cluster_released = flag.cluster_released or hold == CONTESTED_CLUSTER
 
 
 def _verify_waiver(session: Session, flag: Flag, reason: str | None) -> None:
@@ -147,17 +160,16 @@ def _verify_waiver(session: Session, flag: Flag, reason: str | None) -> None:
         raise InputError(f"expected one of the reasons {list(content.waiver_reasons)}, got {reason!r}", code="waiver_reason")
 
 
-def _body(flag: Flag, name: StepName, state: State, role: FlagRole, reason: str | None, held: str | None) -> EntryBody:
-    said: dict[str, Any] = {"role": role, "reason": reason}
-    owed: dict[str, Any] = {"currency": flag.currency, "amount_minor": flag.amount_minor}
+def _build_body(flag: Flag, step: RequestedStep, state: State, hold: str | None) -> EntryBody:
+    amount: dict[str, Any] = {"currency": flag.currency, "amount_minor": flag.amount_minor}
     bodies: dict[str, tuple[type[EntryBody], dict[str, Any]]] = {
-        "flag.reviewed": (FlagReviewed, {"verdict": name}),
+        "flag.reviewed": (FlagReviewed, {"verdict": step.name}),
         "flag.notified": (FlagNotified, {}),
         "flag.answered": (FlagAnswered, {"answer": state}),
-        "flag.assessed": (FlagAssessed, owed | {"owners": flag.shares}),
+        "flag.assessed": (FlagAssessed, amount | {"owners": flag.shares}),
         "flag.held": (FlagHeld, {"held": flag.held}),
-        "flag.released": (FlagReleased, {"released": held, "owners": flag.shares}),
-        "flag.resolved": (FlagResolved, owed | {"outcome": state}),
+        "flag.released": (FlagReleased, {"released": hold, "owners": flag.shares}),
+        "flag.resolved": (FlagResolved, amount | {"outcome": state}),
     }
-    model, own = bodies[STEPS[name].entry_type]
-    return model.model_validate(said | own)
+    model, fields = bodies[STEPS[step.name].entry_type]
+    return model.model_validate({"role": step.role, "reason": step.reason} | fields)

@@ -24,6 +24,7 @@ from sqlmodel import Session, col, select
 from services.output_gate.gate import Gate
 from services.output_gate.policy.policy import content_of
 from shared.errors import CorruptStateError, SleeveError, UnavailableError
+from shared.http.problem_details import describe_error
 from shared.ledger.checkpoint import verify_checkpoint
 from shared.ledger.layout import CHECKPOINT_PATH
 from shared.ledger.readers import FolderReader
@@ -67,7 +68,7 @@ class _NotReadyError(SleeveError):
 
 def measure_readiness(gate: Gate) -> ReadinessAnswer:
     """Ask every dependency of the gate."""
-    asked = [
+    dependencies = [
         _ask(name, gate, look)
         for name, look in (
             ("database", _look_at_database),
@@ -78,7 +79,15 @@ def measure_readiness(gate: Gate) -> ReadinessAnswer:
             ("policy", _look_at_policy),
         )
     ]
-    return ReadinessAnswer(ready=all(one.ready for one in asked), dependencies=asked)
+    return ReadinessAnswer(ready=all(dependency.ready for dependency in dependencies), dependencies=dependencies)
+
+
+def readiness_problem(answer: ReadinessAnswer) -> dict[str, Any]:
+    """Build the problem of a gate that is not ready; it names each dependency that is not, with its reason."""
+    reasons = "; ".join(
+        f"{dependency.name}: {dependency.reason}" for dependency in answer.dependencies if not dependency.ready
+    )
+    return describe_error(UnavailableError(reasons or "the gate is not ready", code="not_ready"))
 
 
 def _ask(name: str, gate: Gate, look: Callable[[Gate], dict[str, Any]]) -> DependencyAnswer:

@@ -13,7 +13,7 @@ Source: RFC 4180 (CSV); OWASP, "CSV Injection": cells that begin with = + - @, a
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, Field
 from sqlmodel import Session
@@ -22,7 +22,7 @@ from services.output_gate.flags.holds import find_holds, load_checks_of
 from services.output_gate.flags.visibility import own_flags_only
 from shared.auth.caller import current_caller
 from shared.clock import format_moment
-from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, PageRequest
 from shared.records.flag_states import State
 from shared.records.flags import Flag, list_flags
 from shared.records.parties import load_parties
@@ -50,47 +50,43 @@ class Payable(BaseModel):
     raised_at: str
 
 
-def page_of_payables(workspace: Workspace, cursor: str | None, limit: int, state: str | None) -> Page[Payable]:
+def page_of_payables(workspace: Workspace, page: PageRequest, state: str | None) -> Page[Payable]:
     """Return the rows of a page of flags, oldest first.
 
     Args:
         workspace: whose flags.
-        cursor: of the page before; None for the first.
-        limit: how many flags at most; a flag's rows stand on one page.
+        page: of flags; a flag's rows stand on one page.
         state: of the flags; None for all that were not overturned.
 
     Raises:
         InputError: the cursor is none of ours.
     """
-    after, party = decode_cursor(cursor) if cursor else "", own_flags_only(current_caller())
+    party_id = own_flags_only(current_caller())
     with workspace.reading() as session:
-        found = list_flags(session, after, limit + 1, owner_id=party, state=state)
-        rows = _own(build_payables(session, _owing(found[:limit], state)), party)
-    return Page(items=rows, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
+        flags = list_flags(session, page.position, page.rows_to_load, owner_id=party_id, state=state)
+        return page.build(flags, lambda flag: flag.id, lambda shown: _build_visible(session, shown, party_id, state))
 
 
 def iterate_payables(workspace: Workspace, state: str | None) -> Iterator[Payable]:
     """Yield the rows of all flags, oldest first, a block of flags in memory."""
-    after, party = "", own_flags_only(current_caller())
+    position, party_id = "", own_flags_only(current_caller())
     while True:
         with workspace.reading() as session:
-            found = list_flags(session, after, FLAGS_AT_ONCE, owner_id=party, state=state)
-            rows = _own(build_payables(session, _owing(found, state)), party)
+            flags = list_flags(session, position, FLAGS_AT_ONCE, owner_id=party_id, state=state)
+            rows = _build_visible(session, flags, party_id, state)
         yield from rows
-        if len(found) < FLAGS_AT_ONCE:
+        if len(flags) < FLAGS_AT_ONCE:
             return
-        after = found[-1].id
+        position = flags[-1].id
 
 
-def _own(rows: list[Payable], party: str | None) -> list[Payable]:
-    return rows if party is None else [row for row in rows if row.owner_id == party]
+def _build_visible(session: Session, flags: Sequence[Flag], party_id: str | None, state: str | None) -> list[Payable]:
+    """Build the rows of flags that owe something, or are in the state asked for; of one party only, where it is given."""
+    owing = [flag for flag in flags if state is not None or flag.state != "overturned"]
+    return [row for row in build_payables(session, owing) if party_id is None or row.owner_id == party_id]
 
 
-def _owing(flags: list[Flag], state: str | None) -> list[Flag]:
-    return flags if state is not None else [flag for flag in flags if flag.state != "overturned"]
-
-
-def build_payables(session: Session, flags: list[Flag]) -> list[Payable]:
+def build_payables(session: Session, flags: Sequence[Flag]) -> list[Payable]:
     """Build the rows of flags, in their order."""
     holds = find_holds(session, flags, load_checks_of(session, flags))
     parties = load_parties(session, [share["party"] for flag in flags for share in flag.shares])

@@ -35,9 +35,9 @@ def adopt_policy(session: Session, content: PolicyContent) -> Policy:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_ADOPTION_LOCK_KEY)))
-    in_force, found = find_policy_in_force(session), find_policy(session, content.sha256)
-    if found is not None and in_force is not None and found.id == in_force.id:
-        return found
+    in_force, earlier = find_policy_in_force(session), find_policy(session, content.sha256)
+    if earlier is not None and in_force is not None and earlier.id == in_force.id:
+        return earlier
     newest = load_newest_policy(session, content.name)
     if newest is not None and newest.version >= content.version:
         raise ConflictError(
@@ -68,6 +68,6 @@ def _record(session: Session, content: PolicyContent) -> Policy:
             created_at=now,
         ),
     )
-    told = {"policy": policy_id, "name": content.name, "version": content.version, "sha256": content.sha256}
-    queue_event(session, "policy.adopted", told, now)
+    data = {"policy": policy_id, "name": content.name, "version": content.version, "sha256": content.sha256}
+    queue_event(session, "policy.adopted", data, now)
     return policy

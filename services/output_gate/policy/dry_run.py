@@ -16,12 +16,14 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from sqlmodel import Session, col, select
 
 from services.output_gate.policy.policy import PolicyContent
-from services.output_gate.policy.schemas import Change, ChangeKind, DryRun, NotDecidable, Verdict
+from services.output_gate.policy.schemas import Change, ChangeKind, DryRun, DryRunOutcome, NotDecidable
+from services.output_gate.results.recorded import read_result
+from services.output_gate.results.schemas import RecordedResult
 from shared.errors import NotFoundError
 from shared.ledger.body_fields import UNSPECIFIED, MatchKind
 from shared.matching.calibration.decision import BORDERLINE, Decision, RuleScore, decide_by_any
@@ -34,6 +36,8 @@ from shared.workspace import Workspace
 # Of one kind or reason, this many are named; their count is always of all.
 NAMED = 100
 CHECKS_AT_ONCE = 500
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,13 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
                 more = True
                 break
             seen += 1
-            found = _decide_again(session, check, content, nulls)
-            if isinstance(found, str):
-                counts[f"not {found}"] += 1
-                _name(refused.setdefault(found, []), check.id)
+            result = read_result(check)
+            answer = _decide_again(session, check.model_id, result, content, nulls)
+            if isinstance(answer, str):
+                counts[f"not {answer}"] += 1
+                _name(refused.setdefault(answer, []), check.id)
                 continue
-            change = _compare(check, flag, content, *found)
+            change = _compare(check, result, flag, content, *answer)
             if change is None:
                 unchanged += 1
                 continue
@@ -81,15 +86,15 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
         unchanged=unchanged,
         changed=[ChangeKind(kind=kind, count=counts[kind], changes=changes[kind]) for kind in sorted(changes)],
         not_decidable=[
-            NotDecidable(reason=one, count=counts[f"not {one}"], check_ids=refused[one]) for one in sorted(refused)
+            NotDecidable(reason=reason, count=counts[f"not {reason}"], check_ids=refused[reason]) for reason in sorted(refused)
         ],
         more=more,
     )
 
 
-def _name(named: list[Any], one: Any) -> None:
+def _name(named: list[T], example: T) -> None:
     if len(named) < NAMED:
-        named.append(one)
+        named.append(example)
 
 
 def _past_checks(session: Session, model_id: str | None) -> Iterator[tuple[Check, Flag | None]]:
@@ -109,29 +114,28 @@ def _past_checks(session: Session, model_id: str | None) -> Iterator[tuple[Check
 
 
 def _decide_again(
-    session: Session, check: Check, content: PolicyContent, nulls: dict[tuple[str, str], _Nulls]
+    session: Session, model_id: str, result: RecordedResult, content: PolicyContent, nulls: dict[tuple[str, str], _Nulls]
 ) -> tuple[Decision, str | None, MatchKind] | str:
     """Return the decision, and the item and the kind of match that it names, or the code of why there is none."""
-    result = check.result
-    digest = result.get("calibration_sha256")
+    digest = result.calibration_sha256
     if digest is None:
-        return str(result["reason"])  # what was missing then; no scores were recorded
-    findings = {one["rule"]: one for one in result["rules"]}
+        return result.reason  # what was missing then; no scores were recorded
+    findings = {finding.rule: finding for finding in result.rules}
     if not findings.keys() >= set(content.deciding_rules):
         return "rule_not_measured"
-    key = (check.model_id, digest)
+    key = (model_id, digest)
     if key not in nulls:
-        nulls[key] = _load_nulls(session, check.model_id, digest, content)
-    found = nulls[key]
-    if found.reason:
-        return found.reason
-    scores = {rule: findings[rule]["score"] for rule in content.deciding_rules}
-    judged = [RuleScore(math.nan if score is None else float(score), found.by_rule[rule]) for rule, score in scores.items()]
-    chosen, decided = decide_by_any(judged, content.flag_bound, content.borderline_bound)
-    if decided.score is None:
+        nulls[key] = _load_nulls(session, model_id, digest, content)
+    control = nulls[key]
+    if control.reason:
+        return control.reason
+    scores = {rule: findings[rule].score for rule in content.deciding_rules}
+    judged = [RuleScore(math.nan if score is None else score, control.by_rule[rule]) for rule, score in scores.items()]
+    chosen, decision = decide_by_any(judged, content.flag_bound, content.borderline_bound)
+    if decision.score is None:
         return "rule_undefined"
     deciding = findings[content.deciding_rules[chosen]]
-    return decided, deciding["item"], deciding.get("kind") or UNSPECIFIED
+    return decision, deciding.item, deciding.kind or UNSPECIFIED
 
 
 def _load_nulls(session: Session, model_id: str, digest: str, content: PolicyContent) -> _Nulls:
@@ -146,23 +150,29 @@ def _load_nulls(session: Session, model_id: str, digest: str, content: PolicyCon
 
 
 def _compare(
-    check: Check, flag: Flag | None, content: PolicyContent, decided: Decision, item_id: str | None, kind: MatchKind
+    check: Check,
+    result: RecordedResult,
+    flag: Flag | None,
+    content: PolicyContent,
+    decision: Decision,
+    item_id: str | None,
+    kind: MatchKind,
 ) -> tuple[str, Change] | None:
     """Return the kind of change and the change, or None where everything stays."""
-    before, after = _verdict(check.decision, check.result["reason"]), _verdict(decided.outcome, decided.reason)
-    if decided.score is None or decided.p_value is None:
+    before, after = _outcome_of(check.decision, result.reason), _outcome_of(decision.outcome, decision.reason)
+    if decision.score is None or decision.p_value is None:
         raise NotFoundError(f"check {check.id}: expected a decision with its figures, got none")
-    owed = content.tariff.amount_for(decided.p_value, kind) if content.tariff and after == "flag" else None
+    amount = content.tariff.amount_for(decision.p_value, kind) if content.tariff and after == "flag" else None
     change = Change(
         check_id=check.id,
         item_id=item_id,
         kind=kind,
         before=before,
         after=after,
-        score=decided.score,
-        p_value=decided.p_value,
+        score=decision.score,
+        p_value=decision.p_value,
         amount_before=flag.amount_minor if flag else None,
-        amount_after=owed,
+        amount_after=amount,
     )
     if before != after:
         return f"{before}_to_{after}", change
@@ -171,10 +181,10 @@ def _compare(
     if item_id != flag.item_id:
         return "flag_other_item", change
     currency = content.tariff.currency if content.tariff else None
-    return ("flag_other_amount", change) if (owed, currency) != (flag.amount_minor, flag.currency) else None
+    return ("flag_other_amount", change) if (amount, currency) != (flag.amount_minor, flag.currency) else None
 
 
-def _verdict(decision: str, reason: str) -> Verdict:
+def _outcome_of(decision: str, reason: str) -> DryRunOutcome:
     if decision == "undecided" and reason == BORDERLINE:
         return "borderline"
     return "clear" if decision == "clear" else "flag" if decision == "flag" else "undecided"

@@ -30,7 +30,7 @@ DEFAULT_POLICY = Path(__file__).with_name("default.toml")
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Rate = Annotated[float, Field(strict=True, gt=0, le=0.5)]
 Score = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-RuleName = Literal["fused", "ssim"]
+DecidingRule = Literal["fused", "ssim"]
 
 
 class Borderline(StrictModel):
@@ -89,8 +89,8 @@ class PolicyContent(StrictModel):
 
     name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")
     version: int = Field(strict=True, ge=1, le=2**31 - 1)
-    rule: RuleName | None = Field(default=None, description="The rule that decides; or")
-    rules: tuple[RuleName, ...] | None = Field(
+    rule: DecidingRule | None = Field(default=None, description="The rule that decides; or")
+    rules: tuple[DecidingRule, ...] | None = Field(
         default=None, min_length=2, description="rules of which any decides, each with an equal share of the rates."
     )
     neighbours: int = Field(strict=True, ge=1, le=100_000)
@@ -127,7 +127,7 @@ class PolicyContent(StrictModel):
             raise ValueError(f"expected a borderline threshold below {self.threshold}, got {band.threshold}")
 
     @property
-    def deciding_rules(self) -> tuple[RuleName, ...]:
+    def deciding_rules(self) -> tuple[DecidingRule, ...]:
         """The rules of which any decides, in the policy's order."""
         return self.rules or ((self.rule,) if self.rule else ())
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from shared.ledger.body_fields import MatchKind
 
-Verdict = Literal["clear", "flag", "borderline", "undecided"]
+DryRunOutcome = Literal["clear", "flag", "borderline", "undecided"]
 
 
 class PolicyAnswer(BaseModel):
@@ -33,8 +33,8 @@ class Change(BaseModel):
     check_id: str
     item_id: str | None = Field(description="The item that the tried policy's rule names.")
     kind: MatchKind = Field(description="Of the match by that rule; `unspecified` in checks before there were kinds.")
-    before: Verdict
-    after: Verdict
+    before: DryRunOutcome
+    after: DryRunOutcome
     score: float
     p_value: float
     amount_before: int | None = Field(description="Of the flag on record, in minor units.")

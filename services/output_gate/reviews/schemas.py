@@ -7,13 +7,13 @@ from pydantic import BaseModel, Field
 from shared.ledger.body_fields import MatchKind
 from shared.schemas import StrictModel, Text
 
-Verdict = Literal["confirm", "overturn"]
+ReviewVerdict = Literal["confirm", "overturn"]
 
 
 class ReviewRequest(StrictModel):
     """A reviewer's verdict: `confirm`, it is a copy; `overturn`, it is none."""
 
-    verdict: Verdict
+    verdict: ReviewVerdict
     reason: Text | None = Field(
         default=None, description="Why, in words that name nobody: the log holds them. Needed to overturn a flag."
     )
@@ -44,7 +44,7 @@ class CheckReviewAnswer(BaseModel):
     """The verdict on a borderline check, and the flag that it raised, if it raised one."""
 
     check_id: str
-    verdict: Verdict
+    verdict: ReviewVerdict
     role: str
     at: str
     flag_id: str | None

@@ -4,25 +4,25 @@ Rules, in order:
 
 1. The secret is on disk before the webhook is on record, and removed again where that fails: no webhook is without one.
 2. A deleted webhook's secret is gone, and its messages that were not delivered are dropped.
-3. A message that is dead is tried again only when somebody asks for it, with all its tries before it; so is one that was due
-   a while ago, whose job was cancelled.
+3. A message that is dead is tried again only when somebody asks for it. It then has all its tries before it again. So does one
+   that was due a while ago, whose job was cancelled.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, timedelta
 
 from sqlalchemy import update
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from services.output_gate.webhooks.delivery import verify_webhook_url
 from services.output_gate.webhooks.outbox import DELIVERY, lane_of
 from services.output_gate.webhooks.schemas import CreatedWebhook, DeliveryAnswer, WebhookAnswer, WebhookRequest
 from services.output_gate.webhooks.signing import create_secret, delete_secret
-from shared.canonical import canonical_json, sha256_hex
 from shared.clock import format_moment, utc_now
 from shared.errors import ConflictError, NotFoundError
-from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, PageRequest
+from shared.idempotency import once
 from shared.ids import new_id
-from shared.records.idempotency import bind_effect, find_effect
 from shared.records.jobs import add_job
 from shared.records.webhooks import (
     Webhook,
@@ -40,13 +40,13 @@ OPERATION, RETRY = "webhooks.create", "webhooks.retry"
 OVERDUE = timedelta(minutes=5)
 
 
-def create_webhook(workspace: Workspace, request: WebhookRequest, key: str | None = None) -> CreatedWebhook:
+def create_webhook(workspace: Workspace, request: WebhookRequest, idempotency_key: str | None = None) -> CreatedWebhook:
     """Make a webhook and its secret.
 
     Args:
         workspace: whose events.
         request: where to, and of what.
-        key: an Idempotency-Key, if the caller gave one; repeated, it gives the webhook without the secret.
+        idempotency_key: sent again with it, the request gives the webhook without the secret.
 
     Raises:
         InputError: the URL may not be reached.
@@ -54,20 +54,23 @@ def create_webhook(workspace: Workspace, request: WebhookRequest, key: str | Non
         ConflictError: the key was used for another request.
     """
     verify_webhook_url(workspace.settings, request.url)
-    digest = sha256_hex(canonical_json(request.model_dump(mode="json")))
-    webhook_id, secret = new_id(), None
+    secrets: dict[str, str] = {}
+    recorded_id = None
+
+    def act(session: Session) -> str:
+        webhook_id = new_id()
+        secrets[webhook_id] = create_secret(workspace.home, webhook_id)
+        session.add(Webhook(id=webhook_id, url=request.url, events=list(request.events)))
+        session.flush()
+        return webhook_id
+
     try:
-        with workspace.writing() as session:
-            made_before = find_effect(session, OPERATION, key, digest)
-            if made_before is None:
-                secret = create_secret(workspace.home, webhook_id)
-                session.add(Webhook(id=webhook_id, url=request.url, events=list(request.events)))
-                bind_effect(session, OPERATION, key, digest, webhook_id)
-    except BaseException:
-        delete_secret(workspace.home, webhook_id)
-        raise
-    shown = build_webhook_answer(workspace, made_before or webhook_id)
-    return CreatedWebhook(**shown.model_dump(), secret=secret)
+        recorded_id = once(workspace, OPERATION, idempotency_key, request.model_dump(mode="json"), act).resource_id
+    finally:
+        for webhook_id in secrets.keys() - {recorded_id}:
+            delete_secret(workspace.home, webhook_id)
+    answer = show_webhook(workspace, recorded_id)
+    return CreatedWebhook(**answer.model_dump(), secret=secrets.get(recorded_id))
 
 
 def delete_webhook(workspace: Workspace, webhook_id: str) -> None:
@@ -85,29 +88,25 @@ def delete_webhook(workspace: Workspace, webhook_id: str) -> None:
     delete_secret(workspace.home, webhook_id)
 
 
-def redeliver(workspace: Workspace, webhook_id: str, delivery_id: str, key: str | None = None) -> DeliveryAnswer:
+def redeliver(workspace: Workspace, webhook_id: str, delivery_id: str, idempotency_key: str | None = None) -> DeliveryAnswer:
     """Queue a message once more that is dead, or that nobody tries any more.
 
     Args:
         workspace: whose message.
         webhook_id: of which webhook.
         delivery_id: which message.
-        key: an Idempotency-Key, if the caller gave one; repeated, it queues nothing and gives the message as it is by then.
+        idempotency_key: sent again with it, the request queues nothing and gives the message as it is by then.
 
     Raises:
         NotFoundError: no such webhook, or no such message of it.
         ConflictError: the message was delivered, dropped or will be tried; the webhook is gone; or the key was used for
             another message.
     """
-    digest = sha256_hex(canonical_json({"webhook": webhook_id, "delivery": delivery_id}))
-    with workspace.writing() as session:
-        queued_before = find_effect(session, RETRY, key, digest)
-        webhook = load_webhook(session, webhook_id)
-        delivery = lock_delivery(session, delivery_id)
+
+    def act(session: Session) -> str:
+        webhook, delivery = load_webhook(session, webhook_id), lock_delivery(session, delivery_id)
         if delivery.webhook_id != webhook_id:
             raise NotFoundError(f"no message {delivery_id!r} to this webhook", code="delivery_not_found")
-        if queued_before is not None:
-            return _delivery_answer(delivery)
         if webhook.state != "active":
             raise ConflictError(f"webhook {webhook_id} is {webhook.state}; expected an active one", code="webhook_gone")
         if delivery.state != "dead" and not _is_overdue(delivery):
@@ -116,8 +115,12 @@ def redeliver(workspace: Workspace, webhook_id: str, delivery_id: str, key: str 
         session.add(delivery)
         session.flush()
         add_job(session, DELIVERY, {"delivery": delivery.id}, lane_of(webhook_id))
-        bind_effect(session, RETRY, key, digest, delivery.id)
-    return _delivery_answer(delivery)
+        return delivery_id
+
+    once(workspace, RETRY, idempotency_key, {"webhook": webhook_id, "delivery": delivery_id}, act)
+    with workspace.reading() as session:
+        load_webhook(session, webhook_id)
+        return _build_delivery_answer(session.get_one(WebhookDelivery, delivery_id))
 
 
 def _is_overdue(delivery: WebhookDelivery) -> bool:
@@ -127,57 +130,61 @@ def _is_overdue(delivery: WebhookDelivery) -> bool:
     return due < utc_now() - OVERDUE
 
 
-def build_webhook_answer(workspace: Workspace, webhook_id: str) -> WebhookAnswer:
-    """Build the answer about a webhook.
+def show_webhook(workspace: Workspace, webhook_id: str) -> WebhookAnswer:
+    """Return a webhook, and how its messages fare.
 
     Raises:
         NotFoundError: no such webhook.
     """
     with workspace.reading() as session:
         webhook = load_webhook(session, webhook_id)
-        return _answer(webhook, count_deliveries(session, [webhook_id])[webhook_id])
+        return _build_answer(webhook, count_deliveries(session, [webhook_id])[webhook_id])
 
 
-def page_of_webhooks(workspace: Workspace, cursor: str | None, limit: int) -> Page[WebhookAnswer]:
+def page_of_webhooks(workspace: Workspace, page: PageRequest) -> Page[WebhookAnswer]:
     """Return a page of webhooks, oldest first.
 
     Raises:
         InputError: the cursor is none of ours.
     """
-    after = decode_cursor(cursor) if cursor else ""
+
+    def build_answers(webhooks: Sequence[Webhook]) -> list[WebhookAnswer]:
+        counts = count_deliveries(session, [webhook.id for webhook in webhooks])
+        return [_build_answer(webhook, counts[webhook.id]) for webhook in webhooks]
+
     with workspace.reading() as session:
-        found = list_webhooks(session, after, limit + 1)
-        counts = count_deliveries(session, [one.id for one in found[:limit]])
-    shown = [_answer(one, counts[one.id]) for one in found[:limit]]
-    return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
+        webhooks = list_webhooks(session, page.position, page.rows_to_load)
+        return page.build(webhooks, lambda webhook: webhook.id, build_answers)
 
 
 def page_of_deliveries(
-    workspace: Workspace, webhook_id: str, cursor: str | None, limit: int, state: str | None
+    workspace: Workspace, webhook_id: str, page: PageRequest, state: str | None = None
 ) -> Page[DeliveryAnswer]:
-    """Return a page of the messages to a webhook, oldest first.
+    """Return a page of the messages to a webhook, oldest first; of those in one state only, where it is given.
 
     Raises:
         NotFoundError: no such webhook.
         InputError: the cursor is none of ours.
     """
-    after = decode_cursor(cursor) if cursor else ""
     with workspace.reading() as session:
         load_webhook(session, webhook_id)
-        found = list_deliveries(session, webhook_id, after, limit + 1, state)
-    shown = [_delivery_answer(one) for one in found[:limit]]
-    return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
+        deliveries = list_deliveries(session, webhook_id, page.position, page.rows_to_load, state)
+    return page.build(
+        deliveries,
+        lambda delivery: delivery.id,
+        lambda shown: [_build_delivery_answer(delivery) for delivery in shown],
+    )
 
 
-def _answer(webhook: Webhook, deliveries: dict[str, int]) -> WebhookAnswer:
-    shown = webhook.model_dump(include={"id", "url", "events", "state"})
-    return WebhookAnswer.model_validate(shown | {"created_at": format_moment(webhook.created_at), "deliveries": deliveries})
+def _build_answer(webhook: Webhook, deliveries: dict[str, int]) -> WebhookAnswer:
+    fields = webhook.model_dump(include={"id", "url", "events", "state"})
+    return WebhookAnswer.model_validate(fields | {"created_at": format_moment(webhook.created_at), "deliveries": deliveries})
 
 
-def _delivery_answer(delivery: WebhookDelivery) -> DeliveryAnswer:
-    shown = delivery.model_dump(include={"id", "event", "state", "attempts", "last_status", "last_error", "payload"})
+def _build_delivery_answer(delivery: WebhookDelivery) -> DeliveryAnswer:
+    fields = delivery.model_dump(include={"id", "event", "state", "attempts", "last_status", "last_error", "payload"})
     times = {
         name: None if moment is None else format_moment(moment)
         for name, moment in (("tried_at", delivery.tried_at), ("next_try_at", delivery.next_try_at))
     }
-    return DeliveryAnswer.model_validate(shown | times | {"created_at": format_moment(delivery.created_at)})
+    return DeliveryAnswer.model_validate(fields | times | {"created_at": format_moment(delivery.created_at)})

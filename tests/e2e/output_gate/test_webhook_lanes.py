@@ -19,6 +19,7 @@ from services.output_gate.webhooks.outbox import queue_event
 from services.output_gate.webhooks.schemas import WebhookRequest
 from services.output_gate.webhooks.service import create_webhook, page_of_deliveries
 from shared.clock import utc_now
+from shared.http.paging import PageRequest
 from shared.jobs.worker import running_worker
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
@@ -88,10 +89,10 @@ def test_a_silent_receiver_delays_no_other(site: WebServer, tmp_path: Path, data
                 one.close()
         for other, path in zip(others, ("/hook", "/hook?2"), strict=True):
             got = [one.headers["webhook-id"] for one in site.seen if one.path == path]
-            kept = page_of_deliveries(workspace, other, None, 50, "delivered").items
+            kept = page_of_deliveries(workspace, other, PageRequest(limit=50), "delivered").items
             assert got == [one.id for one in kept]
             assert [one.payload["data"]["flag_id"] for one in kept] == [f"f{number}" for number in range(MESSAGES)]
-        assert len(page_of_deliveries(workspace, quiet, None, 50, "pending").items) == MESSAGES
+        assert len(page_of_deliveries(workspace, quiet, PageRequest(limit=50), "pending").items) == MESSAGES
         workspace.engine.dispose()
 
 
@@ -126,7 +127,7 @@ def test_what_a_killed_process_was_sending_is_sent_again_and_in_order(
         # Six seconds later: the lease of the killed one has run out.
         session.execute(text("UPDATE job SET lease_until = '2026-01-31 12:00:00' WHERE state = 'running'"))
     with running_worker(workspace, WEBHOOK_JOBS, workspace, RECEIVERS_AT_ONCE):
-        wait_until(lambda: len(page_of_deliveries(workspace, webhook, None, 50, "delivered").items) == MESSAGES)
-    ids = [one.id for one in page_of_deliveries(workspace, webhook, None, 50, None).items]
+        wait_until(lambda: len(page_of_deliveries(workspace, webhook, PageRequest(limit=50), "delivered").items) == MESSAGES)
+    ids = [one.id for one in page_of_deliveries(workspace, webhook, PageRequest(limit=50), None).items]
     assert [one.headers["webhook-id"] for one in site.seen] == [ids[0], *ids]
     workspace.engine.dispose()

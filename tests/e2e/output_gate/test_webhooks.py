@@ -27,6 +27,7 @@ from services.output_gate.webhooks.signing import load_secret, secret_file
 from services.server.app import create_app
 from shared.clock import utc_now
 from shared.errors import ConflictError, InputError
+from shared.http.paging import PageRequest
 from shared.jobs.kind import JobKind
 from shared.jobs.worker import JobWorker
 from shared.ledger.bodies import BODY_BY_TYPE
@@ -88,7 +89,7 @@ def run_due(workspace: Workspace, waits: tuple[timedelta, ...] = SOON) -> int:
 
 def run_until(workspace: Workspace, webhook_id: str, state: str, waits: tuple[timedelta, ...] = SOON) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
-    while {one.state for one in page_of_deliveries(workspace, webhook_id, None, 50, None).items} != {state}:
+    while {one.state for one in page_of_deliveries(workspace, webhook_id, PageRequest(limit=50), None).items} != {state}:
         assert time.monotonic() < deadline
         run_due(workspace, waits)
         time.sleep(0.01)
@@ -115,10 +116,10 @@ def test_a_receiver_that_verifies_gets_what_it_asked_for(site: WebServer, worksp
     assert run_due(workspace_of) == 3
     got = [verify(seen, created.secret) for seen in site.seen]
     assert [(one["type"], one["data"]) for one in got] == [("flag.raised", {"flag_id": f"f{at}"}) for at in range(3)]
-    shown = page_of_deliveries(workspace_of, created.id, None, 2, "delivered")
+    shown = page_of_deliveries(workspace_of, created.id, PageRequest(limit=2), "delivered")
     assert [one.id for one in shown.items] == [one["id"] for one in got[:2]]
     assert (shown.items[0].attempts, shown.items[0].last_status, shown.items[0].last_error) == (1, 200, None)
-    more = page_of_deliveries(workspace_of, created.id, shown.next_cursor, 2, None)
+    more = page_of_deliveries(workspace_of, created.id, PageRequest(shown.next_cursor, 2), None)
     assert [one.id for one in more.items] == [got[2]["id"]]
     assert run_due(workspace_of) == 0
 
@@ -145,7 +146,7 @@ def test_a_receiver_that_was_down_gets_it_when_it_is_up(tmp_path: Path, database
         assert created.secret is not None
         tell(workspace)
         assert run_due(workspace, WAITS[:1]) == 1
-        [down] = page_of_deliveries(workspace, created.id, None, 50, "pending").items
+        [down] = page_of_deliveries(workspace, created.id, PageRequest(limit=50), "pending").items
         assert (down.attempts, down.last_status, down.last_error) == (1, None, "connection_failed")
         assert down.tried_at is not None
         assert down.next_try_at is not None
@@ -160,7 +161,7 @@ def test_a_receiver_that_was_down_gets_it_when_it_is_up(tmp_path: Path, database
             messages = [verify(seen, created.secret) for seen in site.seen]
         assert site.paths() == ["/hook"] * 4
         assert {one["id"] for one in messages} == {down.id}
-        [up] = page_of_deliveries(workspace, created.id, None, 50, None).items
+        [up] = page_of_deliveries(workspace, created.id, PageRequest(limit=50), None).items
         assert (up.state, up.attempts, up.last_status) == ("delivered", 5, 204)
 
 
@@ -169,7 +170,7 @@ def test_after_the_last_try_a_message_is_dead_until_somebody_asks(site: WebServe
     site.pages["/broken"] = Page(b"secret of theirs", 500)
     tell(workspace_of)
     run_until(workspace_of, created.id, "dead")
-    [dead] = page_of_deliveries(workspace_of, created.id, None, 50, "dead").items
+    [dead] = page_of_deliveries(workspace_of, created.id, PageRequest(limit=50), "dead").items
     assert (dead.attempts, dead.last_status, dead.last_error, dead.next_try_at) == (4, 500, "status_not_2xx", None)
     assert len(site.seen) == len(SOON) + 1
     site.pages["/broken"] = Page(b"", 200)
@@ -182,7 +183,7 @@ def test_after_the_last_try_a_message_is_dead_until_somebody_asks(site: WebServe
 def test_a_message_whose_job_was_cancelled_can_be_sent_again(site: WebServer, workspace_of: Workspace) -> None:
     created = create_webhook(workspace_of, request_for(site))
     tell(workspace_of)
-    [pending] = page_of_deliveries(workspace_of, created.id, None, 50, None).items
+    [pending] = page_of_deliveries(workspace_of, created.id, PageRequest(limit=50), None).items
     with pytest.raises(ConflictError, match="one that is pending"):
         redeliver(workspace_of, created.id, pending.id)
     with workspace_of.writing() as session:
@@ -206,7 +207,7 @@ def test_one_that_is_gone_or_deleted_gets_nothing_more(site: WebServer, workspac
     tell(workspace_of, 1)
     assert run_due(workspace_of) == 0
     assert site.paths() == ["/gone"]
-    [one] = page_of_deliveries(workspace_of, gone.id, None, 50, None).items
+    [one] = page_of_deliveries(workspace_of, gone.id, PageRequest(limit=50), None).items
     assert (one.state, one.last_status) == ("dead", 410)
     with workspace_of.reading() as session:
         states = session.execute(text("SELECT state FROM webhook_delivery WHERE webhook_id = :id"), {"id": deleted.id})
@@ -246,7 +247,7 @@ def test_a_name_that_leads_inside_later_is_not_followed(site: WebServer, tmp_pat
     closed = open_workspace(settings)
     tell(closed)
     run_until(closed, created.id, "dead")
-    [one] = page_of_deliveries(closed, created.id, None, 50, None).items
+    [one] = page_of_deliveries(closed, created.id, PageRequest(limit=50), None).items
     assert (one.last_status, one.last_error) == (None, "url_refused")
     assert site.seen == []
     closed.engine.dispose()
@@ -319,5 +320,5 @@ def test_a_handler_that_hangs_up_is_a_failed_try(site: WebServer, workspace_of: 
     site.pages["/hook"] = hang_up
     tell(workspace_of)
     run_due(workspace_of, WAITS)
-    [one] = page_of_deliveries(workspace_of, created.id, None, 50, "pending").items
+    [one] = page_of_deliveries(workspace_of, created.id, PageRequest(limit=50), "pending").items
     assert one.last_error == "connection_failed"

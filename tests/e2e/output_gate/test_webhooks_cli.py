@@ -20,6 +20,7 @@ from services.output_gate.webhooks.signing import load_secret, secret_file
 from services.server.app import create_app
 from shared.clock import utc_now
 from shared.errors import ConflictError, InputError
+from shared.http.paging import PageRequest
 from shared.jobs.kind import JobKind
 from shared.jobs.worker import JobWorker
 from shared.records.jobs import count_jobs
@@ -128,7 +129,7 @@ def test_one_key_sends_a_dead_message_again_once(any_workspace: Workspace, site:
     for _ in range(2):
         tell(workspace)
     send(workspace)
-    first, second = page_of_deliveries(workspace, hook["id"], None, 50, "dead").items
+    first, second = page_of_deliveries(workspace, hook["id"], PageRequest(limit=50), "dead").items
     path = f"/v1/webhooks/{hook['id']}/deliveries"
     key = {"Idempotency-Key": "again"}
     answers = [client.post(f"{path}/{first.id}/retries", headers=key) for _ in range(3)]

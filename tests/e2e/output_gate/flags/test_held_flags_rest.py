@@ -6,7 +6,7 @@ from fastapi.testclient import TestClient
 from sqlmodel import select
 
 from services.ingest.lifecycle.erasure import ERASED, erase_party
-from services.output_gate.flags.answers import build_flag_answer
+from services.output_gate.flags.service import build_flag_answer
 from shared.auth.caller import Caller, asked_by
 from shared.ledger.body_fields import EMBEDDED_BASIS
 from shared.records.flags import load_flag

@@ -2,16 +2,16 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from services.output_gate.payables.payables import Payable, iterate_payables, page_of_payables, write_csv
 from shared.auth.access import needs
 from shared.http.conditional import ConditionalRoute
-from shared.http.paging import Page
+from shared.http.dependencies import CurrentWorkspace
+from shared.http.paging import Page, PageRequest
 from shared.http.problems import PROBLEM_RESPONSES
 from shared.records.flag_states import State
-from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/payables", tags=["flags"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
 
@@ -28,7 +28,7 @@ _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {CSV: {"schema": {"typ
     summary="List what is owed to whom",
 )
 def get_payables(
-    request: Request,
+    workspace: CurrentWorkspace,
     accept: Annotated[str, Header(max_length=500)] = "application/json",
     state: State | None = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
@@ -39,9 +39,8 @@ def get_payables(
     Overturned flags are left out unless their state is asked for. Where `Accept` names `text/csv` first, the answer is all
     rows as CSV, and cursor and limit do not count.
     """
-    workspace: Workspace = request.app.state.workspace
     if not accept.strip().startswith(CSV):
-        return page_of_payables(workspace, cursor, limit, state)
+        return page_of_payables(workspace, PageRequest(cursor, limit), state)
     headers = {"Vary": "Accept", "Content-Disposition": 'attachment; filename="payables.csv"'}
     lines = write_csv(iterate_payables(workspace, state))
     return StreamingResponse(lines, media_type=f"{CSV}; charset=utf-8; header=present", headers=headers)

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Query, Request, UploadFile
+from fastapi import APIRouter, File, Query, UploadFile
 
+from services.output_gate.dependencies import CurrentOutputSearch
 from services.output_gate.registry.schemas import SeenAnswer
-from services.output_gate.registry.service import OutputSearch
 from shared.auth.access import needs
 from shared.http.problems import PROBLEM_RESPONSES
 from shared.vision.image_query import MAX_LIMIT
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/outputs", tags=["outputs"], responses=PROBLEM_RES
 
 @router.post("/search", dependencies=needs("outputs:read"), summary="Ask whether the gate saw a picture")
 def search_outputs(
-    request: Request,
+    search: CurrentOutputSearch,
     image: Annotated[UploadFile, File(description="The picture to look for: PNG, JPEG or WebP.")],
     max_distance: Annotated[
         int, Query(ge=0, le=MAX_DISTANCE, description="How many of a perceptual hash's 256 bits may differ.")
@@ -27,5 +27,4 @@ def search_outputs(
 
     Nothing is stored. A picture that was never checked, or was changed beyond the distance, is not found.
     """
-    search: OutputSearch = request.app.state.output_search
     return search.search(image.file.read(search.workspace.limits.max_bytes + 1), max_distance, limit)

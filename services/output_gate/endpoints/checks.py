@@ -5,24 +5,21 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlmodel import Session
 
-from services.output_gate.checks.answers import build_answer, build_batched_answers, build_summaries
-from services.output_gate.checks.batches import CHECKS, check_several, queue_checks
-from services.output_gate.checks.schemas import BatchAnswer, CheckAnswer, CheckJobAnswer, CheckJobError, CheckSummary
+from services.output_gate.checks.answers import build_answer, build_batched_answers, page_of_checks, show_check
+from services.output_gate.checks.batches import check_several, queue_checks
+from services.output_gate.checks.evidence_image import draw_evidence
+from services.output_gate.checks.job_answers import show_check_job
+from services.output_gate.checks.schemas import BatchAnswer, CheckAnswer, CheckJobAnswer, CheckSummary
 from services.output_gate.checks.service import check_generation
 from services.output_gate.checks.submission import REQUEST_BODY, Submission, prefers_async, read_submission
+from services.output_gate.dependencies import CurrentGate
 from services.output_gate.gate import Gate
 from shared.auth.access import needs
-from shared.clock import format_moment
-from shared.errors import InputError, NotFoundError
+from shared.http.dependencies import CurrentWorkspace, PageQuery
 from shared.http.idempotency import Key
-from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page
 from shared.http.problems import PROBLEM_RESPONSES, UNSUPPORTED_MEDIA_TYPE
-from shared.records.batches import load_batch
-from shared.records.checks import list_checks, load_check
-from shared.records.jobs import Job, load_job
-from shared.records.models import Model, load_model_record
 
 router = APIRouter(prefix="/v1/checks", tags=["checks"], responses=PROBLEM_RESPONSES)
 
@@ -47,6 +44,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 )
 def create_check(
     request: Request,
+    gate: CurrentGate,
     submission: Annotated[Submission, Depends(read_submission)],
     idempotency_key: Key = None,
     prefer: Annotated[
@@ -61,15 +59,11 @@ def create_check(
     One image is answered by its check. Several are answered by an entry for each, with its check or the problem that the image
     has by itself: 201 where every one was decided about, 207 where some have a problem.
     """
-    gate: Gate = request.app.state.gate
     if prefer is not None and prefers_async(request.headers.getlist("prefer")):
         return _answer_later(gate, submission, idempotency_key)
     if submission.several:
         return _answer_several(gate, submission, idempotency_key)
-    data = submission.images[0].data
-    if data is None:
-        raise InputError("image: expected the file in base64 (RFC 4648 section 4)", code="not_base64")
-    check = check_generation(gate, submission.model, data, idempotency_key)
+    check = check_generation(gate, submission.model, submission.only_data, idempotency_key)
     return _respond(201, build_answer(gate.workspace, check), Location=f"/v1/checks/{check.id}")
 
 
@@ -82,7 +76,7 @@ def _answer_several(gate: Gate, submission: Submission, key: str | None) -> Resp
 def _answer_later(gate: Gate, submission: Submission, key: str | None) -> Response:
     job = queue_checks(gate.workspace, submission.model, submission.images, key)
     headers = {"Location": f"/v1/checks/jobs/{job.id}", "Preference-Applied": "respond-async"}
-    return _respond(202, _build_job_answer(gate, job), **headers)
+    return _respond(202, show_check_job(gate.workspace, job.id), **headers)
 
 
 def _respond(status: int, answer: BaseModel, **headers: str) -> Response:
@@ -91,70 +85,32 @@ def _respond(status: int, answer: BaseModel, **headers: str) -> Response:
 
 @router.get("", dependencies=needs("outputs:read"), summary="List checks")
 def list_checks_made(
-    request: Request,
+    workspace: CurrentWorkspace,
+    page: PageQuery,
     decision: Literal["clear", "flag", "undecided"] | None = None,
     model: Annotated[str | None, Query(max_length=100, description="Name or id.")] = None,
     generation_sha256: Annotated[str | None, Query(pattern="^[0-9a-f]{64}$")] = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Page[CheckSummary]:
     """Answer with a page of checks, newest first; each filter that is given must hold."""
-    gate: Gate = request.app.state.gate
-    before = decode_cursor(cursor) if cursor else ""
-    with gate.workspace.reading() as session:
-        model_id = load_model_record(session, model).id if model else None
-        found = list_checks(
-            session, before, limit + 1, decision=decision, model_id=model_id, generation_sha256=generation_sha256
-        )
-        shown = build_summaries(session, found[:limit])
-    return Page(items=shown, next_cursor=encode_cursor(found[limit - 1].id) if len(found) > limit else None)
+    return page_of_checks(workspace, page, decision=decision, model=model, generation_sha256=generation_sha256)
 
 
 @router.get("/jobs/{job_id}", dependencies=needs("checks:write"), summary="Show a job of checks")
-def get_check_job(request: Request, response: Response, job_id: str) -> CheckJobAnswer:
+def get_check_job(workspace: CurrentWorkspace, response: Response, job_id: str) -> CheckJobAnswer:
     """Answer with how far a job is and, once it is finished, with what became of each image, in the order of the request.
 
     While it is not finished, `Retry-After` says when to ask again.
     """
-    gate: Gate = request.app.state.gate
-    with gate.workspace.reading() as session:
-        job = load_job(session, job_id)
-    if job.kind != CHECKS:
-        raise NotFoundError(f"job {job_id!r} is none of checks", code="job_not_found")
-    if job.finished_at is None:
+    answer = show_check_job(workspace, job_id)
+    if answer.finished_at is None:
         response.headers["Retry-After"] = str(ASK_AGAIN_SECONDS)
-    return _build_job_answer(gate, job)
-
-
-def _build_job_answer(gate: Gate, job: Job) -> CheckJobAnswer:
-    with gate.workspace.reading() as session:
-        model = _model_name(session, job)
-        places = load_batch(session, job.id) if job.finished_at else []
-    return CheckJobAnswer(
-        id=job.id,
-        state=job.state,
-        model=model,
-        done=job.done,
-        total=job.request["images"],
-        counts=job.counts,
-        error=CheckJobError(code=job.error_code, message=job.error_message or "") if job.error_code else None,
-        checks=build_batched_answers(gate.workspace, places) if job.finished_at else None,
-        created_at=format_moment(job.created_at),
-        finished_at=format_moment(job.finished_at) if job.finished_at else None,
-    )
-
-
-def _model_name(session: Session, job: Job) -> str:
-    return session.get_one(Model, job.request["model"]).name
+    return answer
 
 
 @router.get("/{check_id}", dependencies=needs("outputs:read"), summary="Show one check")
-def get_check(request: Request, check_id: str) -> CheckAnswer:
+def get_check(workspace: CurrentWorkspace, check_id: str) -> CheckAnswer:
     """Answer with a check as it was decided, and its receipt."""
-    gate: Gate = request.app.state.gate
-    with gate.workspace.reading() as session:
-        check = load_check(session, check_id)
-    return build_answer(gate.workspace, check)
+    return show_check(workspace, check_id)
 
 
 @router.get(
@@ -164,15 +120,9 @@ def get_check(request: Request, check_id: str) -> CheckAnswer:
     dependencies=needs("outputs:read"),
     summary="Show what a check rests on as a picture",
 )
-def get_evidence_image(request: Request, check_id: str) -> Response:
+def get_evidence_image(workspace: CurrentWorkspace, check_id: str) -> Response:
     """Answer with the generation beside the matched item, the item laid over the generation, and where they agree and differ.
 
     A check that names no item has no such picture: 404.
     """
-    # Imported with the first picture: drawing brings packages that no check needs, and a restart is to be short.
-    from services.output_gate.checks.evidence_image import build_evidence_image  # noqa: PLC0415
-
-    gate: Gate = request.app.state.gate
-    with gate.workspace.reading() as session:
-        check = load_check(session, check_id)
-    return Response(build_evidence_image(gate.workspace, check), media_type="image/png", headers={"Cache-Control": "no-store"})
+    return Response(draw_evidence(workspace, check_id), media_type="image/png", headers={"Cache-Control": "no-store"})

@@ -1,16 +1,15 @@
 """`/readyz` and `/metrics`: for whoever runs the gate."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from services.output_gate.dependencies import CurrentGate, CurrentMetrics, CurrentReadiness
 from services.output_gate.operation.metrics import render_metrics
-from services.output_gate.operation.readiness import ReadinessAnswer, measure_readiness
-from services.output_gate.operation.recent_readiness import RecentReadiness
+from services.output_gate.operation.readiness import ReadinessAnswer, measure_readiness, readiness_problem
 from shared.auth.access import PUBLIC, needs
-from shared.auth.caller import current_caller
-from shared.errors import UnavailableError
-from shared.http.problem_details import MEDIA_TYPE, describe_error
+from shared.http.dependencies import CurrentCaller
+from shared.http.problem_details import MEDIA_TYPE
 from shared.http.problems import PROBLEM_RESPONSES
 
 router = APIRouter(tags=["service"])
@@ -23,24 +22,19 @@ router = APIRouter(tags=["service"])
     dependencies=PUBLIC,
     summary="Can the gate decide?",
 )
-def get_readiness(request: Request) -> Response:
+def get_readiness(gate: CurrentGate, recent: CurrentReadiness, caller: CurrentCaller) -> Response:
     """Answer 200 where database, log, index, embedder, blobs and policy are ready, else 503 with the reasons.
 
     The problem then has the member `dependencies` as well, as it is answered with 200. They are named to who may see metrics;
     anyone else learns whether the gate is ready, as measured within the last second. A gate that is not ready answers checks
     all the same: undecided, or 503 where nothing can be recorded; never clear.
     """
-    if current_caller().holds("metrics:read"):
-        answer = measure_readiness(request.app.state.gate)
-    else:
-        recent: RecentReadiness = request.app.state.recent_readiness
-        answer = recent.read()
+    answer = measure_readiness(gate) if caller.holds("metrics:read") else recent.read()
     headers = {"Cache-Control": "no-store"}
     if answer.ready:
         return JSONResponse(answer.model_dump(), headers=headers)
-    reasons = "; ".join(f"{one.name}: {one.reason}" for one in answer.dependencies if not one.ready)
-    problem = describe_error(UnavailableError(reasons or "the gate is not ready", code="not_ready"))
-    return JSONResponse(problem | answer.model_dump(), status_code=503, media_type=MEDIA_TYPE, headers=headers)
+    content = readiness_problem(answer) | answer.model_dump()
+    return JSONResponse(content, status_code=503, media_type=MEDIA_TYPE, headers=headers)
 
 
 @router.get(
@@ -50,6 +44,6 @@ def get_readiness(request: Request) -> Response:
     dependencies=needs("metrics:read"),
     summary="Metrics for Prometheus",
 )
-def get_metrics(request: Request) -> Response:
+def get_metrics(collector: CurrentMetrics) -> Response:
     """Answer with checks by decision and reason, durations by step, lag of the index, gaps, flags, jobs; no personal data."""
-    return Response(render_metrics(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)
+    return Response(render_metrics(collector), media_type=CONTENT_TYPE_LATEST)

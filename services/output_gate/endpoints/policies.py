@@ -5,24 +5,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
-from services.output_gate.policy.adoption import adopt_policy
-from services.output_gate.policy.answers import build_adopted, page_of_policies
-from services.output_gate.policy.dry_run import run_dry
 from services.output_gate.policy.policy import PolicyContent, parse_policy, parse_policy_toml
 from services.output_gate.policy.schemas import AdoptedPolicy, DryRun, PolicyAnswer
+from services.output_gate.policy.service import adopt, page_of_policies, show_policy, try_on_past_checks
 from shared.auth.access import needs
 from shared.errors import InputError
 from shared.http.conditional import ConditionalRoute
+from shared.http.dependencies import CurrentWorkspace, PageQuery
 from shared.http.idempotency import Key
 from shared.http.paging import Page
 from shared.http.problems import PROBLEM_RESPONSES
-from shared.records.idempotency import bind_effect, find_effect
-from shared.records.models import load_model_record
-from shared.workspace import Workspace
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"], responses=PROBLEM_RESPONSES, route_class=ConditionalRoute)
 
-OPERATION = "policies.adopt"
 # https://www.iana.org/assignments/media-types/application/toml
 JSON, TOML = "application/json", "application/toml"
 # Ours is about one kibibyte with its comments.
@@ -34,7 +29,7 @@ MAX_CHECKS = 10_000
 def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
     """Put parts where a schema refers to them: FastAPI, which reads no body here, does not know of them."""
     if isinstance(schema, list):
-        return [_inlined(one, parts) for one in schema]
+        return [_inlined(part, parts) for part in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
@@ -84,37 +79,28 @@ Content = Annotated[PolicyContent, Depends(read_policy)]
     summary="Adopt a policy",
     openapi_extra=_BODY,
 )
-def create_policy(request: Request, response: Response, content: Content, idempotency_key: Key = None) -> AdoptedPolicy:
+def create_policy(
+    workspace: CurrentWorkspace, response: Response, content: Content, idempotency_key: Key = None
+) -> AdoptedPolicy:
     """Adopt a policy through the log. From the next check on it decides, without a restart.
 
     Versions of a name only grow, and a policy that was in force before is not adopted again: give it a new version.
     """
-    workspace: Workspace = request.app.state.workspace
-    with workspace.writing() as session:
-        policy_id = find_effect(session, OPERATION, idempotency_key, content.sha256)
-        if policy_id is None:
-            policy_id = adopt_policy(session, content).id
-            bind_effect(session, OPERATION, idempotency_key, content.sha256, policy_id)
-    response.headers["Location"] = f"/v1/policies/{policy_id}"
-    return build_adopted(workspace, policy_id)
+    answer = adopt(workspace, content, idempotency_key)
+    response.headers["Location"] = f"/v1/policies/{answer.id}"
+    return answer
 
 
 @router.get("", dependencies=needs("policies:read"), summary="List adopted policies")
-def get_policies(
-    request: Request,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> Page[PolicyAnswer]:
+def get_policies(workspace: CurrentWorkspace, page: PageQuery) -> Page[PolicyAnswer]:
     """Answer with a page of policies in the order of their adoption; the last one is in force."""
-    workspace: Workspace = request.app.state.workspace
-    return page_of_policies(workspace, cursor, limit)
+    return page_of_policies(workspace, page)
 
 
 @router.get("/{policy_id}", dependencies=needs("policies:read"), summary="Show one policy")
-def get_policy(request: Request, policy_id: str) -> AdoptedPolicy:
+def get_policy(workspace: CurrentWorkspace, policy_id: str) -> AdoptedPolicy:
     """Answer with a policy, whether it is in force, and the receipt of its adoption."""
-    workspace: Workspace = request.app.state.workspace
-    return build_adopted(workspace, policy_id)
+    return show_policy(workspace, policy_id)
 
 
 @router.post(
@@ -125,7 +111,7 @@ def get_policy(request: Request, policy_id: str) -> AdoptedPolicy:
     openapi_extra=_BODY,
 )
 def try_policy(
-    request: Request,
+    workspace: CurrentWorkspace,
     content: Content,
     model: Annotated[str | None, Query(max_length=100, description="Checks of this model only, by name or id.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_CHECKS, description="How many of the newest checks.")] = 1000,
@@ -135,9 +121,4 @@ def try_policy(
     Checks that cannot be decided again are listed with the reason: no scores were recorded, the policy asks for a shortlist of
     another length, or the rule was not measured.
     """
-    workspace: Workspace = request.app.state.workspace
-    model_id = None
-    if model is not None:
-        with workspace.reading() as session:
-            model_id = load_model_record(session, model).id
-    return run_dry(workspace, content, limit, model_id)
+    return try_on_past_checks(workspace, content, limit, model)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlmodel import Session
 
-from services.output_gate.checks.schemas import ClusterOwner, MatchedItem, MatchedOwner
+from services.output_gate.results.schemas import ClusterOwner, MatchedItem, MatchedOwner
 from shared.records.cluster_owners import Cluster, ClusterParty, find_cluster_owners
 from shared.records.items import Item, ItemOwner, is_contested, load_items, load_owners
 from shared.records.parties import Party, load_parties

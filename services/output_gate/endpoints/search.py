@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Query, Request, UploadFile
+from fastapi import APIRouter, File, Query, UploadFile
 
+from services.output_gate.dependencies import CurrentGate
 from services.output_gate.embedding_search.schemas import NearestAnswer
 from services.output_gate.embedding_search.service import MAX_NEAREST, find_nearest
-from services.output_gate.gate import Gate
 from shared.auth.access import needs
 from shared.http.problems import PROBLEM_RESPONSES
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["items"], responses=PROBLEM_RESPONSES)
     "/search", dependencies=needs("items:read", "items:own"), summary="Find the registered items nearest to a picture"
 )
 def search_nearest(
-    request: Request,
+    gate: CurrentGate,
     image: Annotated[UploadFile, File(description="The picture: PNG, JPEG or WebP.")],
     limit: Annotated[int, Query(ge=1, le=MAX_NEAREST)] = 10,
 ) -> NearestAnswer:
@@ -26,5 +26,4 @@ def search_nearest(
     Near means alike in what is shown. Whether a picture is a copy is what `POST /v1/checks` decides; whether the very image
     is registered, what `POST /v1/items/search` says. Nothing is stored.
     """
-    gate: Gate = request.app.state.gate
     return find_nearest(gate, image.file.read(gate.workspace.limits.max_bytes + 1), limit)

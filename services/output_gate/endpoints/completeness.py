@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
-from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.completeness.schemas import CompletenessAnswer, build_completeness_answer
+from services.output_gate.dependencies import CurrentCompleteness
 from shared.auth.access import needs
 from shared.http.problems import PROBLEM_RESPONSES
 
@@ -18,11 +18,10 @@ router = APIRouter(prefix="/v1", tags=["completeness"], responses=PROBLEM_RESPON
     summary="Count what the log says of checks and flags, and name every gap",
 )
 def get_completeness(
-    request: Request,
+    count: CurrentCompleteness,
     fresh: Annotated[bool, Query(description="Count the whole log again, not only what is new since the last count.")] = False,
 ) -> CompletenessAnswer:
     """Answer with decisions, outcomes and open flags as the log's entries have them, and with what the database says else."""
-    count: CompletenessCount = request.app.state.completeness
     if fresh:
         count.restart()
     return build_completeness_answer(count.bring_up())

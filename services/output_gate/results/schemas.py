@@ -1,0 +1,157 @@
+"""What a check comes to: the decision and everything it rests on, as recorded and as answered."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, computed_field
+
+from shared.ledger.body_fields import MatchKind
+
+Outcome = Literal["clear", "flag", "undecided"]
+
+
+class MatchedOwner(BaseModel):
+    """A presumed owner of a matched item."""
+
+    party_id: str
+    name: str
+    url: str | None
+    role: str
+    basis: str
+    confidence: float
+
+
+class RecordedItem(BaseModel):
+    """What is read again of a matched item on record."""
+
+    id: str
+    dataset: str
+    source_key: str
+    sha256: str
+    title: str | None
+    licence: str
+
+
+class MatchedItem(RecordedItem):
+    """A training item that the generation resembles."""
+
+    licence_url: str | None
+    source_url: str | None
+    state: str = Field(description="`active`, or `withdrawn` when the check was made.")
+    contested: bool = Field(description="Whether items of these bytes name different owners.")
+    owners: list[MatchedOwner]
+
+
+class RecordedClusterOwner(BaseModel):
+    """An owner of the duplicate cluster as recorded: the name stays with the party, where it can be erased."""
+
+    party_id: str
+
+
+class ClusterOwner(RecordedClusterOwner):
+    """Somebody whom items of the match's duplicate cluster name as owner."""
+
+    name: str
+    url: str | None
+    items: int = Field(description="How many items of the cluster name them.")
+    contests: bool = Field(description="Whether near duplicates name them and no item of the match's bytes does.")
+
+
+class Metrics(BaseModel):
+    """The suite on the pair; null stands for +infinity where `identical` is true."""
+
+    ssim: float
+    rmse: float = Field(description="0..1")
+    psnr: float | None = Field(description="dB")
+    fsim: float
+    sre: float | None = Field(description="dB")
+    sam: float = Field(description="degrees")
+    uiq: float
+    identical: bool
+
+
+class KindFigures(BaseModel):
+    """What the kind of a match rests on: how the item lies in the generation, and what agrees there."""
+
+    agreement: float = Field(description="Of the drawings, by what is drawn, -1..1; below 0.5 no kind is told.")
+    contradicted: float = Field(description="Share of what is drawn within the item that is something else; from 0.05 `part`.")
+    recoloured: float = Field(description="Share of the windows that agree in drawing only; from 0.04 other colours.")
+    shown: float = Field(description="Share of the item's area that is shown; below 0.9 cropped, below 0.5 `part`.")
+    turned_degrees: float = Field(description="Either way; above 2 turned.")
+    scale: float = Field(description="Size of the item in the generation, 1 as it was.")
+    mirrored: bool
+
+
+class RuleFinding(BaseModel):
+    """What one published rule says of the generation; the policy's own rules decide, the others stand beside them."""
+
+    rule: str
+    verdict: Literal["fired", "not_fired", "undefined"]
+    score: float | None
+    threshold: float
+    fires: Literal["above", "below", "at_most", "at_least"] = Field(description="Which side of the threshold fires.")
+    reason: str | None = Field(description="Why the rule is undefined here.")
+    item: str | None = Field(description="The item that the score belongs to.")
+    source: str
+    kind: MatchKind | None = Field(
+        default=None, description="In which way the generation shows that item, where it was laid over the generation."
+    )
+
+
+class RecordedResult(BaseModel):
+    """What a check came to, as it is read from its record: without the names of people. `CheckResult` is the whole of it."""
+
+    decision: Outcome
+    reason: str = Field(description="Stable code of why.")
+    matches: Sequence[RecordedItem] = []
+    cluster: list[str] = Field(default=[], description="Items of the match's duplicate cluster, itself included.")
+    cluster_owners: Sequence[RecordedClusterOwner] = []
+    kind: MatchKind | None = Field(
+        default=None,
+        description="In which way the generation shows the match: `whole`, `transformed` (mirrored, turned, cropped, scaled), "
+        "`part`, `recoloured`; `unspecified` where the evidence does not tell. Null without a match.",
+    )
+    kind_figures: KindFigures | None = Field(default=None, description="What the kind rests on, where it was measured.")
+    metrics: Metrics | None = Field(default=None, description="The suite on the generation and the first match.")
+    rules: list[RuleFinding] = []
+    rule: str | None = Field(default=None, description="The rule that decided: of several, that with the smallest p-value.")
+    score: float | None = Field(default=None, description="The generation's score by that rule.")
+    p_value: float | None = Field(
+        default=None, description="Share of the control at least this similar, never zero; times the rules of the policy."
+    )
+    threshold: float | None = Field(default=None, description="Score above which the rule fires.")
+    borderline_threshold: float | None = Field(default=None, description="Score above which a person looks.")
+    requested_rate: float | None = None
+    attained_rate: float | None = Field(default=None, description="False-positive rate that the control can attain.")
+    control_size: int | None = None
+    calibration_sha256: str | None = None
+    manifest_root: str
+    policy: str
+    policy_sha256: str
+    embedder: str
+    index: dict[str, Any] = Field(
+        description="What the search rests on: engine, its version, exact or not, `hnsw_ef`, cursor (log size)."
+    )
+
+    @property
+    def item_id(self) -> str | None:
+        """Id of the item that the score belongs to: the first of the matches."""
+        return self.matches[0].id if self.matches else None
+
+
+class CheckResult(RecordedResult):
+    """The decision and everything it rests on."""
+
+    matches: list[MatchedItem] = Field(
+        default=[], description="The item that the score belongs to, and others of its duplicate cluster, at most 20."
+    )
+    cluster_owners: list[ClusterOwner] = Field(
+        default=[],
+        description="Whom the items of that cluster name, the match's owners first; empty without duplicates, or where clear.",
+    )
+
+    @computed_field(description="The item that the score belongs to: the first of the matches.")  # type: ignore[prop-decorator]
+    @property
+    def match(self) -> MatchedItem | None:
+        """The item that the score belongs to."""
+        return self.matches[0] if self.matches else None
