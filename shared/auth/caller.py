@@ -58,10 +58,10 @@ def current_caller() -> Caller:
 
 
 @contextmanager
-def asked_by(caller: Caller) -> Iterator[None]:
+def acting_as(caller: Caller) -> Iterator[None]:
     """Let a caller be the one who asks, until the block ends.
 
-    >>> with asked_by(ANYONE):
+    >>> with acting_as(ANYONE):
     ...     current_caller().holds("items:read")
     False
     """

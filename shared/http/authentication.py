@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from shared.auth.access import Access, DeclaredRoute, declared_routes, find_access, verify_access
-from shared.auth.caller import ANYONE, Caller, asked_by
+from shared.auth.caller import ANYONE, Caller, acting_as
 from shared.auth.failures import FailureLimit
 from shared.auth.key_text import KeyText, parse_key_text
 from shared.auth.scopes import with_included
@@ -33,7 +33,7 @@ from shared.db import looking_up
 from shared.errors import ForbiddenError, SleeveError, UnavailableError
 from shared.http.problem_details import status_of
 from shared.http.problems import build_problem
-from shared.records.api_keys import ShownKey, find_shown_key, is_expired, is_use_noted, note_use
+from shared.records.api_keys import StoredKey, find_stored_key, is_expired, is_use_noted, note_use
 from shared.workspace import Workspace
 
 # Threads of their own: no look-up waits behind long requests. SQLite is read without one: a reader there waits for nobody
@@ -75,7 +75,7 @@ class Authentication:
             self._routes = tuple(declared_routes(scope["app"]))
         access = find_access(self._routes, scope["method"], scope["path"])
         if access is None:
-            with asked_by(ANYONE):
+            with acting_as(ANYONE):
                 await self._app(scope, receive, send)
             return
         admission = await self._let_in(scope, access)
@@ -83,7 +83,7 @@ class Authentication:
             await admission(scope, receive, send)
             return
         caller, is_noted = admission
-        with asked_by(caller), bound_contextvars(**({"key": caller.key_id} if caller.key_id else {})):
+        with acting_as(caller), bound_contextvars(**({"key": caller.key_id} if caller.key_id else {})):
             await self._app(scope, receive, send)
         if not is_noted:
             await to_thread.run_sync(self._note_use, caller.key_id, limiter=self._lookups)
@@ -130,10 +130,10 @@ class Authentication:
         self._failures.note_success(key.sha256)
         return Caller(record.id, with_included(record.scopes), record.party_id), is_use_noted(record, now)
 
-    def _find_record(self, key_id: str, *, again: bool = True) -> ShownKey | None:
+    def _find_record(self, key_id: str, *, again: bool = True) -> StoredKey | None:
         try:
             with self._engine.connect() as connection:
-                return find_shown_key(connection, key_id)
+                return find_stored_key(connection, key_id)
         except SQLAlchemyError as error:
             if again and isinstance(error, DBAPIError) and error.connection_invalidated:
                 # The database was restarted since: all connections are made anew.

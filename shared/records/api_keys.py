@@ -40,7 +40,7 @@ class ApiKey(SQLModel, table=True):
 
 
 # What each request reads of its key: plain columns, since making an object of them takes three times as long.
-_SHOWN_KEY = select(  # type: ignore[call-overload]
+_STORED_KEY = select(  # type: ignore[call-overload]
     ApiKey.id,
     ApiKey.sha256,
     ApiKey.scopes,
@@ -52,8 +52,8 @@ _SHOWN_KEY = select(  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
-class ShownKey:
-    """What decides whether a key that was shown counts, and for what."""
+class StoredKey:
+    """What is on record of a key: whether it is valid, and for what."""
 
     id: str
     sha256: str
@@ -64,14 +64,14 @@ class ShownKey:
     last_used_at: datetime | None
 
 
-def find_shown_key(connection: Connection, key_id: str) -> ShownKey | None:
-    """Return what is on record of a key that was shown, counting or not; None where nothing is."""
-    row = connection.execute(_SHOWN_KEY, {"key_id": key_id}).one_or_none()
-    return None if row is None else ShownKey(*row)
+def find_stored_key(connection: Connection, key_id: str) -> StoredKey | None:
+    """Return what is on record of a key, valid or not; None where nothing is."""
+    row = connection.execute(_STORED_KEY, {"key_id": key_id}).one_or_none()
+    return None if row is None else StoredKey(*row)
 
 
 def load_key(session: Session, key_id: str) -> ApiKey:
-    """Return a key, counting or not.
+    """Return a key, valid or not.
 
     Raises:
         NotFoundError: no key has this id.
@@ -100,12 +100,12 @@ def list_keys(session: Session, after: str, limit: int) -> Sequence[ApiKey]:
     return session.exec(select(ApiKey).where(col(ApiKey.id) > after).order_by(col(ApiKey.id)).limit(limit)).all()
 
 
-def is_expired(key: ApiKey | ShownKey, now: datetime) -> bool:
+def is_expired(key: ApiKey | StoredKey, now: datetime) -> bool:
     """Say whether a key's time is over."""
     return key.expires_at is not None and _aware(key.expires_at) <= now
 
 
-def is_use_noted(key: ShownKey, now: datetime) -> bool:
+def is_use_noted(key: StoredKey, now: datetime) -> bool:
     """Say whether a use at this time is noted already; see rule 3."""
     return key.last_used_at is not None and _aware(key.last_used_at) > now - USE_NOTED_EVERY
 

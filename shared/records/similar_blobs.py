@@ -18,7 +18,7 @@ from shared.vision.perceptual_hash import find_near, pack_hashes
 
 
 @dataclass(frozen=True)
-class Alike:
+class SimilarBlob:
     """Bytes that match a picture, and how.
 
     Args:
@@ -32,9 +32,9 @@ class Alike:
     sha256: str
 
 
-def find_alike(
+def find_similar_blobs(
     session: Session, table: HashTable, query: ImageQuery, hashes: KnownHashes, max_distance: int, limit: int
-) -> list[Alike]:
+) -> list[SimilarBlob]:
     """Find what looks like a picture: the picture's own bytes, whether they are in the table or not, then the others.
 
     Args:
@@ -52,7 +52,10 @@ def find_alike(
     # Equal pixels have equal hashes, where these are defined.
     same = 0 if is_defined else None
     by_pixels = set(table.find_by_pixels(session, RECIPE, query.fingerprint.pixels_sha256)) - {query.sha256}
-    matches = [Alike("exact", same, query.sha256), *(Alike("pixels", same, digest) for digest in sorted(by_pixels))]
+    matches = [
+        SimilarBlob("exact", same, query.sha256),
+        *(SimilarBlob("pixels", same, digest) for digest in sorted(by_pixels)),
+    ]
     if is_defined:
         rows, distances = find_near(pack_hashes([query.fingerprint.hash.value]), hashes.hashes, max_distance)
         nearest = nearest_places(distances, limit + len(matches))  # these may be among them
@@ -60,5 +63,5 @@ def find_alike(
         digests = table.load_digests(session, list(distance_of))
         matched = {match.sha256 for match in matches}
         near = sorted((distance_of[row], digest) for row, digest in digests.items() if digest not in matched)
-        matches += [Alike("perceptual", distance, digest) for distance, digest in near]
+        matches += [SimilarBlob("perceptual", distance, digest) for distance, digest in near]
     return matches

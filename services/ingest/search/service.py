@@ -20,7 +20,7 @@ from shared.auth.caller import current_caller
 from shared.records.fingerprints import FINGERPRINTS, count_blobs, load_items_of
 from shared.records.hash_index import HashIndex, KnownHashes
 from shared.records.items import load_item
-from shared.records.similar_blobs import find_alike
+from shared.records.similar_blobs import find_similar_blobs
 from shared.vision.image_query import ImageQuery, MatchBasis, build_query
 from shared.workspace import Workspace
 
@@ -86,7 +86,7 @@ def find_items(session: Session, query: ImageQuery, known: KnownHashes, max_dist
         limit: how many at most.
     """
     # Every blob has an item at least, so as many blobs give enough items.
-    alike = {one.sha256: one for one in find_alike(session, FINGERPRINTS, query, known, max_distance, limit)}
+    alike = {one.sha256: one for one in find_similar_blobs(session, FINGERPRINTS, query, known, max_distance, limit)}
     found = [(alike[digest], item_id) for item_id, digest in load_items_of(session, list(alike))]
     found.sort(key=lambda one: (KINDS.index(one[0].kind), one[0].distance or 0, one[1]))
     return [FoundItem(one.kind, one.distance, item_id) for one, item_id in found[:limit]]

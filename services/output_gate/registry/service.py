@@ -18,7 +18,7 @@ from services.output_gate.registry.schemas import SearchedOutputs, SeenAnswer, S
 from shared.records.checks import Check
 from shared.records.hash_index import HashIndex
 from shared.records.outputs import OUTPUTS, load_checks_of
-from shared.records.similar_blobs import Alike, find_alike
+from shared.records.similar_blobs import SimilarBlob, find_similar_blobs
 from shared.vision.image_query import build_query
 from shared.workspace import Workspace
 
@@ -45,7 +45,7 @@ class OutputSearch:
         query = build_query(data, self.workspace.limits)
         with self.workspace.reading() as session:
             known = self._index.refresh(session)
-            found = find_alike(session, OUTPUTS, query, known, max_distance, limit + 1)
+            found = find_similar_blobs(session, OUTPUTS, query, known, max_distance, limit + 1)
             if not load_checks_of(session, [query.sha256]):
                 del found[0]  # the picture's own bytes, which the gate never saw
             matches = _build_matches(session, found[:limit])
@@ -59,7 +59,7 @@ class OutputSearch:
         )
 
 
-def _build_matches(session: Session, found: Sequence[Alike]) -> list[SeenOutput]:
+def _build_matches(session: Session, found: Sequence[SimilarBlob]) -> list[SeenOutput]:
     checks: dict[str, list[Check]] = {one.sha256: [] for one in found}
     for check in load_checks_of(session, list(checks)):
         checks[check.generation_sha256].append(check)

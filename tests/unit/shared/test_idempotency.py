@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, func, select
 
-from shared.auth.caller import Caller, asked_by
+from shared.auth.caller import Caller, acting_as
 from shared.errors import ConflictError, InputError
 from shared.http.jobs import queue_job_once
 from shared.idempotency import Effect, once
@@ -58,7 +58,7 @@ def test_a_key_with_another_request_is_a_conflict_and_changes_nothing(any_worksp
 def test_other_keys_other_operations_other_callers_and_no_key_have_effects_of_their_own(workspace: Workspace) -> None:
     effects = [queue_once(workspace, key, {}) for key in ("key-1", "key-2", None, None)]
     effects.append(once(workspace, "tests.other", "key-1", {}, queue))
-    with asked_by(Caller("another", frozenset())):
+    with acting_as(Caller("another", frozenset())):
         effects.append(queue_once(workspace, "key-1", {}))
     assert all(effect.created for effect in effects)
     assert len({effect.resource_id for effect in effects}) == len(effects) == 6

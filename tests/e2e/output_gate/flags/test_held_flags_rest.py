@@ -7,7 +7,7 @@ from sqlmodel import select
 
 from services.ingest.lifecycle.erasure import ERASED, erase_party
 from services.output_gate.flags.service import build_flag_answer
-from shared.auth.caller import Caller, asked_by
+from shared.auth.caller import Caller, acting_as
 from shared.ledger.body_fields import EMBEDDED_BASIS
 from shared.records.flags import load_flag
 from shared.records.items import Item
@@ -131,7 +131,7 @@ def test_a_near_duplicate_contests_as_long_as_it_names_somebody_else(client: Tes
     assert client.get(f"/v1/flags/{flag}").json()["held"] is None
     assert client.post(f"/v1/items/{world.items[0].id}/amendments", json=amended | {"owners": [OWNERS[0]]}).status_code == 201
     assert client.get(f"/v1/flags/{flag}").json()["held"] == "contested_cluster"
-    with world.workspace.reading() as session, asked_by(Caller("k", frozenset({"flags:owner"}), "p")):
+    with world.workspace.reading() as session, acting_as(Caller("k", frozenset({"flags:owner"}), "p")):
         own = build_flag_answer(session, load_flag(session, flag))
     assert (own.held, own.other_owners) == ("contested_cluster", [])
     gone = client.post(f"/v1/items/{other.id}/withdrawal", json={"reason": "opt-out"})
