@@ -1,16 +1,33 @@
 # Targets are what CI runs. `make demo` and `make test` install what they need first.
 PYTHON ?= python3
-BIN := .venv/bin
-RUN := .venv/.installed
-TEST := .venv/.installed-test
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.installed
+TEST := $(VENV)/.installed-test
 SOURCES := services shared deploy tests
+# The versions of Python that are supported, each tested in an environment of its own.
+VERSIONS := 3.11 3.12 3.13
 
-.PHONY: demo test lint types docs unit bench bench-gate bench-quality study fuzz kills serve openapi commands constraints clean
+.PHONY: demo test test-versions lint types docs unit bench bench-gate bench-quality study fuzz kills serve openapi commands constraints clean
 
 demo: $(RUN)
 	$(BIN)/sleeve demo
 
+# `make test` checks everything; `make test T=tests/unit/test_architecture.py` runs that file, folder or test alone.
+ifdef T
+test: $(TEST)
+	$(BIN)/pytest -q $(T)
+else
 test: lint types docs unit
+endif
+
+# The tests on every supported version that is installed, from PATH or by pyenv; the others are named.
+test-versions: $(VERSIONS:%=test-%)
+
+test-3.%:
+	@for python in python3.$* $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.$*.*/bin/python); do \
+	  if $$python -c '' 2>/dev/null; then $(MAKE) unit PYTHON=$$python VENV=.venv-3.$*; exit; fi; \
+	done; echo "Python 3.$* is not installed: not tested"
 
 unit: $(TEST)
 	$(BIN)/pytest -n auto --dist worksteal
@@ -57,10 +74,10 @@ constraints: $(TEST)
 	{ head -1 constraints.txt; { $(BIN)/pip freeze --exclude-editable; grep -E '^(msgpack|ray)==' constraints.txt; } | LC_ALL=C sort -fu -t= -k1,1; } > constraints.new && mv constraints.new constraints.txt
 
 clean:
-	rm -rf .venv build *.egg-info sleeve-demo
+	rm -rf .venv .venv-3.* build *.egg-info sleeve-demo
 
 $(RUN): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .[all]
 	$(BIN)/python -m shared.matching.compile_ahead
 	touch $@
