@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.manifests.schemas import SealRequest
-from services.ingest.manifests.service import build_membership_proof, seal_once
+from services.ingest.manifests.service import build_membership_proof, seal_items
 from shared.canonical import sha256_hex
 from shared.settings import Settings
 from shared.workspace import open_workspace
@@ -64,7 +64,7 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evidence]:
     folder = tmp_path_factory.mktemp("evidence")
     workspace = open_workspace(Settings(home=folder / "home"))
     items = [register(workspace, f"{number}.png", png(number)) for number in range(3)]
-    seal_once(workspace, SealRequest(name="m", purpose="train", dataset="works"))
+    seal_items(workspace, SealRequest(name="m", purpose="train", dataset="works"))
     found = Evidence(
         folder / "item.tlog-proof", folder / "proof.json", folder / "1.png", workspace.log.folder, folder / "vkey"
     )
