@@ -23,7 +23,7 @@ from functools import partial
 
 from sqlmodel import Session
 
-from services.ingest.archive.findings import Finding, build_entries
+from services.ingest.archive.link_findings import LinkFinding, build_entries
 from services.ingest.archive.robust_link import ArchivalState, RobustLink
 from services.ingest.archive.snapshots import SnapshotTaker
 from services.ingest.archive.verification import LinkCheck, check_archival_link
@@ -125,7 +125,7 @@ def _run(
 ) -> Counter[ArchivalState]:
     counts: Counter[ArchivalState] = Counter()
     due = scope.due("archival_checked_at" if keeping is None else "capture_tried_at")
-    with PolitePool[Finding](PARALLEL, PARALLEL_PER_HOST) as pool:
+    with PolitePool[LinkFinding](PARALLEL, PARALLEL_PER_HOST) as pool:
         for page in _pages(workspace, due, scope.limit):
             started = [(item, _start(pool, item, fetcher, keeping)) for item in page]
             for item, future in started:
@@ -148,7 +148,7 @@ def _pages(workspace: Workspace, due: DueItems, limit: int | None) -> Iterator[l
         after, left = page[-1].id, None if left is None else left - len(page)
 
 
-def _start(pool: PolitePool[Finding], item: Item, fetcher: Fetcher, keeping: Keeping | None) -> Future[Finding]:
+def _start(pool: PolitePool[LinkFinding], item: Item, fetcher: Fetcher, keeping: Keeping | None) -> Future[LinkFinding]:
     link = build_link(item)
     # Originals are of many hosts and snapshots of few: it is the archive that must not be asked for too much at once.
     host = _host_of(link.snapshot_url or link.original_url, fetcher)
@@ -172,7 +172,7 @@ def _host_of(url: str, fetcher: Fetcher) -> str:
         return ""  # nothing will be fetched, and the check says why
 
 
-def _look(link: RobustLink, expected_sha256: str, fetcher: Fetcher, keeping: Keeping | None) -> Finding:
+def _look(link: RobustLink, expected_sha256: str, fetcher: Fetcher, keeping: Keeping | None) -> LinkFinding:
     captures: list[Capture] = []
 
     def keep(fetched: Fetched) -> None:
@@ -180,13 +180,13 @@ def _look(link: RobustLink, expected_sha256: str, fetcher: Fetcher, keeping: Kee
             captures.append(keeping.store.save(fetched))
 
     check = check_archival_link(fetcher, link, expected_sha256, keep)
-    finding = Finding(link, check, captures[0] if captures else None)
+    finding = LinkFinding(link, check, captures[0] if captures else None)
     if keeping is None or keeping.snapshots is None:
         return finding
     return _with_snapshot(finding, expected_sha256, keeping.snapshots)
 
 
-def _with_snapshot(finding: Finding, expected_sha256: str, snapshots: SnapshotTaker) -> Finding:
+def _with_snapshot(finding: LinkFinding, expected_sha256: str, snapshots: SnapshotTaker) -> LinkFinding:
     """Have a snapshot made where the link has none and the original is still what was acquired."""
     link, original = finding.link, finding.check.original
     if link.snapshot_url is not None or original.state is not ArchivalState.VERIFIED:
@@ -199,7 +199,7 @@ def _with_snapshot(finding: Finding, expected_sha256: str, snapshots: SnapshotTa
     return replace(finding, link=whole, check=LinkCheck(original, taken.check), taken=taken)
 
 
-def _record(workspace: Workspace, item_id: str, finding: Finding, *, capture_tried: bool) -> bool:
+def _record(workspace: Workspace, item_id: str, finding: LinkFinding, *, capture_tried: bool) -> bool:
     """Record what was found of an item, unless it was withdrawn meanwhile; say whether it was recorded."""
     with workspace.writing() as session:
         item = lock_item(session, item_id)
@@ -209,7 +209,7 @@ def _record(workspace: Workspace, item_id: str, finding: Finding, *, capture_tri
         return True
 
 
-def _append(session: Session, item: Item, finding: Finding, *, capture_tried: bool) -> None:
+def _append(session: Session, item: Item, finding: LinkFinding, *, capture_tried: bool) -> None:
     entries = build_entries(item, finding)
     checked_at = finding.check.original.checked_at
     entry_ids = Log.append(session, entries)

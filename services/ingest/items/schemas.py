@@ -20,7 +20,7 @@ from shared.errors import InputError
 from shared.schemas import StrictModel, Text
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s\x00]+$", max_length=2000)]
-Role = Literal["creator", "photographer", "publisher", "rightsholder", "licensor"]
+OwnerRole = Literal["creator", "photographer", "publisher", "rightsholder", "licensor"]
 ArchivalState = Literal["verified", "drifted", "missing", "unchecked"]
 
 
@@ -56,7 +56,7 @@ class PresumedOwner(StrictModel):
 
     name: Text
     url: Url | None = None
-    role: Role = "creator"
+    role: OwnerRole = "creator"
     basis: Text = Field(description="Where the name comes from, e.g. `dataset metadata`.")
     confidence: float = Field(ge=0, le=1, strict=True, description="0 guessed … 1 certain.")
 

@@ -26,7 +26,7 @@ from typing import Any
 import c2pa
 
 from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
-from services.ingest.signals.signal import Finding, Signal, Verdict, read_or_unknown
+from services.ingest.signals.signal import Signal, SignalReading, SignalVerdict, read_or_unknown
 from services.ingest.signals.verdict import most_restrictive
 from services.ingest.signals.xmp import read_packets
 
@@ -82,14 +82,16 @@ def _read_remote(packets: list[bytes]) -> Signal | None:
     return read_or_unknown("c2pa-training-mining", raw, lambda: _find_remote(packets))
 
 
-def _find_remote(packets: list[bytes]) -> Finding | None:
+def _find_remote(packets: list[bytes]) -> SignalReading | None:
     addresses = read_packets(packets)[0].get(_PROVENANCE)
     if not addresses:
         return None
-    return Finding("unknown", {"error": "the manifest is not in the file and was not fetched", "remote": list(addresses)})
+    return SignalReading(
+        "unknown", {"error": "the manifest is not in the file and was not fetched", "remote": list(addresses)}
+    )
 
 
-def _find(data: bytes, media_type: str, trust_anchors_pem: str | None) -> Finding | None:
+def _find(data: bytes, media_type: str, trust_anchors_pem: str | None) -> SignalReading | None:
     reader = c2pa.Reader.try_create(media_type, io.BytesIO(data), context=_context(trust_anchors_pem, os.getpid()))
     if reader is None:
         return None
@@ -116,7 +118,7 @@ def _context(trust_anchors_pem: str | None, _process_id: int) -> c2pa.Context:
     return c2pa.Context.from_dict(settings)
 
 
-def judge_manifest_store(store: Mapping[str, Any]) -> Finding | None:
+def judge_manifest_store(store: Mapping[str, Any]) -> SignalReading | None:
     """Judge a manifest store as the C2PA reader reports it; None where no manifest makes a training assertion.
 
     Args:
@@ -138,8 +140,8 @@ def judge_manifest_store(store: Mapping[str, Any]) -> Finding | None:
         "statements": statements,
     }
     if state not in _GOOD_STATES:
-        return Finding("unknown", {"error": f"manifest does not validate: {state}", **detail})
-    return Finding(_verdict(statements, active), detail)
+        return SignalReading("unknown", {"error": f"manifest does not validate: {state}", **detail})
+    return SignalReading(_verdict(statements, active), detail)
 
 
 def _entries(label: str, manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -149,7 +151,7 @@ def _entries(label: str, manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]
                 yield {"manifest": label, "entry": str(name), **entry}
 
 
-def _verdict(statements: Sequence[Mapping[str, Any]], active: str) -> Verdict:
+def _verdict(statements: Sequence[Mapping[str, Any]], active: str) -> SignalVerdict:
     judged = [
         (entry["manifest"], use, _judge_entry(entry))
         for entry in statements
@@ -161,7 +163,7 @@ def _verdict(statements: Sequence[Mapping[str, Any]], active: str) -> Verdict:
     return verdict
 
 
-def _judge_entry(entry: Mapping[str, Any]) -> Verdict:
+def _judge_entry(entry: Mapping[str, Any]) -> SignalVerdict:
     use = entry.get("use")
     if use == "notAllowed":
         return "deny"

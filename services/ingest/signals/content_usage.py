@@ -21,7 +21,7 @@ from http_sf import StructuredFieldError, Token, parse
 
 from services.ingest.signals.path_patterns import is_match, normal_path, path_of
 from services.ingest.signals.robots_txt import decode_robots_txt, find_group_lines
-from services.ingest.signals.signal import Finding, Signal, SignalKind, Verdict, read_or_unknown
+from services.ingest.signals.signal import Signal, SignalReading, SignalVerdict, read_or_unknown
 from services.ingest.signals.verdict import most_restrictive
 
 
@@ -30,7 +30,7 @@ class Vocabulary:
     """The keys for training, most specific first, and the tokens that allow and deny it."""
 
     keys: tuple[str, ...]
-    verdicts: dict[str, Verdict]
+    verdicts: dict[str, SignalVerdict]
 
 
 AIPREF = Vocabulary(("train-ai", "genai", "ai", "tdm"), {"y": "allow", "n": "deny"})
@@ -71,10 +71,10 @@ def read_content_signal(robots_txt: bytes, url: str, user_agent: str) -> Signal 
     return _read_rules("content-signal", CONTENT_SIGNALS, robots_txt, url, user_agent)
 
 
-def _read_rules(kind: SignalKind, vocabulary: Vocabulary, robots_txt: bytes, url: str, user_agent: str) -> Signal | None:
+def _read_rules(kind: str, vocabulary: Vocabulary, robots_txt: bytes, url: str, user_agent: str) -> Signal | None:
     field = "content-usage" if vocabulary is AIPREF else "content-signal"
 
-    def find() -> Finding | None:
+    def find() -> SignalReading | None:
         lines = find_group_lines(decode_robots_txt(robots_txt), field, user_agent)
         return _judge_rules([_split_rule(line) for line in lines], path_of(url), vocabulary)
 
@@ -87,7 +87,7 @@ def _split_rule(line: str) -> tuple[str, str]:
     return path, " ".join(preference)
 
 
-def _judge_rules(rules: Sequence[tuple[str, str]], path: str, vocabulary: Vocabulary) -> Finding | None:
+def _judge_rules(rules: Sequence[tuple[str, str]], path: str, vocabulary: Vocabulary) -> SignalReading | None:
     matching = [(pattern, preference) for pattern, preference in rules if is_match(pattern, path)]
     longest = max((len(normal_path(pattern)) for pattern, _ in matching), default=0)
     chosen = [(pattern, text) for pattern, text in matching if len(normal_path(pattern)) == longest]
@@ -95,10 +95,10 @@ def _judge_rules(rules: Sequence[tuple[str, str]], path: str, vocabulary: Vocabu
     if not found:
         return None
     verdict = most_restrictive(finding.verdict for finding in found)
-    return Finding(verdict, {"rules": [f"{pattern} {text}" for pattern, text in chosen]})
+    return SignalReading(verdict, {"rules": [f"{pattern} {text}" for pattern, text in chosen]})
 
 
-def judge_preference(text: str, vocabulary: Vocabulary) -> Finding | None:
+def judge_preference(text: str, vocabulary: Vocabulary) -> SignalReading | None:
     """Judge one preference; None where it says nothing of training.
 
     >>> judge_preference("train-ai=n, search=y", AIPREF).verdict
@@ -109,10 +109,10 @@ def judge_preference(text: str, vocabulary: Vocabulary) -> Finding | None:
     try:
         preferences: Any = parse(text.encode("ascii", "replace"), tltype="dictionary")
     except StructuredFieldError as error:
-        return Finding("unknown", {"preference": text, "error": f"expected a structured-field dictionary: {error}"})
+        return SignalReading("unknown", {"preference": text, "error": f"expected a structured-field dictionary: {error}"})
     key = next((key for key in vocabulary.keys if key in preferences), None)
     if key is None:
         return None
     value = preferences[key][0]
     verdict = vocabulary.verdicts.get(str(value), "unknown") if isinstance(value, Token) else "unknown"
-    return Finding(verdict, {"preference": text, "key": key})
+    return SignalReading(verdict, {"preference": text, "key": key})

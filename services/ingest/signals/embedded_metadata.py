@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 from pydantic import ValidationError
 
-from services.ingest.items.schemas import PresumedOwner, Role
+from services.ingest.items.schemas import OwnerRole, PresumedOwner
 from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
 from services.ingest.signals.iptc_iim import read_datasets
 from services.ingest.signals.signal import MAX_TEXT_CHARS, MAX_VALUES
@@ -41,7 +41,7 @@ _ARTIST, _COPYRIGHT, _XP_AUTHOR = 0x013B, 0x8298, 0x9C9D
 # name an agency, the host of a link.
 _NAMED, _NOTICE, _CREDIT, _HOST = 0.6, 0.4, 0.3, 0.2
 
-_XMP_FIELDS: tuple[tuple[str, str, Role, float], ...] = (
+_XMP_FIELDS: tuple[tuple[str, str, OwnerRole, float], ...] = (
     (f"{_DC}creator", "XMP dc:creator", "creator", _NAMED),
     (f"{_PLUS}CopyrightOwnerName", "XMP plus:CopyrightOwnerName", "rightsholder", _NAMED),
     (f"{_XMP_RIGHTS}Owner", "XMP xmpRights:Owner", "rightsholder", _NAMED),
@@ -50,7 +50,7 @@ _XMP_FIELDS: tuple[tuple[str, str, Role, float], ...] = (
     (f"{_PHOTOSHOP}Credit", "XMP photoshop:Credit", "publisher", _CREDIT),
 )
 # IIM 4.2 section 6: By-line, Copyright Notice, Credit, all of record 2.
-_IIM_FIELDS: dict[tuple[int, int], tuple[str, Role, float]] = {
+_IIM_FIELDS: dict[tuple[int, int], tuple[str, OwnerRole, float]] = {
     (2, 80): ("IPTC By-line", "creator", _NAMED),
     (2, 116): ("IPTC Copyright Notice", "rightsholder", _NOTICE),
     (2, 110): ("IPTC Credit", "publisher", _CREDIT),
@@ -74,7 +74,7 @@ class OwnerSuggestion:
 class _Named:
     name: str
     source: str
-    role: Role
+    role: OwnerRole
     confidence: float
     text: str
 
@@ -125,7 +125,7 @@ def name_in_notice(notice: str) -> str:
     return re.sub(r"\s+", " ", words).strip(" .,;:-–—/|")
 
 
-def _named(text: str, source: str, role: Role, confidence: float) -> Iterator[_Named]:
+def _named(text: str, source: str, role: OwnerRole, confidence: float) -> Iterator[_Named]:
     # XML and IIM cannot hold it and databases refuse it; EXIF pads with it.
     text = text.replace("\x00", " ").strip()
     name = name_in_notice(text) if confidence == _NOTICE else text

@@ -9,22 +9,15 @@ Rules, in order:
 4. A denial keeps the item out of every later manifest; those that hold it already, and their models, are named in the answer.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 from sqlmodel import Session
 
-from services.ingest.signals.c2pa import read_c2pa
-from services.ingest.signals.content_usage import read_content_signal, read_content_usage_header, read_content_usage_rules
-from services.ingest.signals.robots_txt import read_robots_txt
-from services.ingest.signals.rsl import read_rsl
-from services.ingest.signals.signal import Signal, Verdict, bounded
-from services.ingest.signals.tdmrep import read_tdmrep_file, read_tdmrep_headers, read_tdmrep_meta
+from services.ingest.signals.readers import Carrier, SignalReader, find_reader
+from services.ingest.signals.signal import Signal, SignalVerdict, bounded
 from services.ingest.signals.verdict import most_restrictive
-from services.ingest.signals.x_robots_tag import read_robots_meta, read_x_robots_tag
-from services.ingest.signals.xmp_plus import read_xmp_plus
 from shared.canonical import sha256_hex
 from shared.clock import format_moment, utc_now
 from shared.errors import InputError
@@ -41,7 +34,7 @@ class Observation:
     """What was seen: bytes or their digest, where and when, and the verdict where none can be read.
 
     Args:
-        kind: of the statement; those that have a reader are the keys of `READERS`.
+        kind: of the statement; those that have a reader are in `readers.READERS`.
         observed_at: when it was seen.
         raw: the bytes that carry it: an image, a page, a robots.txt, or header fields one a line.
         raw_sha256: their digest, where the bytes are not at hand.
@@ -58,79 +51,58 @@ class Observation:
     raw_sha256: str | None = None
     url: str | None = None
     user_agent: str = ""
-    stated: Verdict | None = None
+    stated: SignalVerdict | None = None
     statement: str | None = None
     trust_anchors_pem: str | None = None
 
 
-def _fields(raw: bytes) -> list[tuple[str, str]]:
+def _parse_fields(raw: bytes) -> list[tuple[str, str]]:
     # RFC 9112 section 5: one field a line, name and value with a colon between them; Latin-1 takes every byte.
     lines = raw.decode("latin-1").splitlines()
     return [(name.strip(), value.strip()) for name, colon, value in (line.partition(":") for line in lines) if colon]
 
 
-def _place(seen: Observation) -> str:
-    if seen.url is None:
-        raise InputError(f"expected the URL that a signal of kind {seen.kind} is about, got none", code="signal_url_missing")
-    return seen.url
+def _build_carrier(reader: SignalReader, raw: bytes, observation: Observation) -> Carrier:
+    if reader.needs_url and observation.url is None:
+        raise InputError(f"expected the URL that a signal of kind {reader.kind} is about, got none", code="signal_url_missing")
+    return Carrier(
+        raw,
+        headers=_parse_fields(raw) if reader.carrier == "headers" else (),
+        url=observation.url or "",
+        user_agent=observation.user_agent,
+        trust_anchors_pem=observation.trust_anchors_pem,
+    )
 
 
-READERS: Mapping[str, Callable[[bytes, Observation], Signal | None]] = {
-    "c2pa-training-mining": lambda raw, seen: read_c2pa(raw, seen.trust_anchors_pem),
-    "xmp-plus-data-mining": lambda raw, _seen: read_xmp_plus(raw),
-    "tdmrep-file": lambda raw, seen: read_tdmrep_file(raw, _place(seen)),
-    "tdmrep-header": lambda raw, _seen: read_tdmrep_headers(_fields(raw)),
-    "tdmrep-meta": lambda raw, _seen: read_tdmrep_meta(raw),
-    "x-robots-tag": lambda raw, seen: read_x_robots_tag(_fields(raw), seen.user_agent),
-    "robots-meta": lambda raw, seen: read_robots_meta(raw, seen.user_agent),
-    "robots-txt": lambda raw, seen: read_robots_txt(raw, _place(seen), seen.user_agent),
-    "content-usage-header": lambda raw, _seen: read_content_usage_header(_fields(raw)),
-    "content-usage-robots": lambda raw, seen: read_content_usage_rules(raw, _place(seen), seen.user_agent),
-    "content-signal": lambda raw, seen: read_content_signal(raw, _place(seen), seen.user_agent),
-    "rsl-license": lambda raw, _seen: read_rsl(raw),
-}
-
-
-@dataclass(frozen=True)
-class JudgedSignal:
-    """A statement with its verdict, ready to be recorded."""
-
-    kind: str
-    verdict: Verdict
-    raw_sha256: str
-    detail: dict[str, Any]
-    observed_at: datetime
-
-
-def judge_observation(seen: Observation) -> JudgedSignal:
+def judge_observation(observation: Observation) -> Signal:
     """Find the verdict of what was seen.
 
     Raises:
         InputError: a verdict is stated that can be read, or none is stated that cannot; the bytes make no statement of the
             kind; the URL that it takes is missing.
     """
-    reader = READERS.get(seen.kind)
-    if seen.raw is not None and reader is not None:
-        return _read(reader(seen.raw, seen), seen)
-    if seen.stated is None:
+    reader = find_reader(observation.kind)
+    if observation.raw is not None and reader is not None:
+        return _judge_reading(reader.read(_build_carrier(reader, observation.raw, observation)), observation)
+    if observation.stated is None:
         raise InputError(
-            f"expected a stated verdict: {seen.kind!r} can be read from its bytes only, and by a reader of that kind",
+            f"expected a stated verdict: {observation.kind!r} can be read from its bytes only, and by a reader of that kind",
             code="signal_verdict_missing",
         )
-    digest = seen.raw_sha256 if seen.raw is None else sha256_hex(seen.raw)
+    digest = observation.raw_sha256 if observation.raw is None else sha256_hex(observation.raw)
     if digest is None:
         raise InputError("expected the bytes of the statement or their SHA-256, got neither", code="signal_raw_missing")
-    detail = bounded({"basis": STATED, "statement": seen.statement})
-    return JudgedSignal(seen.kind, seen.stated, digest, detail, seen.observed_at)
+    detail = bounded({"basis": STATED, "statement": observation.statement})
+    return Signal(observation.kind, observation.stated, digest, detail, observation.observed_at)
 
 
-def _read(found: Signal | None, seen: Observation) -> JudgedSignal:
-    if seen.stated is not None:
-        raise InputError(f"a verdict on {seen.kind} is read from its bytes; expected none stated", code="signal_verdict_read")
-    if found is None:
-        raise InputError(f"expected a statement of kind {seen.kind} in the bytes, got none", code="signal_not_found")
-    stamped = replace(found, observed_at=seen.observed_at)
-    return JudgedSignal(stamped.kind, stamped.verdict, stamped.raw_sha256, stamped.detail, stamped.observed_at)
+def _judge_reading(signal: Signal | None, observation: Observation) -> Signal:
+    kind = observation.kind
+    if observation.stated is not None:
+        raise InputError(f"a verdict on {kind} is read from its bytes; expected none stated", code="signal_verdict_read")
+    if signal is None:
+        raise InputError(f"expected a statement of kind {kind} in the bytes, got none", code="signal_not_found")
+    return replace(signal, observed_at=observation.observed_at)
 
 
 def basis_of(signal: SignalRecord) -> str:
@@ -138,7 +110,7 @@ def basis_of(signal: SignalRecord) -> str:
     return STATED if signal.detail.get("basis") == STATED else READ
 
 
-def record_signal(session: Session, item: Item, signal: JudgedSignal) -> SignalRecord:
+def record_signal(session: Session, item: Item, signal: Signal) -> SignalRecord:
     """Record a later signal of an item, log it, and judge the item anew, in the caller's transaction.
 
     Args:
@@ -160,7 +132,7 @@ def record_signal(session: Session, item: Item, signal: JudgedSignal) -> SignalR
     )
     session.add(ItemEntry(entry_id=record.entry_id, item_id=item.id))
     session.flush()
-    item.rights_verdict = most_restrictive(cast("Verdict", one.verdict) for one in load_signals(session, item.id))
+    item.rights_verdict = most_restrictive(cast("SignalVerdict", one.verdict) for one in load_signals(session, item.id))
     session.add(item)
     session.flush()
     return record

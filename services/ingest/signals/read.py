@@ -2,7 +2,7 @@
 
 Rules, in order:
 
-1. Every reader is asked; each answers for itself, so one that fails hides no other.
+1. Every reader of `readers` is asked; each answers for itself, so one that fails hides no other.
 2. All signals of one reading carry one time.
 3. One cause is reported once: where robots.txt cannot be read, the reader for robots.txt says so.
 """
@@ -11,16 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.ingest.signals.c2pa import read_c2pa
 from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
-from services.ingest.signals.content_usage import read_content_signal, read_content_usage_header, read_content_usage_rules
 from services.ingest.signals.embedded_metadata import OwnerSuggestion, suggest_owners
-from services.ingest.signals.robots_txt import read_robots_txt
-from services.ingest.signals.rsl import read_rsl
+from services.ingest.signals.readers import Carrier, read_signals
 from services.ingest.signals.signal import Signal
-from services.ingest.signals.tdmrep import read_tdmrep_file, read_tdmrep_headers, read_tdmrep_meta
-from services.ingest.signals.x_robots_tag import read_robots_meta, read_x_robots_tag
-from services.ingest.signals.xmp_plus import read_xmp_plus
 from shared.clock import utc_now
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -64,8 +58,9 @@ def read_image_signals(
     Returns:
         What was found, in a fixed order; empty where the image says nothing.
     """
-    found = find_metadata(data) if metadata is None else metadata
-    return _stamped([read_c2pa(data, trust_anchors_pem, found), read_xmp_plus(data, found)], observed_at)
+    metadata = find_metadata(data) if metadata is None else metadata
+    carrier = Carrier(data, trust_anchors_pem=trust_anchors_pem, metadata=metadata)
+    return _stamped(read_signals("image", carrier), observed_at)
 
 
 def read_http_signals(
@@ -91,12 +86,12 @@ def read_http_signals(
         What was found, in a fixed order; empty where nothing speaks of training.
     """
     pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
-    found = [read_tdmrep_headers(pairs), read_x_robots_tag(pairs, user_agent), read_content_usage_header(pairs)]
+    signals = read_signals("headers", Carrier(headers=pairs, url=url, user_agent=user_agent))
     if tdmrep_json is not None:
-        found.append(read_tdmrep_file(tdmrep_json, url))
+        signals += read_signals("tdmrep.json", Carrier(tdmrep_json, url=url, user_agent=user_agent))
     if robots_txt is not None:
-        found.extend(_robots_signals(robots_txt, url, user_agent))
-    return _stamped(found, observed_at)
+        signals += _read_robots_signals(Carrier(robots_txt, url=url, user_agent=user_agent))
+    return _stamped(signals, observed_at)
 
 
 def read_page_signals(html: bytes, user_agent: str, *, observed_at: datetime | None = None) -> list[Signal]:
@@ -107,21 +102,15 @@ def read_page_signals(html: bytes, user_agent: str, *, observed_at: datetime | N
         user_agent: the crawler that acquired it.
         observed_at: when; now where not given.
     """
-    return _stamped([read_tdmrep_meta(html), read_robots_meta(html, user_agent)], observed_at)
+    return _stamped(read_signals("page", Carrier(html, user_agent=user_agent)), observed_at)
 
 
-def _robots_signals(robots_txt: bytes, url: str, user_agent: str) -> list[Signal | None]:
-    crawl = read_robots_txt(robots_txt, url, user_agent)
-    if crawl is not None and crawl.verdict == "unknown":
-        return [crawl]
-    return [
-        crawl,
-        read_content_usage_rules(robots_txt, url, user_agent),
-        read_content_signal(robots_txt, url, user_agent),
-        read_rsl(robots_txt),
-    ]
+def _read_robots_signals(carrier: Carrier) -> list[Signal]:
+    signals = read_signals("robots.txt", carrier)
+    unreadable = [signal for signal in signals if signal.kind == "robots-txt" and signal.verdict == "unknown"]
+    return unreadable or signals
 
 
-def _stamped(found: Iterable[Signal | None], observed_at: datetime | None) -> list[Signal]:
+def _stamped(signals: Iterable[Signal], observed_at: datetime | None) -> list[Signal]:
     moment = observed_at or utc_now()
-    return [replace(signal, observed_at=moment) for signal in found if signal is not None]
+    return [replace(signal, observed_at=moment) for signal in signals]

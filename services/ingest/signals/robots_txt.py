@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from protego import Protego
 
-from services.ingest.signals.signal import Finding, Signal, read_or_unknown
+from services.ingest.signals.signal import Signal, SignalReading, read_or_unknown
 from shared.errors import InputError
 
 # RFC 9309 section 2.5: a parser must take at least this much.
@@ -47,10 +47,10 @@ def read_robots_txt(robots_txt: bytes, url: str, user_agent: str) -> Signal | No
     return read_or_unknown("robots-txt", robots_txt, lambda: _find(robots_txt, url, user_agent))
 
 
-def _find(robots_txt: bytes, url: str, user_agent: str) -> Finding | None:
+def _find(robots_txt: bytes, url: str, user_agent: str) -> SignalReading | None:
     if _parse(decode_robots_txt(robots_txt)).can_fetch(url, user_agent):
         return None
-    return Finding("deny", {"user_agent": user_agent, "url": url, "rule": "disallow"})
+    return SignalReading("deny", {"user_agent": user_agent, "url": url, "rule": "disallow"})
 
 
 @lru_cache(maxsize=_KEPT_FILES)

@@ -9,7 +9,7 @@ Source: Really Simple Licensing 1.0, "Adding RSL to robots.txt" (https://rslstan
 """
 
 from services.ingest.signals.robots_txt import decode_robots_txt, fields_of
-from services.ingest.signals.signal import Finding, Signal, read_or_unknown
+from services.ingest.signals.signal import Signal, SignalReading, read_or_unknown
 
 
 def read_rsl(robots_txt: bytes) -> Signal | None:
@@ -24,6 +24,6 @@ def read_rsl(robots_txt: bytes) -> Signal | None:
     return read_or_unknown("rsl-license", robots_txt, lambda: _find(robots_txt))
 
 
-def _find(robots_txt: bytes) -> Finding | None:
+def _find(robots_txt: bytes) -> SignalReading | None:
     licences = [value for name, value in fields_of(decode_robots_txt(robots_txt)) if name == "license" and value]
-    return Finding("unknown", {"licences": licences}) if licences else None
+    return SignalReading("unknown", {"licences": licences}) if licences else None

@@ -17,21 +17,7 @@ from shared.canonical import canonical_json, sha256_hex
 from shared.clock import utc_now
 from shared.errors import InputError
 
-Verdict = Literal["allow", "deny", "unknown"]
-SignalKind = Literal[
-    "c2pa-training-mining",
-    "xmp-plus-data-mining",
-    "tdmrep-file",
-    "tdmrep-header",
-    "tdmrep-meta",
-    "x-robots-tag",
-    "robots-meta",
-    "robots-txt",
-    "content-usage-header",
-    "content-usage-robots",
-    "content-signal",
-    "rsl-license",
-]
+SignalVerdict = Literal["allow", "deny", "unknown"]
 
 # Our own bound on what a record keeps of a foreign text: that of a text in a registration.
 MAX_TEXT_CHARS = 2000
@@ -43,38 +29,38 @@ MAX_VALUES = 50
 class Signal:
     """One statement: its kind, what it says of training, the digest of the bytes that said it, and what was read in them."""
 
-    kind: SignalKind
-    verdict: Verdict
+    kind: str
+    verdict: SignalVerdict
     raw_sha256: str
     detail: dict[str, Any]
     observed_at: datetime = field(default_factory=utc_now)
 
 
-class Finding(NamedTuple):
-    """What a reader found before it is stamped: verdict and detail."""
+class SignalReading(NamedTuple):
+    """What a reader made of the bytes: verdict and detail, not yet a signal with digest and time."""
 
-    verdict: Verdict
+    verdict: SignalVerdict
     detail: dict[str, Any]
 
 
-def read_or_unknown(kind: SignalKind, raw: bytes, find: Callable[[], Finding | None]) -> Signal | None:
-    """Run one reader's search and make a signal of what it finds.
+def read_or_unknown(kind: str, raw: bytes, read: Callable[[], SignalReading | None]) -> Signal | None:
+    """Run one reader, and make a signal of what it reads.
 
     Args:
         kind: which statement is sought.
         raw: the bytes that carry it; their digest goes into the signal.
-        find: the search; returns None where the bytes make no such statement.
+        read: judges the bytes; returns None where they make no such statement.
 
     Returns:
-        The signal; None where `find` returns None; verdict unknown where it raises anything at all.
+        The signal; None where `read` returns None; verdict unknown where it raises anything at all.
     """
     try:
-        finding = find()
+        reading = read()
     except Exception as error:  # Foreign bytes meet foreign parsers here, and these state no list of what they raise.
-        finding = Finding("unknown", {"error": f"{type(error).__name__}: {error}"})
-    if finding is None:
+        reading = SignalReading("unknown", {"error": f"{type(error).__name__}: {error}"})
+    if reading is None:
         return None
-    return Signal(kind, finding.verdict, sha256_hex(raw), bounded(finding.detail))
+    return Signal(kind, reading.verdict, sha256_hex(raw), bounded(reading.detail))
 
 
 def bounded(detail: dict[str, Any]) -> dict[str, Any]:

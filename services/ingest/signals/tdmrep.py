@@ -20,7 +20,7 @@ from typing import Any
 
 from services.ingest.signals.html_meta import find_meta
 from services.ingest.signals.path_patterns import is_match, path_of
-from services.ingest.signals.signal import Finding, Signal, Verdict, read_or_unknown
+from services.ingest.signals.signal import Signal, SignalReading, SignalVerdict, read_or_unknown
 from services.ingest.signals.verdict import most_restrictive
 from shared.errors import InputError
 
@@ -28,7 +28,7 @@ RESERVATION, POLICY = "tdm-reservation", "tdm-policy"
 # Our own bound: the limit that RFC 9309 section 2.5 sets for robots.txt, taken for this file too.
 MAX_FILE_BYTES = 500 * 1024
 
-_VERDICTS: dict[str, Verdict] = {"1": "deny", "0": "allow"}
+_VERDICTS: dict[str, SignalVerdict] = {"1": "deny", "0": "allow"}
 
 
 def read_tdmrep_file(tdmrep_json: bytes, url: str) -> Signal | None:
@@ -74,7 +74,7 @@ def read_tdmrep_meta(html: bytes) -> Signal | None:
     )
 
 
-def _find_declared(declared: Sequence[tuple[str, str]]) -> Finding | None:
+def _find_declared(declared: Sequence[tuple[str, str]]) -> SignalReading | None:
     values = [value.strip() for name, value in declared if name == RESERVATION]
     if not values:
         return None
@@ -82,7 +82,7 @@ def _find_declared(declared: Sequence[tuple[str, str]]) -> Finding | None:
     return _judge(values, {"tdm_policy": policies} if policies else {})
 
 
-def _find_in_file(tdmrep_json: bytes, url: str) -> Finding | None:
+def _find_in_file(tdmrep_json: bytes, url: str) -> SignalReading | None:
     if len(tdmrep_json) > MAX_FILE_BYTES:
         raise InputError(f"tdmrep.json too long: expected at most {MAX_FILE_BYTES:,} bytes, got {len(tdmrep_json):,}")
     rules = json.loads(tdmrep_json.decode("utf-8-sig"))
@@ -107,8 +107,8 @@ def _spelling(value: Any) -> str:
     return str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else json.dumps(value)
 
 
-def _judge(values: Sequence[str], detail: dict[str, Any]) -> Finding:
+def _judge(values: Sequence[str], detail: dict[str, Any]) -> SignalReading:
     verdicts = [_VERDICTS.get(value, "unknown") for value in values]
     wrong = [value for value in values if value not in _VERDICTS]
     error = {"error": f"expected tdm-reservation 0 or 1, got {wrong[0]!r}"} if wrong else {}
-    return Finding(most_restrictive(verdicts), {"tdm_reservation": list(values), **detail, **error})
+    return SignalReading(most_restrictive(verdicts), {"tdm_reservation": list(values), **detail, **error})

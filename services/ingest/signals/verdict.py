@@ -13,12 +13,12 @@ unknown; here it does not, since an unknown may be a denial that could not be re
 
 from collections.abc import Iterable
 
-from services.ingest.signals.signal import Signal, Verdict
+from services.ingest.signals.signal import Signal, SignalVerdict
 
-_BY_RESTRICTION: tuple[Verdict, ...] = ("deny", "unknown", "allow")
+_BY_RESTRICTION: tuple[SignalVerdict, ...] = ("deny", "unknown", "allow")
 
 
-def most_restrictive(verdicts: Iterable[Verdict]) -> Verdict:
+def most_restrictive(verdicts: Iterable[SignalVerdict]) -> SignalVerdict:
     """Return the most restrictive of verdicts, unknown where there are none.
 
     >>> most_restrictive(["allow", "unknown"]), most_restrictive(["allow", "deny", "unknown"]), most_restrictive([])
@@ -28,7 +28,7 @@ def most_restrictive(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in _BY_RESTRICTION if verdict in given), "unknown")
 
 
-def combine(signals: Iterable[Signal]) -> Verdict:
+def combine(signals: Iterable[Signal]) -> SignalVerdict:
     """Return the one verdict of all signals of an item.
 
     Args:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from services.ingest.signals.html_meta import find_meta
 from services.ingest.signals.robots_txt import is_addressed
-from services.ingest.signals.signal import Finding, Signal, read_or_unknown
+from services.ingest.signals.signal import Signal, SignalReading, read_or_unknown
 
 DENYING = frozenset({"noai", "noimageai"})
 HEADER = "x-robots-tag"
@@ -75,10 +75,10 @@ def split_directives(value: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _find(said: Iterable[tuple[str, str]], user_agent: str) -> Finding | None:
+def _find(said: Iterable[tuple[str, str]], user_agent: str) -> SignalReading | None:
     denials = [(crawler, directive) for crawler, directive in said if directive in DENYING]
     if not denials:
         return None
     addressed = any(crawler in _EVERYONE or is_addressed(crawler, user_agent) for crawler, _ in denials)
     directives = [f"{crawler}: {directive}" if crawler else directive for crawler, directive in denials]
-    return Finding("deny" if addressed else "unknown", {"directives": directives, "addressed": addressed})
+    return SignalReading("deny" if addressed else "unknown", {"directives": directives, "addressed": addressed})

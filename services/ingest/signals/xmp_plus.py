@@ -12,7 +12,7 @@ Source: PLUS License Data Format, XMP specification, Data Mining property and co
 """
 
 from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
-from services.ingest.signals.signal import Finding, Signal, Verdict, read_or_unknown
+from services.ingest.signals.signal import Signal, SignalReading, SignalVerdict, read_or_unknown
 from services.ingest.signals.verdict import most_restrictive
 from services.ingest.signals.xmp import XmpProperties, read_packets
 
@@ -23,7 +23,7 @@ _DATA_MINING = f"{_PLUS}DataMining"
 _VOCABULARY = "ns.useplus.org/ldf/vocab/"
 
 # The vocabulary, whole.
-VERDICTS: dict[str, Verdict] = {
+VERDICTS: dict[str, SignalVerdict] = {
     "DMI-UNSPECIFIED": "unknown",
     "DMI-ALLOWED": "allow",
     "DMI-PROHIBITED": "deny",
@@ -60,17 +60,17 @@ def read_xmp_plus(data: bytes, metadata: EmbeddedMetadata | None = None) -> Sign
     return read_or_unknown("xmp-plus-data-mining", b"".join(metadata.xmp) or data, lambda: _find(metadata))
 
 
-def _find(metadata: EmbeddedMetadata) -> Finding | None:
+def _find(metadata: EmbeddedMetadata) -> SignalReading | None:
     properties, unreadable = read_packets(metadata.xmp)
     finding = find_data_mining(properties)
     errors = [*metadata.errors, *unreadable]
     if not errors:
         return finding
-    verdict, detail = finding or Finding("unknown", {})
-    return Finding(most_restrictive([verdict, "unknown"]), {**detail, "error": "; ".join(errors)})
+    verdict, detail = finding or SignalReading("unknown", {})
+    return SignalReading(most_restrictive([verdict, "unknown"]), {**detail, "error": "; ".join(errors)})
 
 
-def find_data_mining(properties: XmpProperties) -> Finding | None:
+def find_data_mining(properties: XmpProperties) -> SignalReading | None:
     """Judge the property in a table of XMP properties; None where it is absent.
 
     >>> find_data_mining({_DATA_MINING: ("http://ns.useplus.org/ldf/vocab/DMI-ALLOWED",)}).verdict
@@ -81,7 +81,7 @@ def find_data_mining(properties: XmpProperties) -> Finding | None:
         return None
     verdict = most_restrictive(VERDICTS.get(_term(value), "unknown") for value in values)
     referred = {name: list(properties[key]) for name, key in _REFERRED.items() if key in properties}
-    return Finding(verdict, {"values": list(values), **referred})
+    return SignalReading(verdict, {"values": list(values), **referred})
 
 
 def _term(value: str) -> str:

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from services.ingest.signals.read import read_http_signals, read_page_signals
-from services.ingest.signals.signal import Signal, SignalKind, bounded
+from services.ingest.signals.signal import Signal, bounded
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import utc_now
 from shared.errors import SleeveError
@@ -130,13 +130,13 @@ def find_page(columns: Mapping[str, Any], url: str) -> str | None:
     return next((page.strip() for page in pages if isinstance(page, str) and page.strip() not in {"", url}), None)
 
 
-def _in_file(kind: SignalKind, file: OriginFile, found: Iterable[Signal]) -> list[Signal]:
+def _in_file(kind: str, file: OriginFile, found: Iterable[Signal]) -> list[Signal]:
     if file.trouble is not None:
         return [_unknown(kind, file.sha256, file.trouble, file.url, file.fetched_at)]
     return [replace(_read_from(file.url, signal), raw_sha256=file.sha256) for signal in found]
 
 
-def _unknown(kind: SignalKind, raw_sha256: str, error: SleeveError, url: str, observed_at: datetime) -> Signal:
+def _unknown(kind: str, raw_sha256: str, error: SleeveError, url: str, observed_at: datetime) -> Signal:
     return Signal(kind, "unknown", raw_sha256, bounded({"error": error.code, "read_from": url}), observed_at)
 
 

@@ -21,7 +21,7 @@ from shared.records.items import Item
 
 
 @dataclass(frozen=True)
-class Finding:
+class LinkFinding:
     """What was found of an item's link, and what was kept of it where that was wanted.
 
     `capture` is the original's response, where there was one; `taken` the snapshot that was made, which is part of the link
@@ -34,7 +34,7 @@ class Finding:
     taken: TakenSnapshot | None = None
 
 
-def build_entries(item: Item, finding: Finding) -> list[Entry]:
+def build_entries(item: Item, finding: LinkFinding) -> list[Entry]:
     """Build the entries that say what was found of an item: of each capture, where there are any, and of the check."""
     at, subject, check, link = finding.check.original.checked_at, {"item": item.id}, finding.check, finding.link
     verified = ArchiveVerified(
@@ -47,7 +47,7 @@ def build_entries(item: Item, finding: Finding) -> list[Entry]:
     return [build_entry(body, at=at, subject=subject) for body in (*_captures(finding), verified)]
 
 
-def _captures(finding: Finding) -> Iterator[ArchiveCaptured]:
+def _captures(finding: LinkFinding) -> Iterator[ArchiveCaptured]:
     original_url = finding.link.original_url
     if finding.capture is not None:
         yield ArchiveCaptured(
