@@ -6,7 +6,6 @@ receipts offline, write the report and the summary. Every step finds what an int
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ import typer
 from rich.table import Table
 
 from services.audit.audits.audit import audit_model
-from services.audit.processes.process_pool import ModelJob, train_and_sample
+from services.audit.comparison.context import AuditContext
+from services.audit.processes.process_pool import ModelJob, ModelProgressCallback, train_and_sample
 from services.audit.reports.audit_report import write_report
 from services.audit.training.presets import DEMO_CONFIG, DEMO_SAMPLING_STEPS
 from services.audit.training.training_config import TrainingConfig
@@ -139,18 +139,19 @@ def audit_slices(
     embedder = open_embedder(settings.embedder)
     audits = []
     for job, size, samples in zip(jobs, SLICE_SIZES, folders, strict=True):
-        audit, content = audit_model(workspace, job.name, slices.control[size], samples, embedder, NEIGHBOURS, RATE)
+        context = AuditContext(workspace, slices.control[size], embedder, NEIGHBOURS, RATE)
+        audit, content = audit_model(context, job.name, samples)
         audits.append((audit, content, samples))
     return audits
 
 
-def _bars_of(bars: Any, jobs: list[ModelJob]) -> Callable[[int, str, int, int], None]:
+def _bars_of(bars: Any, jobs: list[ModelJob]) -> ModelProgressCallback:
     tasks = {
-        (at, step): bars.add_task(f"{step} {job.name}", total=total)
-        for step, total in (("training", jobs[0].config.max_train_steps), ("sampling", jobs[0].samples))
-        for at, job in enumerate(jobs)
+        (job.name, step): bars.add_task(f"{step} {job.name}", total=total)
+        for step, total in (("training", jobs[0].config.max_train_steps), ("sampling", jobs[0].generations))
+        for job in jobs
     }
-    return lambda at, step, done, of: bars.update(tasks[at, step], completed=done, total=of)
+    return lambda name, step, done, total: bars.update(tasks[name, step], completed=done, total=total)
 
 
 def show_summary(summary: dict[str, Any], folder: Path) -> None:

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import structural_similarity
 
+from services.audit.comparison.context import AuditContext
 from services.audit.controls.calibration import calibrate_model, record_calibration
 from services.output_gate.checks.answers import build_answers
 from services.output_gate.checks.evidence import view_recipe
@@ -236,9 +237,10 @@ def prepare(home: Path, size: int) -> tuple[Workspace, dict[str, float]]:
         seconds = {"catch_up_seconds": catch_up, "build_seconds": build, "build_processor_seconds": used}
         taken.write_text(json.dumps({name: round(value / 1000, 1) for name, value in seconds.items()}), encoding="utf-8")
     if not calibrated:
-        measured = calibrate_model(workspace, MODEL, "control", open_embedder(workspace.settings.embedder), NEIGHBOURS)
+        embedder = open_embedder(workspace.settings.embedder)
+        calibrated_model = calibrate_model(AuditContext(workspace, "control", embedder, NEIGHBOURS, RATE), MODEL)
         with workspace.writing() as session:
-            record_calibration(session, measured, (), RATE)
+            record_calibration(session, calibrated_model, (), RATE)
     figures: dict[str, float] = json.loads(taken.read_text(encoding="utf-8"))
     return workspace, figures
 

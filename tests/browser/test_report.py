@@ -12,9 +12,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from services.audit.audits.audit import audit_model
 from services.audit.reports.audit_report import write_report
-from shared.vision.embedders.pixels import PixelEmbedder
 from shared.workspace import Workspace
-from tests.e2e.conftest import SLICE, audited, audited_workspace, save_copycat
+from tests.e2e.conftest import SLICE, audit_context, audited, audited_workspace, save_copycat
 from tests.support.paths import RESULTS
 
 __all__ = ["audited", "audited_workspace"]
@@ -45,7 +44,7 @@ def page() -> Iterator[Page]:
 @pytest.fixture
 def report(audited_workspace: Workspace, tmp_path: Path) -> Path:
     samples = save_copycat(audited_workspace, tmp_path / "samples")
-    audit, content = audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    audit, content = audit_model(audit_context(audited_workspace), "model-a", samples)
     write_report(audited_workspace, [(audit, content, samples)], tmp_path / "report.html")
     return tmp_path / "report.html"
 

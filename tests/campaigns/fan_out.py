@@ -16,8 +16,8 @@ import sys
 from time import perf_counter
 from typing import Any
 
-from services.audit.comparison.compare import Corpus, Match, Matched, embed_views, match_against
-from services.audit.comparison.ray_matcher import open_match
+from services.audit.comparison.matching import Corpus, Matched, Matcher, embed_views, match_against
+from services.audit.comparison.ray_matcher import open_matcher
 from shared.compute.threads import usable_cores
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.training_set.duplicates import build_clusters
@@ -40,7 +40,7 @@ def build_corpus() -> Corpus:
     return Corpus(tuple(ids), side, embed_views(views, EMBEDDER), CopyDetector.build(views))
 
 
-def timed(match: Match, corpus: Corpus, pictures: Pixels) -> tuple[float, Matched]:
+def timed(match: Matcher, corpus: Corpus, pictures: Pixels) -> tuple[float, Matched]:
     """Match, and say how many seconds it took."""
     start = perf_counter()
     matched = match(corpus, pictures, EMBEDDER, NEIGHBOURS)
@@ -61,7 +61,7 @@ def main() -> None:
     corpus, pictures = build_corpus(), cut_pictures(GENERATIONS, 2)
     match_against(corpus, pictures[:8], EMBEDDER, NEIGHBOURS)  # loops are compiled once an installation
     plain_seconds, ray_seconds, same = [], [], True
-    with open_match(by_ray=True) as match:
+    with open_matcher(by_ray=True) as match:
         first, _ = timed(match, corpus, pictures)
         for _ in range(ROUNDS):
             seconds, expected = timed(match_against, corpus, pictures)

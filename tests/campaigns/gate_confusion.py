@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from services.audit.comparison.context import AuditContext
 from services.audit.controls.calibration import calibrate_model, record_calibration
 from services.audit.sampling.sample_shards import load_samples
 from services.audit.training_sets.sealed_set import load_sealed_set
@@ -79,11 +80,12 @@ def judge(gate: Gate, home: Path, content: dict[str, Any]) -> dict[str, Any]:
     with workspace.writing() as session:
         seal_manifest(session, even, "control", [item.id for item in control.items[::2]])
     workspace.log.integrate()
-    neighbours = content["pipeline"]["neighbours"]
-    calibrated = calibrate_model(workspace, name, even, gate.embedder, neighbours)
+    rate = content["requested_rate"]
+    context = AuditContext(workspace, even, gate.embedder, content["pipeline"]["neighbours"], rate)
+    calibrated = calibrate_model(context, name)
     with workspace.writing() as session:
         # Newer than that of the audit, so the gate decides by it; nothing here finds a rule unsound.
-        kept = record_calibration(session, calibrated, (), content["requested_rate"])
+        kept = record_calibration(session, calibrated, (), rate)
     held_out = [workspace.blobs.load(item.blob_sha256) for item in control.items[1::2]]
     generations = load_generations(home, content)
     copied = [at for at, one in enumerate(content["generations"]) if one["copy"]]

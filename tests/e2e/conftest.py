@@ -4,11 +4,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from services.audit.audits.audit import audit_model
+from services.audit.comparison.context import AuditContext
 from services.audit.models.trained_models import train_model
 from services.audit.sampling.sample_shards import begin_shards, load_samples, save_shard
 from services.audit.sampling.samples import sample_model
@@ -40,6 +42,11 @@ CONFIG = TrainingConfig(
 ITEMS, SLICE, GENERATIONS, STEPS = 40, 6, 8, 3
 
 
+def audit_context(workspace: Workspace, control: str = "small-control", rate: float = 0.001, **options: Any) -> AuditContext:
+    """Return how the models of these tests are audited."""
+    return AuditContext(workspace, control, PixelEmbedder(16), 1000, rate, **options)
+
+
 @dataclass(frozen=True)
 class Audited:
     """A workspace with one audited model, and what the audit found."""
@@ -66,7 +73,7 @@ def build_audited(folder: Path) -> Audited:
     workspace.log.integrate()
     train_model(workspace, "model-a", "small", CONFIG)
     samples = sample_model(workspace, "model-a", GENERATIONS, 0, STEPS)
-    _, content = audit_model(workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    _, content = audit_model(audit_context(workspace), "model-a", samples)
     workspace.engine.dispose()
     return Audited(folder / "home", content)
 

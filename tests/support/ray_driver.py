@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.audit.audits.audit import audit_model
-from services.audit.comparison.compare import Match
-from services.audit.comparison.ray_matcher import open_match
+from services.audit.comparison.context import AuditContext
+from services.audit.comparison.matching import Matcher
+from services.audit.comparison.ray_matcher import open_matcher
 from services.audit.sampling.sample_shards import load_samples
 from shared.errors import SleeveError
 from shared.settings import Settings
@@ -106,10 +107,12 @@ def kill_one_worker(killed: list[int]) -> None:
         time.sleep(0.005)
 
 
-def audit(workspace: Workspace, samples: Path, embedder: Embedder, match: Match) -> dict[str, Any]:
+def audit(workspace: Workspace, samples: Path, embedder: Embedder, matcher: Matcher) -> dict[str, Any]:
     """Audit, and tell what came of it."""
     try:
-        recorded, _ = audit_model(workspace, "model-a", CONTROL, samples, embedder, NEIGHBOURS, RATE, match=match)
+        recorded, _ = audit_model(
+            AuditContext(workspace, CONTROL, embedder, NEIGHBOURS, RATE, matcher=matcher), "model-a", samples
+        )
     except SleeveError as error:
         return {"error": error.code, "message": str(error)}
     return {"report_sha256": recorded.report_sha256}
@@ -120,19 +123,19 @@ def main() -> None:
     workspace = open_workspace(Settings(home=Path(sys.argv[1]), database_url=None))
     samples = Path(sys.argv[2])
     outcome: dict[str, Any] = {}
-    with open_match(by_ray=True) as match:
-        outcome["failing"] = audit(workspace, samples, FailingEmbedder(16), match)
+    with open_matcher(by_ray=True) as matcher:
+        outcome["failing"] = audit(workspace, samples, FailingEmbedder(16), matcher)
         outcome["listening"] = listening()
-        outcome["deadly"] = audit(workspace, samples, DeadlyEmbedder(16), match)
+        outcome["deadly"] = audit(workspace, samples, DeadlyEmbedder(16), matcher)
         outcome["audits"] = len(list(Path(sys.argv[1]).glob("audits/*/*")))
         outcome["samples"] = len(load_samples(samples).images)
         killed: list[int] = []
         killer = threading.Thread(target=kill_one_worker, args=(killed,))
         killer.start()
-        outcome["one_killed"] = audit(workspace, samples, PixelEmbedder(16), match)
+        outcome["one_killed"] = audit(workspace, samples, PixelEmbedder(16), matcher)
         killer.join()
         outcome["killed"] = len(killed)
-        outcome["embedded_here"] = audit(workspace, samples, OwnEmbedder(16), match)
+        outcome["embedded_here"] = audit(workspace, samples, OwnEmbedder(16), matcher)
         outcome["folder"] = [
             name.split("--temp-dir=")[1].split()[0] for name in descendants().values() if "--temp-dir=" in name
         ]

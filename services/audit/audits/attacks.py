@@ -1,7 +1,7 @@
-"""What was done to obtain the generations of an audit, and which of those drawn are compared.
+"""The attack of an audit: how its generations were obtained, and which of them are compared.
 
-In the words of Cooper and Grimmelmann (2024): *regurgitation* is a copy in an ordinary generation, *extraction* one obtained
-on purpose. A figure of one says nothing of the other, so the attack stands in `audit.json`, in the log and in the report.
+In the words of Cooper and Grimmelmann (2024), *regurgitation* is a copy in an ordinary generation, and *extraction* one that
+was obtained on purpose. A figure of one says nothing of the other. So `audit.json`, the log and the report name the attack.
 """
 
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ class Attack:
 
     Attributes:
         kind: as the log names it.
-        text: what was done, for `audit.json` and report.
+        text: how the generations were obtained, for `audit.json` and report.
         unit: what is compared and counted, in words.
         samples: all generations drawn.
         positions: int64 (B,), which of them are compared.
-        details: what else is to be known, JSON values.
+        details: further facts for `audit.json`, JSON values.
     """
 
     kind: AttackKind
@@ -64,8 +64,8 @@ def extracted_generations(samples: Samples, clique_size: int, distance: float) -
         "drawn": len(samples.images),
         "clique_size": clique_size,
         "distance": distance,
-        "cliques": [{"generations": len(one.members), "representative": one.representative} for one in cliques],
-        "in_cliques": sum(len(one.members) for one in cliques),
+        "cliques": [{"generations": len(clique.members), "representative": clique.representative} for clique in cliques],
+        "in_cliques": sum(len(clique.members) for clique in cliques),
     }
-    positions = np.array([one.representative for one in cliques], dtype=np.int64)
+    positions = np.array([clique.representative for clique in cliques], dtype=np.int64)
     return Attack("extraction", text, "extracted pictures", samples, positions, details)

@@ -1,33 +1,27 @@
-"""An audit of one model: compare its samples, judge them by the control, write `audit.json`, log it.
+"""An audit of one model: match its samples, judge them by the control, write `audit.json`, log it.
 
 Rules, in order:
 
-1. `audit.json` is canonical JSON and holds no time and no path: the same model, control, samples and code give the same bytes.
-2. The log entry names the digest of that file; whoever holds the file can prove that it is the one that was logged.
-3. An audit that is recorded already is found, not repeated in the log.
-4. Beside it stands `results.parquet`, whose digest it names; `pairs.parquet` where it is asked for (`pair_files`).
-5. An audit whose controls came out wrong is recorded as failed, by an entry of its own that states no figure of it.
+1. `audit.json` is canonical JSON and holds no time and no path. The same model, control, samples and code give the same bytes.
+2. The log entry names the digest of that file. Whoever holds the file can prove that it is the one that was logged.
+3. An audit that is recorded already is found, not logged again.
+4. Beside it stands `results.parquet`, whose digest it names, and `pairs.parquet` where it is asked for (`pair_files`).
+5. An audit whose controls failed is recorded as failed. Its entry has a type of its own and states none of its figures.
 """
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session
 
 from services.audit.audits.attacks import Attack, all_generations, extracted_generations
-from services.audit.audits.audit_content import build_audit
+from services.audit.audits.audit_content import build_audit_content
 from services.audit.audits.pair_files import PAIRS_FILE, RESULTS_FILE, build_results, describe_results, write_pairs
-from services.audit.comparison.compare import Comparison, Match, compare, embed_views, match_against
-from services.audit.controls import (
-    CalibratedModel,
-    ControlOutcome,
-    calibrate_model,
-    failed_checks,
-    record_calibration,
-    run_controls,
-    verify_relied_on,
-)
+from services.audit.comparison.compare import Comparison, compare
+from services.audit.comparison.context import AuditContext
+from services.audit.controls.all_controls import run_controls
+from services.audit.controls.calibration import CalibratedModel, calibrate_model, record_calibration
+from services.audit.controls.outcome import ControlOutcome, failed_checks, verify_relied_on
 from services.audit.sampling.sample_shards import Samples, load_samples
 from services.audit.statistics.summary import build_statistics
 from shared.canonical import canonical_json, sha256_hex
@@ -40,89 +34,37 @@ from shared.ledger.entries import build_entry
 from shared.records.entry_rows import append_and_add
 from shared.records.items import load_owners
 from shared.records.models import Audit, find_audit
-from shared.vision.embedding import Embedder
 from shared.workspace import Workspace
 
 
-def audit_model(
-    workspace: Workspace,
-    model: str,
-    control: str,
-    samples_folder: Path,
-    embedder: Embedder,
-    neighbours: int,
-    rate: float,
-    *,
-    all_pairs: bool = False,
-    match: Match = match_against,
-) -> tuple[Audit, dict[str, Any]]:
+def audit_model(context: AuditContext, model: str, samples_folder: Path) -> tuple[Audit, dict[str, Any]]:
     """Audit a model.
 
     Args:
-        workspace: where model and manifests are.
+        context: how models are audited.
         model: name or id of the model.
-        control: name or id of the held-out manifest.
         samples_folder: what `sampling.sample` wrote for this model.
-        embedder: makes the shortlists.
-        neighbours: length of a shortlist.
-        rate: chosen false-positive rate.
-        all_pairs: write `pairs.parquet` as well.
-        match: matches generations and control.
 
     Returns:
-        The audit's record, and the content of its `audit.json`; `state` in both is `failed` where a control came out wrong.
+        The audit's record, and the content of its `audit.json`. Its `state` is `failed` in both where a control failed.
 
     Raises:
         NotFoundError: no such model, manifest or samples.
         ConflictError: the samples are another model's.
+        InputError: the control shares images with the training set, or the rules relied on lack the headline's or are unknown.
     """
-    calibrated = calibrate_model(workspace, model, control, embedder, neighbours, match=match)
-    return audit_calibrated(
-        workspace, calibrated, samples_folder, embedder, neighbours, rate, all_pairs=all_pairs, match=match
-    )
+    return audit_calibrated(context, calibrate_model(context, model), samples_folder)
 
 
-def audit_calibrated(
-    workspace: Workspace,
-    calibrated: CalibratedModel,
-    samples_folder: Path,
-    embedder: Embedder,
-    neighbours: int,
-    rate: float,
-    *,
-    all_pairs: bool = False,
-    relied_on: Collection[str] | None = None,
-    match: Match = match_against,
-) -> tuple[Audit, dict[str, Any]]:
-    """Audit a model whose control is measured already; other arguments, answer and errors as for `audit_model`.
-
-    Args:
-        relied_on: rules that the audit's figures rest on; it is void where a control fails by one. None is every rule.
-
-    Raises:
-        InputError: `relied_on` lacks the headline's rule, or names one that the panel has not.
-    """
-    if relied_on is not None:
-        verify_relied_on(relied_on, embedder.name)
-    attack = all_generations(_load_samples_of(calibrated, samples_folder))
-    return _audit(
-        workspace, calibrated, attack, embedder, neighbours, rate, all_pairs=all_pairs, relied_on=relied_on, match=match
-    )
+def audit_calibrated(context: AuditContext, calibrated: CalibratedModel, samples_folder: Path) -> tuple[Audit, dict[str, Any]]:
+    """Audit a model whose control is matched already; answer and errors as for `audit_model`."""
+    if context.relied_on is not None:
+        verify_relied_on(context.relied_on, context.embedder.name)
+    return _audit(context, calibrated, all_generations(_load_samples_of(calibrated, samples_folder)))
 
 
 def audit_extraction(
-    workspace: Workspace,
-    model: str,
-    control: str,
-    samples_folder: Path,
-    embedder: Embedder,
-    neighbours: int,
-    rate: float,
-    *,
-    clique_size: int,
-    distance: float,
-    all_pairs: bool = False,
-    match: Match = match_against,
+    context: AuditContext, model: str, samples_folder: Path, *, clique_size: int, distance: float
 ) -> tuple[Audit, dict[str, Any]] | None:
     """Audit what many generations of a model share (`extraction`); other arguments, answer and errors as for `audit_model`.
 
@@ -133,12 +75,9 @@ def audit_extraction(
     Returns:
         None where no picture is shared so often: there is nothing to compare, and nothing is recorded.
     """
-    calibrated = calibrate_model(workspace, model, control, embedder, neighbours, match=match)
-    samples = _load_samples_of(calibrated, samples_folder)
-    attack = extracted_generations(samples, clique_size, distance)
-    if len(attack.positions) == 0:
-        return None
-    return _audit(workspace, calibrated, attack, embedder, neighbours, rate, all_pairs=all_pairs, match=match)
+    calibrated = calibrate_model(context, model)
+    attack = extracted_generations(_load_samples_of(calibrated, samples_folder), clique_size, distance)
+    return _audit(context, calibrated, attack) if len(attack.positions) > 0 else None
 
 
 def _load_samples_of(calibrated: CalibratedModel, folder: Path) -> Samples:
@@ -151,48 +90,31 @@ def _load_samples_of(calibrated: CalibratedModel, folder: Path) -> Samples:
     return samples
 
 
-def _audit(
-    workspace: Workspace,
-    calibrated: CalibratedModel,
-    attack: Attack,
-    embedder: Embedder,
-    neighbours: int,
-    rate: float,
-    *,
-    all_pairs: bool,
-    relied_on: Collection[str] | None = None,
-    match: Match = match_against,
-) -> tuple[Audit, dict[str, Any]]:
-    matched = match(calibrated.corpus, attack.images, embedder, neighbours)
-    comparison = compare(calibrated.corpus, matched, calibrated.control_matched, calibrated.scores, rate)
-    controls = run_controls(workspace, calibrated, attack.samples, embedder, rate)
-    content = build_audit(calibrated, attack, comparison, controls, rate, relied_on)
-    content["statistics"] = build_statistics(
-        calibrated.corpus,
-        embed_views(calibrated.corpus.side.views, embedder),
-        matched,
-        calibrated.control_matched,
-        comparison,
-        content["model"]["updates_per_image"],
-    )
-    with workspace.reading() as session:
-        content["owners"] = _named_owners(session, comparison)
+def _audit(context: AuditContext, calibrated: CalibratedModel, attack: Attack) -> tuple[Audit, dict[str, Any]]:
+    generations = context.match(calibrated.corpus, attack.images)
+    comparison = compare(calibrated, generations, context.rate)
+    controls = run_controls(context, calibrated, attack.samples)
+    content = build_audit_content(context, calibrated, attack, comparison, controls)
+    updates_per_image = content["model"]["updates_per_image"]
+    content["statistics"] = build_statistics(calibrated, generations, comparison, context.embedder, updates_per_image)
+    content["owners"] = _presumed_owners(context.workspace, comparison)
     results = build_results(content, comparison.panel)
     content["results"] = describe_results(results, content)
-    audit = _keep(workspace, calibrated, controls, content, results)
-    if all_pairs:
-        path = workspace.home / audit.folder / PAIRS_FILE
-        write_pairs(path, calibrated.corpus, matched, attack.positions, audit.report_sha256)
+    audit = _save(context.workspace, calibrated, controls, content, results)
+    if context.all_pairs:
+        path = context.workspace.home / audit.folder / PAIRS_FILE
+        write_pairs(path, calibrated.corpus, generations, attack.positions, audit.report_sha256)
     return audit, content
 
 
-def _named_owners(session: Session, comparison: Comparison) -> dict[str, list[str]]:
-    """Party ids of the presumed owners of each copied item; names stay in the database."""
-    owners = load_owners(session, list(comparison.copied_items))
-    return {item_id: [party.id for _, party in named] for item_id, named in owners.items()}
+def _presumed_owners(workspace: Workspace, comparison: Comparison) -> dict[str, list[str]]:
+    """Return the party ids of the presumed owners of each copied item; names stay in the database."""
+    with workspace.reading() as session:
+        owners = load_owners(session, list(comparison.copied_items))
+    return {item_id: [party.id for _, party in rows] for item_id, rows in owners.items()}
 
 
-def _keep(
+def _save(
     workspace: Workspace,
     calibrated: CalibratedModel,
     controls: list[ControlOutcome],
@@ -209,7 +131,7 @@ def _keep(
         if audit is None:
             calibration = record_calibration(session, calibrated, controls, content["requested_rate"])
             body = _build_body(calibrated, controls, content, digest)
-            audit = _record(session, body, calibrated, calibration.id, folder)
+            audit = _record(session, body, calibration.id, folder)
     workspace.log.integrate()
     return audit
 
@@ -236,16 +158,14 @@ def _build_body(
     )
 
 
-def _record(
-    session: Session, body: AuditCompleted | AuditFailed, calibrated: CalibratedModel, calibration_id: str, folder: str
-) -> Audit:
+def _record(session: Session, body: AuditCompleted | AuditFailed, calibration_id: str, folder: str) -> Audit:
     audit_id = new_id()
     return append_and_add(
         session,
-        build_entry(body, at=utc_now(), subject={"audit": audit_id, "model": calibrated.model.id}),
+        build_entry(body, at=utc_now(), subject={"audit": audit_id, "model": body.model_id}),
         lambda entry_id: Audit(
             id=audit_id,
-            model_id=calibrated.model.id,
+            model_id=body.model_id,
             calibration_id=calibration_id,
             folder=folder,
             state="failed" if isinstance(body, AuditFailed) else "completed",

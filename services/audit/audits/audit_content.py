@@ -3,15 +3,18 @@
 It holds no time and no path, so that the same model, control, samples and code give the same bytes.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from services.audit.audits.attacks import Attack
-from services.audit.comparison.compare import Comparison, Corpus, copied_items
-from services.audit.controls import CalibratedModel, ControlOutcome, failed_checks
+from services.audit.comparison.compare import Comparison
+from services.audit.comparison.context import AuditContext
+from services.audit.comparison.matching import Corpus
+from services.audit.controls.calibration import CalibratedModel
+from services.audit.controls.outcome import ControlOutcome, failed_checks
 from shared.code_version import package_versions
 from shared.matching.calibration.null_distribution import cross_fit
 from shared.matching.calibration.rate_intervals import Rate, rate_json
@@ -19,18 +22,18 @@ from shared.matching.panel.panel import RuleResult
 from shared.records.models import Model
 
 
-def build_audit(
+def build_audit_content(
+    context: AuditContext,
     calibrated: CalibratedModel,
     attack: Attack,
     comparison: Comparison,
     controls: Sequence[ControlOutcome],
-    rate: float,
-    relied_on: Collection[str] | None,
 ) -> dict[str, Any]:
     """Build the content of `audit.json`.
 
-    Its `state` is `failed` where a control came out wrong by a rule that is relied on (None: every rule): it is void.
+    Its `state` is `failed` where a control failed by a rule that the audit relies on: the audit is void.
     """
+    rate, relied_on = context.rate, context.relied_on
     unsound = {check.rule for _, check in failed_checks(controls)}
     model, training, control = calibrated.model, calibrated.training.manifest, calibrated.control.manifest
     return {
@@ -69,7 +72,7 @@ def build_audit(
         "control_rate": rate_json(comparison.control_check.rate) | {"stated": comparison.control_check.stated_rate},
         "control_scores": list(comparison.null.scores),
         "rules": [rule | {"sound": rule["name"] not in unsound} for rule in build_rules(calibrated, comparison, rate)],
-        "agreement": [asdict(one) | {"share": one.share} for one in comparison.agreement],
+        "agreement": [asdict(pair) | {"share": pair.share} for pair in comparison.agreement],
         "duplicates": build_duplicates(calibrated.corpus),
         "generations": _generations(calibrated, attack, comparison),
         "packages": package_versions(),
@@ -106,33 +109,33 @@ def _finding(corpus: Corpus, outcome: RuleResult, at: int) -> dict[str, Any]:
 
 
 def build_rules(calibrated: CalibratedModel, comparison: Comparison, rate: float) -> list[dict[str, Any]]:
-    """Spell what each rule found: generations and control, of those for which it is defined.
+    """Spell the share of generations and of the control on which each rule fires, of those for which it is defined.
 
-    A control that set a rule's threshold cannot be judged by it: there each half is judged by the other's.
+    A control that set a rule's threshold cannot be judged by it. Each half is judged by the threshold of the other half.
     """
     corpus, scores = calibrated.corpus, calibrated.scores
     return [
         {
-            "name": found.rule.name,
-            "title": found.rule.title,
-            "source": found.rule.source,
-            "threshold": found.rule.threshold,
-            "fires": found.rule.fires,
-            "generations": _rate_or_none(found.rate),
+            "name": outcome.rule.name,
+            "title": outcome.rule.title,
+            "source": outcome.rule.source,
+            "threshold": outcome.rule.threshold,
+            "fires": outcome.rule.fires,
+            "generations": _rate_or_none(outcome.rate),
             "control": _rate_or_none(
-                cross_fit(scores.null(found.rule.name), rate).rate if found.rule.name in scores.by_rule else control.rate
+                cross_fit(scores.null(outcome.rule.name), rate).rate if outcome.rule.name in scores.by_rule else control.rate
             ),
-            "threshold_from_control": found.rule.name in scores.by_rule,
-            "undefined": int((~found.defined).sum()),
-            "undefined_reasons": sorted(set(found.scores.undefined) - {""}),
-            "distinct_items": len(copied_items(corpus, found.scores.items[found.fired])),
+            "threshold_from_control": outcome.rule.name in scores.by_rule,
+            "undefined": int((~outcome.defined).sum()),
+            "undefined_reasons": sorted(set(outcome.scores.undefined) - {""}),
+            "distinct_items": len(corpus.ids_of(outcome.scores.items[outcome.fired])),
         }
-        for found, control in zip(comparison.panel, comparison.control_panel, strict=True)
+        for outcome, control in zip(comparison.panel, comparison.control_panel, strict=True)
     ]
 
 
 def build_duplicates(corpus: Corpus) -> dict[str, Any]:
-    """Spell the duplicates of the training set: clusters, how many have how many members, and who is in the larger ones."""
+    """Spell the clusters of duplicates in the training set: how many, of which sizes, and the members of the larger ones."""
     clusters = corpus.side.clusters
     rows = [np.flatnonzero(clusters.labels == label) for label in np.flatnonzero(np.bincount(clusters.labels) > 1)]
     return {

@@ -1,12 +1,12 @@
-"""An audit's findings as Parquet, beside `audit.json`: for whoever wants to count for themselves.
+"""The findings of an audit as Parquet files beside `audit.json`, for whoever wants to count for themselves.
 
 Rules, in order:
 
 1. `results.parquet`: one row for each generation and rule, in that order, with the metrics of the generation's best pair.
    `audit.json` names its SHA-256, so that the log vouches for it too.
 2. `pairs.parquet`, where it is asked for: one row for each generation and item of its shortlist, nearest first. It can be made
-   of the same inputs at any time, so it names `audit.json` (key `audit_sha256` of its metadata), not the reverse.
-3. The same findings give the same bytes with the same version of pyarrow; no time and no path goes in.
+   again from the same inputs at any time. So it names `audit.json` (key `audit_sha256` of its metadata), not the reverse.
+3. The same findings give the same bytes with the same version of pyarrow. They hold no time and no path.
 """
 
 import io
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from services.audit.comparison.compare import Corpus, Matched
+from services.audit.comparison.matching import Corpus, Matched
 from shared.canonical import sha256_hex
 from shared.files import TEMPORARY_PREFIX, sync_folder
 from shared.matching.panel.panel import RuleResult
@@ -69,29 +69,29 @@ def build_results(content: dict[str, Any], panel: Sequence[RuleResult]) -> bytes
 
     Args:
         content: of `audit.json`, for its generations and rules.
-        panel: what every rule found, for the reasons where it is undefined.
+        panel: outcomes of all rules, for the reasons where one is undefined.
     """
     rules = {rule["name"]: rule for rule in content["rules"]}
     rows = [
         {
-            "generation": one["index"],
-            "seed": one["seed"],
-            "copy": one["copy"],
-            "p_value": one["p_value"],
-            "best_item": one["item"],
-            **{name: one["metrics"][name] for name in METRICS},
+            "generation": generation["index"],
+            "seed": generation["seed"],
+            "copy": generation["copy"],
+            "p_value": generation["p_value"],
+            "best_item": generation["item"],
+            **{name: generation["metrics"][name] for name in METRICS},
             "rule": outcome.rule.name,
-            **one["rules"][outcome.rule.name],
+            **generation["rules"][outcome.rule.name],
             "threshold": outcome.rule.threshold,
             "fires": rules[outcome.rule.name]["fires"],
             "reason": outcome.scores.undefined[at] or None,
         }
-        for at, one in enumerate(content["generations"])
+        for at, generation in enumerate(content["generations"])
         for outcome in panel
     ]
-    written = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=RESULT_COLUMNS), written, compression="zstd")
-    return written.getvalue()
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=RESULT_COLUMNS), buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def describe_results(data: bytes, content: dict[str, Any]) -> dict[str, Any]:
@@ -104,20 +104,20 @@ def describe_results(data: bytes, content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_pairs(path: Path, corpus: Corpus, matched: Matched, positions: NDArray[np.int64], audit_sha256: str) -> None:
+def write_pairs(path: Path, corpus: Corpus, generations: Matched, positions: NDArray[np.int64], audit_sha256: str) -> None:
     """Score every pair of every shortlist and write `pairs.parquet`, whole or not at all.
 
     Args:
         path: of the file.
         corpus: the training set.
-        matched: generations, matched in it.
+        generations: matched with it.
         positions: int64 (B,), of each among those drawn.
         audit_sha256: digest of the `audit.json` that it belongs to.
     """
     schema = PAIR_COLUMNS.with_metadata({"audit_sha256": audit_sha256})
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
     with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for batch in _pair_batches(corpus, matched, positions, schema):
+        for batch in _pair_batches(corpus, generations, positions, schema):
             writer.write_batch(batch)
     with temporary.open("rb+") as file:
         # Durable before it has its name.
@@ -127,21 +127,21 @@ def write_pairs(path: Path, corpus: Corpus, matched: Matched, positions: NDArray
 
 
 def _pair_batches(
-    corpus: Corpus, matched: Matched, positions: NDArray[np.int64], schema: pa.Schema
+    corpus: Corpus, generations: Matched, positions: NDArray[np.int64], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     views, items = np.asarray(corpus.side.views), pa.array(corpus.item_ids, pa.string())
-    for start in range(0, len(matched.pictures), BLOCK_GENERATIONS):
+    for start in range(0, len(generations.pictures), BLOCK_GENERATIONS):
         block = slice(start, start + BLOCK_GENERATIONS)
-        shortlists = matched.evidence.shortlists[block]
+        shortlists = generations.evidence.shortlists[block]
         count, length = shortlists.shape
-        ssim = pairwise_ssim(matched.pictures[block], views, shortlists)
+        ssim = pairwise_ssim(generations.pictures[block], views, shortlists)
         columns = [
             np.repeat(positions[block].astype(np.int32), length),
             np.tile(np.arange(length, dtype=np.int32), count),
             pa.DictionaryArray.from_arrays(shortlists.ravel().astype(np.int32), items),
-            matched.evidence.cosines[block].ravel(),
+            generations.evidence.cosines[block].ravel(),
             ssim.ravel().astype(np.float64),
         ]
         yield pa.RecordBatch.from_arrays(
-            [pa.array(one) if isinstance(one, np.ndarray) else one for one in columns], schema=schema
+            [pa.array(column) if isinstance(column, np.ndarray) else column for column in columns], schema=schema
         )

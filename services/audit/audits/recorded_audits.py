@@ -1,9 +1,10 @@
-"""Audits as recorded: listed, looked up, and their `audit.json` read back and held against the log's digest.
+"""Audits as recorded: listed, looked up, and their `audit.json` read and checked against the digest in the log.
 
-Nothing here brings torch, so that a server which only shows audits starts without the trainer.
+Nothing here imports torch, so that a server that only shows audits starts without it.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, Field
 from shared.canonical import sha256_hex
 from shared.clock import format_moment
 from shared.errors import CorruptStateError, NotFoundError
-from shared.http.paging import Page, decode_cursor, encode_cursor
+from shared.http.paging import Page, PageRequest
 from shared.records.models import Audit, list_recorded_audits, load_model_record
 from shared.workspace import Workspace
 
@@ -28,24 +29,27 @@ class AuditSummary(BaseModel):
     created_at: str
 
 
-def page_of_audits(workspace: Workspace, cursor: str | None, limit: int, model: str | None) -> Page[AuditSummary]:
+def page_of_audits(workspace: Workspace, page: PageRequest, model: str | None) -> Page[AuditSummary]:
     """Return a page of audits, newest first.
 
     Args:
         workspace: whose audits.
-        cursor: of the page before; None for the first.
-        limit: how many at most.
+        page: which page.
         model: name or id of the model; None is any.
 
     Raises:
         NotFoundError: there is no such model.
         InputError: the cursor is none of ours.
     """
-    before = decode_cursor(cursor) if cursor else None
+    before = page.position or None
     with workspace.reading() as session:
         model_id = None if model is None else load_model_record(session, model).id
-        found = list_recorded_audits(session, before, limit + 1, model_id)
-    shown = [
+        rows = list_recorded_audits(session, before, page.rows_to_load, model_id)
+    return page.build(rows, lambda row: row[0].id, _summarise)
+
+
+def _summarise(rows: Sequence[tuple[Audit, str, str]]) -> list[AuditSummary]:
+    return [
         AuditSummary(
             id=audit.id,
             model=model_name,
@@ -54,9 +58,8 @@ def page_of_audits(workspace: Workspace, cursor: str | None, limit: int, model: 
             report_sha256=audit.report_sha256,
             created_at=format_moment(audit.created_at),
         )
-        for audit, model_name, control_name in found[:limit]
+        for audit, model_name, control_name in rows
     ]
-    return Page(items=shown, next_cursor=encode_cursor(shown[-1].id) if len(found) > limit else None)
 
 
 def load_audit_content(workspace: Workspace, audit: Audit) -> dict[str, Any]:

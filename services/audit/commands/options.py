@@ -8,8 +8,6 @@ import typer
 from services.audit.sampling.sample import SAMPLERS, Sampler
 from shared.errors import InputError
 
-DEFAULT_NEIGHBOURS = 1000  # the paper: "1K CLIP neighbors"
-DEFAULT_RATE = 0.001  # docs/methods/decision.md
 # The audit is recorded and its report written, but a control came out wrong. Beside the gate's 3 and 4.
 EXIT_VOID = 5
 

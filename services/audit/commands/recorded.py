@@ -7,6 +7,7 @@ import typer
 from services.audit.audits.recorded_audits import load_audit, load_audit_json, page_of_audits
 from shared.command_line.console import console
 from shared.command_line.workspace import open_home
+from shared.http.paging import PageRequest
 
 
 def list_recorded(
@@ -14,9 +15,9 @@ def list_recorded(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
 ) -> None:
     """List recorded audits, newest first: id, time, state, model, control, digest of audit.json."""
-    for one in page_of_audits(open_home(), None, limit, model).items:
-        figures = f"{one.state}  {one.model}  {one.control}  {one.report_sha256}"
-        console.print(f"{one.id}  {one.created_at}  {figures}", soft_wrap=True)
+    for audit in page_of_audits(open_home(), PageRequest(limit=limit), model).items:
+        figures = f"{audit.state}  {audit.model}  {audit.control}  {audit.report_sha256}"
+        console.print(f"{audit.id}  {audit.created_at}  {figures}", soft_wrap=True)
 
 
 def show(audit_id: Annotated[str, typer.Argument(help="Id of the audit.")]) -> None:

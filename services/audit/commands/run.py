@@ -7,8 +7,6 @@ import typer
 
 from services.audit.audits.audit import audit_extraction, audit_model
 from services.audit.commands.options import (
-    DEFAULT_NEIGHBOURS,
-    DEFAULT_RATE,
     EXIT_VOID,
     AllPairs,
     ByRay,
@@ -23,7 +21,9 @@ from services.audit.commands.options import (
     Steps,
     known_sampler,
 )
-from services.audit.comparison.ray_matcher import open_match
+from services.audit.comparison.context import AuditContext
+from services.audit.comparison.ray_matcher import open_matcher
+from services.audit.jobs.requests import DEFAULT_NEIGHBOURS, DEFAULT_RATE
 from services.audit.reports.audit_report import format_percent, write_report
 from services.audit.sampling.sample import Sampler
 from services.audit.sampling.samples import sample_model
@@ -54,12 +54,11 @@ def run(
     """
     workspace = open_home()
     # Opened first: where Ray is asked for and missing, nothing is sampled.
-    with open_match(by_ray=ray) as match:
+    with open_matcher(by_ray=ray) as matcher:
         samples = _draw(workspace, model, control, count, seed, steps, known_sampler(sampler))
         embedder = open_embedder(workspace.settings.embedder)
-        audit, content = audit_model(
-            workspace, model, control, samples, embedder, neighbours, rate, all_pairs=all_pairs, match=match
-        )
+        context = AuditContext(workspace, control, embedder, neighbours, rate, all_pairs=all_pairs, matcher=matcher)
+        audit, content = audit_model(context, model, samples)
     _show_audit(workspace, audit, content, samples, report)
 
 
@@ -80,26 +79,15 @@ def extract(
 ) -> None:
     """Extract on purpose: draw many images, take what many seeds share, and audit one of each. Exit status 5 as for run."""
     workspace = open_home()
-    with open_match(by_ray=ray) as match:
+    with open_matcher(by_ray=ray) as matcher:
         samples = _draw(workspace, model, control, count, seed, steps, known_sampler(sampler))
         embedder = open_embedder(workspace.settings.embedder)
-        found = audit_extraction(
-            workspace,
-            model,
-            control,
-            samples,
-            embedder,
-            neighbours,
-            rate,
-            clique_size=clique_size,
-            distance=distance,
-            all_pairs=all_pairs,
-            match=match,
-        )
-    if found is None:
+        context = AuditContext(workspace, control, embedder, neighbours, rate, all_pairs=all_pairs, matcher=matcher)
+        extraction = audit_extraction(context, model, samples, clique_size=clique_size, distance=distance)
+    if extraction is None:
         console.print(f"{model}: no picture is shared by {clique_size} of {count:,} generations; nothing was compared")
         return
-    audit, content = found
+    audit, content = extraction
     _show_audit(workspace, audit, content, samples, report)
 
 
@@ -127,8 +115,8 @@ def _show_audit(workspace: Workspace, audit: Audit, content: dict[str, Any], sam
     for written in (*sorted(folder.glob("*.parquet")), path):
         console.print(str(written), soft_wrap=True)
     if audit.state == "failed":
-        for tested in content["controls"]:
-            for check in tested["checks"]:
+        for control in content["controls"]:
+            for check in control["checks"]:
                 if check["passed"] is False:
-                    typer.echo(f"void: {tested['name']}, rule {check['rule']}: {check['got']}", err=True)
+                    typer.echo(f"void: {control['name']}, rule {check['rule']}: {check['got']}", err=True)
         raise typer.Exit(EXIT_VOID)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from services.audit.commands.options import EXIT_VOID, ByRay, ReportFile
-from services.audit.comparison.ray_matcher import open_match
+from services.audit.comparison.ray_matcher import open_matcher
 from services.audit.reports.audit_report import format_percent
 from services.audit.reports.study_report import build_study_report
 from services.audit.studies.dashboard import dashboard
@@ -32,14 +32,14 @@ def study(
     if at_once is not None:
         planned = type(planned).model_validate(planned.model_dump() | {"at_once": at_once})
     workspace = open_home()
-    with open_match(by_ray=ray) as match, dashboard(console, planned) as on_progress:
-        finished = run_study(workspace, planned, on_progress, match)
-    for one in finished.content["sizes"]:
+    with open_matcher(by_ray=ray) as matcher, dashboard(console, planned) as report_progress:
+        finished = run_study(workspace, planned, report_progress, matcher)
+    for line in finished.content["sizes"]:
         mean, low, high, held_out = map(
-            format_percent, (one["mean_rate"], one["lowest_rate"], one["highest_rate"], one["control"]["value"])
+            format_percent, (line["mean_rate"], line["lowest_rate"], line["highest_rate"], line["control"]["value"])
         )
         console.print(
-            f"{one['size']:,} pictures, {one['models']} models: {mean} of generations are copies ({low} to {high}); "
+            f"{line['size']:,} pictures, {line['models']} models: {mean} of generations are copies ({low} to {high}); "
             f"held-out images {held_out}",
             soft_wrap=True,
         )

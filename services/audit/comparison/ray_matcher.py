@@ -1,14 +1,14 @@
-"""Comparison on many processes with Ray, where it is installed and asked for; nothing else of Sleeve needs it.
+"""Matching on many processes with Ray, where it is installed and asked for. Nothing else of Sleeve needs Ray.
 
 Rules, in order:
 
-1. Each task calls the functions of the plain path on a part of the pictures. A picture's figures do not depend on its company
-   (ADR 17), so the parts, joined in order, are what the plain path gives, byte for byte.
-2. Vectors of an embedder that is a network do depend on it: they are made here, as in the plain path, and sent along.
+1. Each task calls the functions of the plain path on some of the pictures. A picture's figures do not depend on the others
+   (ADR 17), so the parts, joined in order, are what the plain path returns, byte for byte.
+2. The vectors of a network do depend on the others. They are made here, as in the plain path, and sent along.
 3. The corpus is put into the object store once. A task works on one core.
-4. Ray starts when the first pictures come, on this machine alone: without usage statistics and dashboard, its ports on the
-   loopback, its files in a folder of its own that is removed. RAY_ADDRESS names a cluster that runs already instead.
-5. A task whose process dies is begun again, three times. What fails then, or in a task, ends with an error; an audit is
+4. Ray starts with the first pictures, on this machine alone: without usage statistics or dashboard, its ports on the loopback,
+   its files in a temporary folder. RAY_ADDRESS names a running cluster to use instead.
+5. A task whose process dies is started again, three times. A failure after that, or inside a task, is an error. An audit is
    recorded whole or not at all, and its samples stay.
 """
 
@@ -26,7 +26,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.comparison.compare import Corpus, Match, Matched, embed_views, match_against, match_embedded
+from services.audit.comparison.matching import Corpus, Matched, Matcher, embed_views, match_against, match_embedded
 from shared.compute.threads import cut_evenly, limited_cores, usable_cores
 from shared.errors import InputError, SleeveError, UnavailableError
 from shared.index.coded_scan import ScannedRows
@@ -46,8 +46,8 @@ LOCAL_SETTINGS = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "to
 
 
 @contextmanager
-def open_match(*, by_ray: bool) -> Iterator[Match]:
-    """Yield what matches pictures, `match_against` or the same by Ray, until the block ends.
+def open_matcher(*, by_ray: bool) -> Iterator[Matcher]:
+    """Yield what matches pictures until the block ends: `match_against`, or the same by Ray.
 
     Raises:
         InputError: Ray is asked for and not installed.
@@ -55,8 +55,8 @@ def open_match(*, by_ray: bool) -> Iterator[Match]:
     if not by_ray:
         yield match_against
         return
-    with RayMatch(_import_ray()) as match:
-        yield match
+    with RayMatcher(_import_ray()) as matcher:
+        yield matcher
 
 
 def _import_ray() -> Any:
@@ -65,13 +65,13 @@ def _import_ray() -> Any:
         os.environ.update(LOCAL_SETTINGS)
     try:
         return importlib.import_module("ray")
-    except ModuleNotFoundError as missing:
+    except ModuleNotFoundError as error:
         raise InputError(
             "Ray is not installed; install it with: pip install 'sleeve[ray]'", code="ray_not_installed"
-        ) from missing
+        ) from error
 
 
-class RayMatch:
+class RayMatcher:
     """`match_against` on as many processes as Ray has cores; a context that stops what it started.
 
     Args:
@@ -80,8 +80,8 @@ class RayMatch:
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
-        self._started = ExitStack()
-        self._kept: tuple[Corpus, Any] | None = None
+        self._cleanup = ExitStack()
+        self._stored_corpus: tuple[Corpus, Any] | None = None
 
     def __enter__(self) -> Self:
         """Do nothing yet."""
@@ -89,8 +89,8 @@ class RayMatch:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop Ray if it was started."""
-        self._kept = None
-        self._started.close()
+        self._stored_corpus = None
+        self._cleanup.close()
 
     def __call__(self, corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbours: int) -> Matched:
         """Do what `match_against` does.
@@ -101,45 +101,45 @@ class RayMatch:
         """
         if len(pictures) < 2 * LEAST_PICTURES:
             return match_against(corpus, pictures, embedder, neighbours)
-        seen_by = embedder if isinstance(embedder, PixelEmbedder) else embed_views(pictures, embedder)
+        embedding = embedder if isinstance(embedder, PixelEmbedder) else embed_views(pictures, embedder)
         try:
-            found = self._match_parts(corpus, pictures, seen_by, neighbours)
-        except self._ray.exceptions.RayTaskError as failed:
-            if isinstance(failed.cause, SleeveError):
-                raise failed.cause from failed
-            raise UnavailableError(f"a task of Ray failed: {failed.cause!r}", code="ray_task_failed") from failed
-        except (self._ray.exceptions.RayError, OSError, RuntimeError, ValueError) as failed:
-            raise UnavailableError(f"Ray failed: {failed}", code="ray_failed") from failed
-        made, matches, shortlists, cosines, hashes, copies = (_join(list(each)) for each in zip(*found, strict=True))
+            parts = self._match_parts(corpus, pictures, embedding, neighbours)
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, SleeveError):
+                raise error.cause from error
+            raise UnavailableError(f"a task of Ray failed: {error.cause!r}", code="ray_task_failed") from error
+        except (self._ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
+            raise UnavailableError(f"Ray failed: {error}", code="ray_failed") from error
+        vectors, matches, shortlists, cosines, hashes, copies = (_join(list(column)) for column in zip(*parts, strict=True))
         evidence = ComparisonBlock(corpus.side, pictures, shortlists, cosines, matches.index, matches.ssim, hashes, copies)
-        return Matched(pictures, made, matches, evidence)
+        return Matched(pictures, vectors, matches, evidence)
 
     def _match_parts(
-        self, corpus: Corpus, pictures: Pixels, seen_by: Embedder | Vectors, neighbours: int
+        self, corpus: Corpus, pictures: Pixels, embedding: Embedder | Vectors, neighbours: int
     ) -> list[tuple[Any, ...]]:
         if not self._ray.is_initialized():
-            _start(self._ray, self._started)
-        if self._kept is None or self._kept[0] is not corpus:
-            self._kept = corpus, self._ray.put(_in_memory(corpus))
+            _start(self._ray, self._cleanup)
+        if self._stored_corpus is None or self._stored_corpus[0] is not corpus:
+            self._stored_corpus = corpus, self._ray.put(_in_memory(corpus))
         cores = int(self._ray.cluster_resources().get("CPU", 1))
         task = self._ray.remote(_match_part)
         tasks = []
         for start, stop in cut_evenly(len(pictures), min(cores, len(pictures) // LEAST_PICTURES)):
-            own = seen_by[start:stop] if isinstance(seen_by, np.ndarray) else seen_by
-            tasks.append(task.remote(self._kept[1], np.asarray(pictures[start:stop]), own, neighbours))
+            of_part = embedding[start:stop] if isinstance(embedding, np.ndarray) else embedding
+            tasks.append(task.remote(self._stored_corpus[1], np.asarray(pictures[start:stop]), of_part, neighbours))
         return list(self._ray.get(tasks))
 
 
-def _start(ray: Any, started: ExitStack) -> None:
-    """Start Ray on this machine, or join the cluster that is named; `started` undoes it."""
+def _start(ray: Any, cleanup: ExitStack) -> None:
+    """Start Ray on this machine, or join the cluster that is named; `cleanup` undoes it."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address := os.environ.get("RAY_ADDRESS"):
         _try_to_connect(address)
         ray.init(address, **quiet)
     else:
-        folder = started.enter_context(tempfile.TemporaryDirectory(prefix="sleeve-ray-", ignore_cleanup_errors=True))
+        folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="sleeve-ray-", ignore_cleanup_errors=True))
         ray.init("local", num_cpus=usable_cores(), include_dashboard=False, _temp_dir=folder, **quiet)
-    started.callback(ray.shutdown)
+    cleanup.callback(ray.shutdown)
 
 
 def _try_to_connect(address: str) -> None:
@@ -160,15 +160,15 @@ def _in_memory(corpus: Corpus) -> Corpus:
     )
 
 
-def _match_part(corpus: Corpus, pictures: Pixels, seen_by: Embedder | Vectors, neighbours: int) -> tuple[Any, ...]:
+def _match_part(corpus: Corpus, pictures: Pixels, embedding: Embedder | Vectors, neighbours: int) -> tuple[Any, ...]:
     """Match a part, and return what belongs to the pictures alone: the corpus does not travel back."""
     with limited_cores(1):
-        if isinstance(seen_by, np.ndarray):
-            matched = match_embedded(corpus, pictures, seen_by, neighbours)
+        if isinstance(embedding, np.ndarray):
+            matched = match_embedded(corpus, pictures, embedding, neighbours)
         else:
-            matched = match_against(corpus, pictures, seen_by, neighbours)
-    found = matched.evidence
-    return matched.vectors, matched.matches, found.shortlists, found.cosines, found.hashes, found.copies
+            matched = match_against(corpus, pictures, embedding, neighbours)
+    evidence = matched.evidence
+    return matched.vectors, matched.matches, evidence.shortlists, evidence.cosines, evidence.hashes, evidence.copies
 
 
 def _join(parts: list[Any]) -> Any:

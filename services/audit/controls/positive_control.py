@@ -1,18 +1,26 @@
-"""The copycat control: training pictures with slight noise, sent through the pipeline as if the model had drawn them.
+"""The positive control: training pictures with slight noise, sent through the pipeline as if the model had drawn them.
+
+In files and in the log it is called `copycat`.
 
 Rules, in order:
 
-1. The views are made afresh from the items' bytes, not taken from the file that the comparison reads: a pipeline that
-   confuses its views is found out.
-2. Noise of one grey level: what rounding leaves. A rule that misses such copies is blind, and a threshold above them hides
-   every copy there is.
-3. All pictures of a small manifest, a seeded draw of a larger one.
+1. The views are built again from the items' bytes, not taken from the file that the comparison reads. This exposes a pipeline
+   that confuses its views.
+2. The noise is of one grey level, which is what rounding leaves. A rule that misses such copies is blind, and a threshold
+   above them hides every copy there is.
+3. All pictures of a small manifest are sent, and a seeded draw of a larger one.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.training_sets.sealed_set import SealedSet
+from services.audit.comparison.context import AuditContext
+from services.audit.comparison.matching import match_against
+from services.audit.controls.calibration import CalibratedModel
+from services.audit.controls.outcome import ControlOutcome, check_copies_are_found
+from services.audit.models.trained_models import model_recipe
+from services.audit.training_sets.sealed_set import SealedSet, open_view_store
+from shared.matching.panel.panel import build_panel
 from shared.vision.view_store import ViewStore
 from shared.vision.views import Pixels, ViewRecipe
 
@@ -23,8 +31,21 @@ COPIES = 256
 SEED = 0
 
 
-def draw_copycats(store: ViewStore, training: SealedSet, recipe: ViewRecipe) -> tuple[Pixels, NDArray[np.int64]]:
-    """Make copies of training pictures.
+def run_positive_control(context: AuditContext, calibrated: CalibratedModel) -> ControlOutcome:
+    """Check that every rule finds the noisy training pictures."""
+    recipe = model_recipe(calibrated.model.resolution_px, calibrated.model.channels)
+    copies, copied_rows = draw_noisy_copies(open_view_store(context.workspace), calibrated.training, recipe)
+    matched = match_against(calibrated.corpus, copies, context.embedder, context.neighbours)
+    rules = build_panel(calibrated.scores, context.rate, context.embedder.name)
+    return ControlOutcome(
+        "copycat",
+        f"{len(copies)} training pictures with noise of {NOISE_LEVELS:g} of 255 levels",
+        check_copies_are_found(calibrated.corpus, matched, copied_rows, rules),
+    )
+
+
+def draw_noisy_copies(store: ViewStore, training: SealedSet, recipe: ViewRecipe) -> tuple[Pixels, NDArray[np.int64]]:
+    """Make noisy copies of training pictures.
 
     Args:
         store: builds views from the items' bytes.

@@ -1,21 +1,23 @@
-"""What is asked of `/v1/models`, `/v1/audits` and `/v1/studies`: requests of jobs, and what is refused before one is queued.
+"""The requests of jobs to `/v1/models`, `/v1/audits` and `/v1/studies`: each is verified against the record, then queued.
 
-Nothing here brings torch: the server queues, and a process of its own does the work.
+Nothing here imports torch: the server queues, and a subprocess does the work.
 """
 
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
-from sqlmodel import Session
 
 from services.audit.models.recorded_models import find_same_model, verify_disjoint, verify_for_training
 from services.audit.studies.study_config import StudyConfig
 from services.audit.training.training_config import TrainingConfig
 from shared.errors import NotFoundError
+from shared.http.jobs import queue_job_once
 from shared.records.items import has_dataset
+from shared.records.jobs import Job
 from shared.records.manifests import load_manifest
 from shared.records.models import load_model_record
 from shared.schemas import NAME, StrictModel
+from shared.workspace import Workspace
 
 TRAINING, AUDIT, STUDY = "model.training", "model.audit", "study"
 
@@ -57,35 +59,48 @@ class AuditRequest(StrictModel):
     rate: float = Field(default=DEFAULT_RATE, gt=0, le=0.5, description="Chosen false-positive rate of calibrated rules.")
 
 
-def verify_training(session: Session, asked: TrainingRequest) -> None:
-    """Check that a model can be trained as asked, as far as the record says.
+def queue_training(workspace: Workspace, request: TrainingRequest, key: str | None) -> Job:
+    """Queue a training, as far as the record allows it.
+
+    Args:
+        workspace: where it is queued.
+        request: of the training.
+        key: the request's Idempotency-Key, if it has one.
 
     Raises:
         NotFoundError: there is no such manifest.
         InputError: it was sealed for another purpose.
-        ConflictError: the name stands for another model.
+        ConflictError: the name stands for another model, or the key for another request.
     """
-    manifest = load_manifest(session, asked.manifest)
-    verify_for_training(manifest)
-    find_same_model(session, asked.name, manifest, asked.config.sha256)
+    with workspace.reading() as session:
+        manifest = load_manifest(session, request.manifest)
+        verify_for_training(manifest)
+        find_same_model(session, request.name, manifest, request.config.sha256)
+    return queue_job_once(workspace, TRAINING, request.model_dump(mode="json"), key)
 
 
-def verify_audit(session: Session, asked: AuditRequest) -> None:
-    """Check that model and control of an audit are there and go together, before anything is drawn.
+def queue_audit(workspace: Workspace, request: AuditRequest, key: str | None) -> Job:
+    """Queue an audit whose model and control exist and go together; other arguments as for `queue_training`.
 
     Raises:
-        NotFoundError: one of them is not there.
+        NotFoundError: there is no such model or manifest.
         InputError: the control holds images that the model was trained on.
+        ConflictError: the key stands for another request.
     """
-    model, control = load_model_record(session, asked.model), load_manifest(session, asked.control)
-    verify_disjoint(session, load_manifest(session, model.manifest_id), control)
+    with workspace.reading() as session:
+        model, control = load_model_record(session, request.model), load_manifest(session, request.control)
+        verify_disjoint(session, load_manifest(session, model.manifest_id), control)
+    return queue_job_once(workspace, AUDIT, request.model_dump(mode="json"), key)
 
 
-def verify_study(session: Session, asked: StudyConfig) -> None:
-    """Check that the data set of a study is there.
+def queue_study(workspace: Workspace, request: StudyConfig, key: str | None) -> Job:
+    """Queue a study whose data set exists; other arguments as for `queue_training`.
 
     Raises:
         NotFoundError: no item is registered under its name.
+        ConflictError: the key stands for another request.
     """
-    if not has_dataset(session, asked.dataset):
-        raise NotFoundError(f"no items are registered in data set {asked.dataset!r}", code="dataset_not_found")
+    with workspace.reading() as session:
+        if not has_dataset(session, request.dataset):
+            raise NotFoundError(f"no items are registered in data set {request.dataset!r}", code="dataset_not_found")
+    return queue_job_once(workspace, STUDY, request.model_dump(mode="json"), key)

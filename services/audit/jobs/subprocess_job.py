@@ -1,14 +1,14 @@
-"""Work of a job in a process of its own, followed by the worker's thread: the server stays free for requests.
+"""A job in a subprocess that the worker's thread follows, so that the server stays free for requests.
 
 Rules, in order:
 
-1. The process is started afresh (spawned), brings what it needs itself, and gives way to the server for processor time.
-2. What it says of its progress goes on record at most once a second, and only where it is beyond what is on record: a job that
-   dies over and over at the same place is given up like any other.
-3. When the job is stopped, cancelled or lost, the process is ended. When the server ends in any way, SIGKILL included, the
+1. The process is spawned, imports what it needs itself, and gives way to the server for processor time.
+2. Its progress is recorded at most once a second, and only where it is beyond the progress on record. So a job that dies over
+   and over at the same place is given up like any other.
+3. The process is ended when the job is stopped, cancelled or lost. When the server ends in any way, SIGKILL included, the
    process ends itself. What it has written by then is whole, and the next run goes on from there.
-4. An expected failure is the job's. A process that was killed, for want of memory say, says nothing about the job: it is due
-   again. One that ends by a defect fails the job.
+4. An expected error fails the job. A process that was killed, for want of memory say, says nothing about the job, which is
+   tried again. A process that ends by a defect fails the job.
 
 Why not in the server's own process: docs/adr/0016-heavy-jobs-run-apart.md.
 """
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from services.audit.processes.parent_process import end_with_parent
 from shared.errors import SleeveError, UnavailableError
@@ -29,18 +29,18 @@ from shared.jobs.run import JobRun
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 
-# How long a job that says nothing may go on after it was cancelled.
+# How long a job that reports nothing may go on after it was cancelled.
 POLL_SECONDS = 0.5
 RECORD_SECONDS = 1.0
-# A process that does not end when told so is killed; it holds nothing that a kill could harm.
+# A process that does not end by then is killed; it holds nothing that a kill could harm.
 END_SECONDS = 5.0
 # Of 19: requests come first on a machine that is busy with a job (setpriority(2)).
 NICENESS = 5
 
-# Told how far the work is: steps done, steps in all, and how many came to what.
-Tell = Callable[[int, int, Mapping[str, int]], None]
-# Does the work of a request, in the process; called again after a kill. Returns ids of what came of it.
-Work = Callable[[Workspace, dict[str, Any], Tell], dict[str, str]]
+# Called with the steps done, the steps in all, and counts to show with the job.
+JobProgressCallback: TypeAlias = Callable[[int, int, Mapping[str, int]], None]
+# Carries out a request, in the subprocess; called again after a kill. Returns the ids of its results.
+Task: TypeAlias = Callable[[Workspace, dict[str, Any], JobProgressCallback], dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -64,99 +64,99 @@ class ProcessDefectError(Exception):
     """The process of a job ended by an error that nobody expected; its own output has the traceback."""
 
 
-def run_apart(work: Work) -> Callable[[Workspace, JobRun], Mapping[str, str]]:
-    """Build the runner of jobs whose work is done in a process of its own.
+def run_in_subprocess(task: Task) -> Callable[[Workspace, JobRun], Mapping[str, str]]:
+    """Build the runner of jobs that are carried out in a subprocess.
 
     Args:
-        work: a function of a module, so that the process can import it; what is heavy it imports itself.
+        task: a function of a module, so that the process can import it; it imports heavy packages itself.
     """
-    return partial(_run, work=work)
+    return partial(_run, task=task)
 
 
-def _run(workspace: Workspace, run: JobRun, *, work: Work) -> Mapping[str, str]:
+def _run(workspace: Workspace, run: JobRun, *, task: Task) -> Mapping[str, str]:
     """Start the process and follow it.
 
     Raises:
         JobStoppedError: the job is to stop; its process was ended.
-        SleeveError: what the work met.
+        SleeveError: that of the task.
         UnavailableError: the process was killed.
     """
-    with _process(workspace.settings, work, run.job.request) as (process, news):
-        record = _Record(run)
+    with _process(workspace.settings, task, run.job.request) as (process, messages):
+        progress = _RecordedProgress(run)
         while True:
-            if not news.poll(POLL_SECONDS):
+            if not messages.poll(POLL_SECONDS):
                 run.verify_wanted()
                 continue
             try:
-                one = news.recv()
+                message = messages.recv()
             except EOFError:
-                raise _ended(process) from None
-            if isinstance(one, _Failed):
-                raise one.error
-            if isinstance(one, _Finished):
-                record.save()
-                return one.result
-            record.take(one)
+                raise _build_end_error(process) from None
+            if isinstance(message, _Failed):
+                raise message.error
+            if isinstance(message, _Finished):
+                progress.save()
+                return message.result
+            progress.update(message)
 
 
-class _Record:
-    """What the process said last, and when something was last put on record."""
+class _RecordedProgress:
+    """The latest progress of the process, and when it was last recorded."""
 
     def __init__(self, run: JobRun) -> None:
         self._run = run
-        self._saved = run.job.done
+        self._saved_steps = run.job.done
         self._latest: _Progress | None = None
-        self._looked = -RECORD_SECONDS
+        self._saved_at = -RECORD_SECONDS
 
-    def take(self, progress: _Progress) -> None:
+    def update(self, progress: _Progress) -> None:
         self._latest = progress
-        if time.monotonic() - self._looked >= RECORD_SECONDS:
+        if time.monotonic() - self._saved_at >= RECORD_SECONDS:
             self.save()
 
     def save(self) -> None:
-        self._looked = time.monotonic()
-        if self._latest is None or self._latest.done <= self._saved:
+        self._saved_at = time.monotonic()
+        if self._latest is None or self._latest.done <= self._saved_steps:
             self._run.verify_wanted()
             return
         self._run.save_progress(self._latest.done, self._latest.total, self._latest.counts)
-        self._saved = self._latest.done
+        self._saved_steps = self._latest.done
 
 
 @contextmanager
-def _process(settings: Settings, work: Work, request: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+def _process(settings: Settings, task: Task, request: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     # Spawned, not forked: a fork of a process with running threads (torch, databases) may never come to life.
     context = multiprocessing.get_context("spawn")
-    news, tell = context.Pipe(duplex=False)
-    # No daemon: work may start processes of its own.
-    process = context.Process(target=_work, args=(settings, work, request, tell), daemon=False)
+    messages, sender = context.Pipe(duplex=False)
+    # No daemon: a task may start processes of its own.
+    process = context.Process(target=_carry_out, args=(settings, task, request, sender), daemon=False)
     try:
         process.start()
-        tell.close()  # its end is the process's alone, so that the pipe ends with the process
-        yield process, news
+        sender.close()  # its end is the process's alone, so that the pipe ends with the process
+        yield process, messages
     finally:
         process.terminate()
         process.join(END_SECONDS)
         if process.exitcode is None:
             process.kill()
             process.join()
-        news.close()
+        messages.close()
 
 
-def _ended(process: Any) -> Exception:
+def _build_end_error(process: Any) -> Exception:
     process.join()
     if process.exitcode is not None and process.exitcode < 0:
         return UnavailableError(f"the job's process was killed by signal {-process.exitcode}", code="worker_died")
     return ProcessDefectError(f"the job's process ended with status {process.exitcode}")
 
 
-def _work(settings: Settings, work: Work, request: dict[str, Any], news: Any) -> None:
+def _carry_out(settings: Settings, task: Task, request: dict[str, Any], sender: Any) -> None:
     # Ctrl-C reaches the whole group; the server ends this process when it ends its jobs.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
     end_with_parent()
     try:
-        result = work(open_workspace(settings), request, lambda *said: news.send(_Progress(*said)))
+        result = task(open_workspace(settings), request, lambda *progress: sender.send(_Progress(*progress)))
     except SleeveError as error:
-        news.send(_Failed(error))
+        sender.send(_Failed(error))
     else:
-        news.send(_Finished(result))
+        sender.send(_Finished(result))

@@ -1,13 +1,17 @@
-"""What jobs of the audit do, in a process of their own; each goes on behind what an earlier run left."""
+"""The tasks of the audit's jobs: training, audit and study. Each goes on from what an earlier run left.
+
+The server imports this module to name the tasks, and must start without torch. So each task imports what it does itself, in
+the subprocess that carries it out.
+"""
 
 from typing import Any
 
 from services.audit.jobs.requests import AuditRequest, TrainingRequest
-from services.audit.jobs.subprocess_job import Tell
+from services.audit.jobs.subprocess_job import JobProgressCallback
 from shared.workspace import Workspace
 
 
-def train_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) -> dict[str, str]:
+def training_task(workspace: Workspace, request: dict[str, Any], report_progress: JobProgressCallback) -> dict[str, str]:
     """Train a model and record it; a step is an optimiser update.
 
     Raises:
@@ -15,43 +19,48 @@ def train_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) ->
     """
     from services.audit.models.trained_models import train_model
 
-    asked = TrainingRequest.model_validate(request)
+    training = TrainingRequest.model_validate(request)
     model = train_model(
         workspace,
-        asked.name,
-        asked.manifest,
-        asked.config,
-        lambda done, total: tell(done, total, {"updates": done}),
+        training.name,
+        training.manifest,
+        training.config,
+        lambda done, total: report_progress(done, total, {"updates": done}),
     )
     return {"model": model.id}
 
 
-def audit_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) -> dict[str, str]:
-    """Sample a model, compare, record and report; a step is a generation drawn, the last one all the rest.
+def audit_task(workspace: Workspace, request: dict[str, Any], report_progress: JobProgressCallback) -> dict[str, str]:
+    """Sample a model, audit it, and write the report beside `audit.json`; a step is a generation, the last one all the rest.
 
     Raises:
-        SleeveError: as `services.audit.jobs.whole_audit.run_audit`.
+        SleeveError: as `sample_model` and `audit_model`.
     """
-    from services.audit.jobs.whole_audit import run_audit
+    from services.audit.audits.audit import audit_model
+    from services.audit.comparison.context import AuditContext
+    from services.audit.reports.audit_report import write_report
+    from services.audit.sampling.samples import sample_model
+    from shared.vision.embedding import open_embedder
 
-    asked = AuditRequest.model_validate(request)
-    steps = asked.generations + 1
-    done = run_audit(
+    audit = AuditRequest.model_validate(request)
+    steps = audit.generations + 1
+    samples = sample_model(
         workspace,
-        asked.model,
-        asked.control,
-        count=asked.generations,
-        seed=asked.seed,
-        steps=asked.steps,
-        neighbours=asked.neighbours,
-        rate=asked.rate,
-        on_image=lambda drawn, _: tell(drawn, steps, {"generations": drawn}),
+        audit.model,
+        audit.generations,
+        audit.seed,
+        audit.steps,
+        lambda done, _: report_progress(done, steps, {"generations": done}),
     )
-    tell(steps, steps, {"generations": asked.generations})
-    return {"audit": done.audit.id, "model": done.audit.model_id}
+    embedder = open_embedder(workspace.settings.embedder)
+    context = AuditContext(workspace, audit.control, embedder, audit.neighbours, audit.rate)
+    record, content = audit_model(context, audit.model, samples)
+    write_report(workspace, [(record, content, samples)], workspace.home / record.folder / "report.html")
+    report_progress(steps, steps, {"generations": audit.generations})
+    return {"audit": record.id, "model": record.model_id}
 
 
-def study_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) -> dict[str, str]:
+def study_task(workspace: Workspace, request: dict[str, Any], report_progress: JobProgressCallback) -> dict[str, str]:
     """Run a study; a step is a model trained, sampled or audited.
 
     Raises:
@@ -60,15 +69,15 @@ def study_as_asked(workspace: Workspace, request: dict[str, Any], tell: Tell) ->
     from services.audit.studies.study import run_study
     from services.audit.studies.study_config import StudyConfig
 
-    asked = StudyConfig.model_validate(request)
+    config = StudyConfig.model_validate(request)
     finished: dict[str, set[str]] = {"training": set(), "sampling": set(), "audit": set()}
-    steps = len(finished) * len(list(asked.models()))
+    steps = len(finished) * len(list(config.models()))
 
-    def on_progress(name: str, step: str, done: int, of: int) -> None:
-        if done == of and step in finished and name not in finished[step]:
+    def report_model(name: str, step: str, done: int, total: int) -> None:
+        if done == total and step in finished and name not in finished[step]:
             finished[step].add(name)
-            counts = {one: len(names) for one, names in finished.items()}
-            tell(sum(counts.values()), steps, counts)
+            counts = {kind: len(names) for kind, names in finished.items()}
+            report_progress(sum(counts.values()), steps, counts)
 
-    study = run_study(workspace, asked, on_progress)
+    study = run_study(workspace, config, report_model)
     return {"study": study.record.id}

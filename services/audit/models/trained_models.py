@@ -1,11 +1,11 @@
-"""Models in the record: trained here on a sealed manifest, with the log entry that says so.
+"""Training on record: a model trained here on a sealed manifest, with the log entry that says so.
 
 Rules, in order:
 
-1. A model is trained on a sealed training manifest and on nothing else; its folder, card and log entry name the root.
-2. The record is written after the weights are durable, in one transaction with its entry. A run that was stopped in
-   between finds the finished folder and writes the record without training again.
-3. A name stands for one model: the same name with another manifest or configuration is a conflict.
+1. A model is trained on a sealed training manifest and on nothing else. Its folder, card and log entry name the root.
+2. The record is written after the weights are durable, in one transaction with its entry. A run that was stopped in between
+   finds the finished folder and writes the record without training again.
+3. A name stands for one model. The same name with another manifest or configuration is a conflict.
 """
 
 from collections.abc import Collection
@@ -33,9 +33,9 @@ def train_model(
     name: str,
     manifest: str,
     config: TrainingConfig,
-    on_step: ProgressCallback | None = None,
+    report_progress: ProgressCallback | None = None,
     *,
-    keep_at: Collection[int] = (),
+    checkpoint_updates: Collection[int] = (),
 ) -> Model:
     """Train a model on a sealed manifest and record it.
 
@@ -44,8 +44,8 @@ def train_model(
         name: unique name of the model.
         manifest: name or id of a manifest sealed for training.
         config: what to train and how.
-        on_step: told (updates done, updates in all).
-        keep_at: numbers of updates after which the model is kept as it is then.
+        report_progress: called with the updates done and the updates in all.
+        checkpoint_updates: numbers of updates after which a checkpoint is saved that can be sampled.
 
     Returns:
         The model's record; the existing one where this very model is recorded already.
@@ -59,9 +59,9 @@ def train_model(
     sealed = load_sealed_set(workspace, manifest)
     verify_for_training(sealed.manifest)
     with workspace.reading() as session:
-        known = find_same_model(session, name, sealed.manifest, config.sha256)
-    if known is not None:
-        return known
+        recorded = find_same_model(session, name, sealed.manifest, config.sha256)
+    if recorded is not None:
+        return recorded
     accelerator = open_accelerator(config)
     with main_first(accelerator):
         views = load_views(workspace, sealed, model_recipe(config.resolution, config.channels))
@@ -71,8 +71,8 @@ def train_model(
         workspace.home / "models" / name,
         manifest_root=sealed.manifest.root,
         model_name=name,
-        on_step=on_step,
-        keep_at=keep_at,
+        report_progress=report_progress,
+        checkpoint_updates=checkpoint_updates,
         accelerator=accelerator,
     )
     if is_main(accelerator):

@@ -1,7 +1,7 @@
-"""A process that does not outlive the one that started it, however that one ends.
+"""A process that does not outlive its parent, however the parent ends.
 
-What a `finally` or `daemon=True` does for a parent that ends in order, nothing does after SIGKILL: its processes would go on,
-and hold the folders that the next run needs.
+`finally` and `daemon=True` end the children of a parent that ends in order. After SIGKILL neither does: the children would go
+on and hold the folders that the next run needs.
 """
 
 import multiprocessing
@@ -11,7 +11,7 @@ import threading
 
 
 def end_with_parent() -> None:
-    """End this process, at once, when the process that started it has ended; for processes of `multiprocessing`."""
+    """End this process at once when its parent has ended; for processes of `multiprocessing`."""
     threading.Thread(target=_wait, name="parent", daemon=True).start()
 
 

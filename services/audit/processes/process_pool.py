@@ -1,11 +1,11 @@
-"""Several small models at a time, one process and one thread each: faster than one after the other on few cores.
+"""A pool of processes that train and sample small models, a few at a time: faster than one after the other on few cores.
 
 Rules, in order:
 
-1. A 24 px network is too small to keep two cores busy; two of them, one a core, are. Each process trains and samples its
-   model through the same functions as a single run, so an interrupted run is resumed the same way.
-2. At most so many processes run as are asked for; the next model begins when one is finished.
-3. When the parent stops for any reason, SIGKILL included, the processes stop too; their checkpoints carry on the next time.
+1. A network for 24 px is too small to keep two cores busy, so each core gets one of its own. Each process trains and samples
+   by the same functions as a single run, so an interrupted run is resumed in the same way.
+2. At most so many processes run as are asked for. The next model begins when one is finished.
+3. When the parent stops for any reason, SIGKILL included, the processes stop too. Their checkpoints carry on the next time.
 4. A job that fails stops the others, and its error is raised here.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from services.audit.models.trained_models import train_model
 from services.audit.processes.parent_process import end_with_parent
@@ -27,38 +27,50 @@ from shared.progress import ProgressCallback
 from shared.settings import Settings
 from shared.workspace import open_workspace
 
-# How often the parent looks whether a process died without a word.
+# How often the parent checks whether a process died without a message.
 POLL_SECONDS = 0.5
 
-OnNews = Callable[[int, str, int, int], None]
+# Called with the name of a model, its step ("training", "kept" or "sampling"), the steps done and the steps in all.
+# "kept" is the sampling of checkpoints.
+ModelProgressCallback: TypeAlias = Callable[[str, str, int, int], None]
 
 
 @dataclass(frozen=True)
 class ModelJob:
-    """One model to train and sample."""
+    """One model to train and sample.
+
+    Attributes:
+        name: of the model.
+        manifest: name or id of its training manifest.
+        config: what it is trained with.
+        generations: how many to draw from it.
+        first_seed: seed of the first one; generation i has `first_seed + i`.
+        sampling_steps: denoising steps.
+        checkpoint_updates: updates after which a checkpoint of the model is saved and sampled.
+        checkpoint_generations: how many to draw from each checkpoint, from the same first seed.
+    """
 
     name: str
     manifest: str
     config: TrainingConfig
-    samples: int
-    sample_seed: int
-    sample_steps: int
-    # Updates after which the model is kept as it is then, and how many images to draw from it: the first of the same seeds.
-    kept_at: tuple[int, ...] = ()
-    kept_samples: int = 0
+    generations: int
+    first_seed: int
+    sampling_steps: int
+    checkpoint_updates: tuple[int, ...] = ()
+    checkpoint_generations: int = 0
 
 
 @dataclass(frozen=True)
 class _Progress:
-    at: int
+    name: str
     step: str
     done: int
-    of: int
+    total: int
 
 
 @dataclass(frozen=True)
 class _Finished:
-    at: int
+    position: int
     samples: Path
 
 
@@ -68,38 +80,38 @@ class _Failed:
 
 
 def train_and_sample(
-    settings: Settings, jobs: Sequence[ModelJob], on_news: OnNews, *, at_once: int | None = None
+    settings: Settings, jobs: Sequence[ModelJob], report_progress: ModelProgressCallback, *, at_once: int | None = None
 ) -> list[Path]:
     """Train and sample models side by side.
 
     Args:
         settings: of the workspace they share.
-        jobs: what to make; each should ask for one thread.
-        on_news: told (position of the job, "training" | "kept" | "sampling", done, in all); "kept" is sampling of kept models.
+        jobs: the models; each should ask for one thread.
+        report_progress: called as the models get on.
         at_once: how many at a time; all of them where it is not given.
 
     Returns:
         The folders of samples, in the order of the jobs.
 
     Raises:
-        SleeveError: what the first failing job met.
+        SleeveError: that of the first job that fails.
         UnavailableError: a process died, for want of memory say.
     """
     finished: dict[int, Path] = {}
-    with _workers(settings, jobs, min(at_once or len(jobs), len(jobs))) as (processes, news):
+    with _workers(settings, jobs, min(at_once or len(jobs), len(jobs))) as (processes, messages):
         while len(finished) < len(jobs):
             try:
-                one = news.get(timeout=POLL_SECONDS)
+                message = messages.get(timeout=POLL_SECONDS)
             except queue.Empty:
-                _check_alive(processes, [job.name for at, job in enumerate(jobs) if at not in finished])
+                _check_alive(processes, [job.name for position, job in enumerate(jobs) if position not in finished])
                 continue
-            if isinstance(one, _Failed):
-                raise one.error
-            if isinstance(one, _Finished):
-                finished[one.at] = one.samples
+            if isinstance(message, _Failed):
+                raise message.error
+            if isinstance(message, _Finished):
+                finished[message.position] = message.samples
             else:
-                on_news(one.at, one.step, one.done, one.of)
-    return [finished[at] for at in range(len(jobs))]
+                report_progress(message.name, message.step, message.done, message.total)
+    return [finished[position] for position in range(len(jobs))]
 
 
 @contextmanager
@@ -107,15 +119,15 @@ def _workers(settings: Settings, jobs: Sequence[ModelJob], count: int) -> Iterat
     # Spawned, not forked: a fork of a process with running threads (torch, databases) may never come to life. A worker makes
     # one model after another, since loading torch takes some seconds.
     context = multiprocessing.get_context("spawn")
-    news: Any = context.Queue()
+    messages: Any = context.Queue()
     waiting: Any = context.Queue()
     for task in [*enumerate(jobs), *[None] * count]:
         waiting.put(task)
-    processes = [context.Process(target=_work, args=(settings, waiting, news), daemon=True) for _ in range(count)]
+    processes = [context.Process(target=_work, args=(settings, waiting, messages), daemon=True) for _ in range(count)]
     try:
         for process in processes:
             process.start()
-        yield processes, news
+        yield processes, messages
     finally:
         for process in processes:
             process.terminate()
@@ -132,37 +144,37 @@ def _check_alive(processes: Sequence[Any], unfinished: Sequence[str]) -> None:
             )
 
 
-def _work(settings: Settings, waiting: Any, news: Any) -> None:
+def _work(settings: Settings, waiting: Any, messages: Any) -> None:
     # Ctrl-C reaches the whole group; the parent speaks for all, and checkpoints make a sudden end harmless.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent()
     while (task := waiting.get()) is not None:
-        at, job = task
+        position, job = task
         try:
-            news.put(_Finished(at, _run(settings, at, job, news)))
+            messages.put(_Finished(position, _train_and_sample_one(settings, job, messages)))
         except SleeveError as error:
-            news.put(_Failed(error))
+            messages.put(_Failed(error))
 
 
-def _run(settings: Settings, at: int, job: ModelJob, news: Any) -> Path:
-    def told(step: str) -> ProgressCallback:
-        return lambda done, of: news.put(_Progress(at, step, done, of))
+def _train_and_sample_one(settings: Settings, job: ModelJob, messages: Any) -> Path:
+    def report(step: str) -> ProgressCallback:
+        return lambda done, total: messages.put(_Progress(job.name, step, done, total))
 
     workspace = open_workspace(settings)
-    train_model(workspace, job.name, job.manifest, job.config, told("training"), keep_at=job.kept_at)
+    train_model(workspace, job.name, job.manifest, job.config, report("training"), checkpoint_updates=job.checkpoint_updates)
 
-    def draw(count: int, step: str, kept_at: int | None = None) -> Path:
+    def draw(count: int, step: str, checkpoint_update: int | None = None) -> Path:
         return sample_model(
             workspace,
             job.name,
             count,
-            job.sample_seed,
-            job.sample_steps,
-            told(step),
+            job.first_seed,
+            job.sampling_steps,
+            report(step),
             num_threads=job.config.num_threads,
-            kept_at=kept_at,
+            checkpoint_update=checkpoint_update,
         )
 
-    for update in job.kept_at:
-        draw(job.kept_samples, "kept", update)
-    return draw(job.samples, "sampling")
+    for update in job.checkpoint_updates:
+        draw(job.checkpoint_generations, "kept", update)
+    return draw(job.generations, "sampling")

@@ -1,1 +1,1 @@
-"""Generations of a model, one recorded seed each, and where they are kept."""
+"""Generations of a model, one recorded seed each, and their files."""

@@ -2,17 +2,16 @@
 
 Rules, in order:
 
-1. Image i has a random generator of its own, seeded `seed + i`, for its first noise and for the noise of
-   every DDPM step; no image's randomness depends on another image.
-2. Every batch is computed at the full batch size, the last one too (the surplus is thrown away), and batches
-   start at a shard's first image. So with the same weights, settings, machine, versions and threads, a run
-   that was stopped and one that was not give the same bytes, and a smaller count gives the beginning of a
-   larger one.
-3. Another batch size or number of threads makes the sums in another order: the noise is the same, grey levels
-   may differ by a rounding step. The batch size is part of the settings that are recorded.
-4. DDIM is the deterministic sampler (eta 0); its steps are spaced as the model's scheduler says.
+1. Image i has a random generator of its own, seeded `seed + i`, for its first noise and for the noise of every DDPM step. No
+   image's randomness depends on another image.
+2. Every batch is computed at the full batch size, the last one too (the surplus is thrown away), and batches start at the first
+   image of a shard. So a run that was stopped gives the same bytes as one that was not, with the same weights, settings, machine,
+   versions and threads. A smaller count gives the beginning of a larger one.
+3. Another batch size or number of threads adds in another order: the noise is the same, grey levels may differ by a rounding
+   step. The batch size is part of the settings that are recorded.
+4. DDIM is the deterministic sampler (eta 0). Its steps are spaced as the model's scheduler says.
 5. A batch size that is not given is fitted once, when a run begins: the largest that one forward pass finds memory for, from
-   64 on the CPU and 1,024 on a GPU downwards by halves. It is recorded with the settings, and a run that goes on keeps it.
+   64 on the CPU and 1,024 on a GPU downwards by halves. It is recorded with the settings. A run that goes on keeps it.
 6. Noise is always drawn on the CPU, so that a seed means the same noise on every device.
 
 Source: Ho et al. 2020 (arXiv:2006.11239) for DDPM, Song et al. 2021 (arXiv:2010.02502) for DDIM.
@@ -76,7 +75,7 @@ def sample(
     sampler: Sampler = "ddim",
     device: str = "cpu",
     num_threads: int | None = None,
-    on_image: ProgressCallback | None = None,
+    report_progress: ProgressCallback | None = None,
 ) -> Samples:
     """Draw generations, or go on with a run that was stopped, or return the finished ones.
 
@@ -90,7 +89,7 @@ def sample(
         sampler: `ddim` or `ddpm`.
         device: `cpu` or `cuda`.
         num_threads: CPU threads; where it is not given, what the run began with, or torch's choice.
-        on_image: told (images done, images in all) after each batch.
+        report_progress: called after each batch with the images done and the images in all.
 
     Returns:
         All `count` generations.
@@ -122,23 +121,23 @@ def sample(
         settings["shard_size"] = max(SHARD_SIZE, settings["batch_size"])
         if device != "cpu":
             settings["device"] = device
-        _draw_missing_shards(unet, scheduler, output_folder, settings, on_image)
+        _draw_missing_shards(unet, scheduler, output_folder, settings, report_progress)
     return load_samples(output_folder)
 
 
-def _threads(folder: Path, asked: int | None) -> int:
-    # A run that goes on keeps the number it began with, unless it is told another (then its settings conflict).
-    begun = load_settings(folder)
-    if asked is None and begun is not None:
-        return int(begun["num_threads"])
-    return asked or torch.get_num_threads()
+def _threads(folder: Path, requested: int | None) -> int:
+    # A run that goes on keeps the number it began with, unless it is given another (then its settings conflict).
+    earlier = load_settings(folder)
+    if requested is None and earlier is not None:
+        return int(earlier["num_threads"])
+    return requested or torch.get_num_threads()
 
 
-def _batch_size(unet: UNet2DModel, folder: Path, asked: int | None, largest: int) -> int:
-    begun = load_settings(folder)
-    if asked is None and begun is not None:
-        return int(begun["batch_size"])
-    return asked or fit_batch_size(lambda size: _try_batch(unet, size), largest)
+def _batch_size(unet: UNet2DModel, folder: Path, requested: int | None, largest: int) -> int:
+    earlier = load_settings(folder)
+    if requested is None and earlier is not None:
+        return int(earlier["batch_size"])
+    return requested or fit_batch_size(lambda size: _try_batch(unet, size), largest)
 
 
 def fit_batch_size(try_batch: Callable[[int], None], largest: int) -> int:
@@ -171,7 +170,7 @@ def _try_batch(unet: UNet2DModel, size: int) -> None:
 
 
 def _draw_missing_shards(
-    unet: UNet2DModel, scheduler: Scheduler, folder: Path, settings: dict[str, Any], on_image: ProgressCallback | None
+    unet: UNet2DModel, scheduler: Scheduler, folder: Path, settings: dict[str, Any], report_progress: ProgressCallback | None
 ) -> None:
     count, batch_size = settings["count"], settings["batch_size"]
     digests = begin_shards(folder, settings)
@@ -182,8 +181,8 @@ def _draw_missing_shards(
         batches = []
         for first in range(start, end, batch_size):
             batches.append(draw_batch(unet, scheduler, settings["seed"] + first, batch_size))
-            if on_image is not None:
-                on_image(min(first + batch_size, end), count)
+            if report_progress is not None:
+                report_progress(min(first + batch_size, end), count)
         images = np.concatenate(batches)[: end - start]
         seeds = np.arange(settings["seed"] + start, settings["seed"] + end, dtype=np.int64)
         digests = save_shard(folder, settings, digests, images, seeds)
@@ -215,8 +214,8 @@ def build_sampling_scheduler(trained_with: Scheduler, sampler: Sampler, steps: i
         raise InputError(f"expected 1 to {limit} steps, got {steps}", code="sampling_steps")
     if sampler not in SAMPLERS:
         raise InputError(f"expected sampler 'ddim' or 'ddpm', got {sampler!r}", code="sampler_unknown")
-    kind = DDIMScheduler if sampler == "ddim" else DDPMScheduler
-    scheduler: Scheduler = kind.from_config(trained_with.config)
+    scheduler_class = DDIMScheduler if sampler == "ddim" else DDPMScheduler
+    scheduler: Scheduler = scheduler_class.from_config(trained_with.config)
     scheduler.set_timesteps(steps)
     return scheduler
 

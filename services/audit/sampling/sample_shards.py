@@ -2,12 +2,11 @@
 
 Rules, in order:
 
-1. `samples.json` names the model's digest, the sampler and its settings, and the SHA-256 of every finished
-   shard.
-2. A shard, `shard-00000.npz` with `images` and `seeds`, is durable before `samples.json` names it; one that
-   is not named is made again, so that a killed run repeats at most one.
+1. `samples.json` names the model's digest, the sampler and its settings, and the SHA-256 of every finished shard.
+2. A shard, `shard-00000.npz` with `images` and `seeds`, is durable before `samples.json` names it. One that is not named is
+   made again, so a killed run repeats at most one.
 3. A folder holds generations of one model under one set of settings. Other settings are a conflict.
-4. Shards are checked against their digests whenever they are read; arrays are read without pickle.
+4. Shards are checked against their digests whenever they are read. Arrays are read without pickle.
 """
 
 import io
@@ -57,16 +56,16 @@ def samples_folder(
     seed: int,
     steps: int,
     *,
-    kept_at: int | None = None,
+    checkpoint_update: int | None = None,
     sampler: str = "ddim",
 ) -> Path:
-    """Return where these samples of a recorded model are kept; arguments as for `sample_model`, the model by its name."""
-    kept = "" if kept_at is None else f"-update-{kept_at}"
-    return workspace.home / "samples" / model / f"{sampler}-{steps}-seed-{seed}-count-{count}{kept}"
+    """Return where these samples of a recorded model are; arguments as for `sample_model`, the model by its name."""
+    suffix = "" if checkpoint_update is None else f"-update-{checkpoint_update}"
+    return workspace.home / "samples" / model / f"{sampler}-{steps}-seed-{seed}-count-{count}{suffix}"
 
 
 def begin_shards(folder: Path, settings: dict[str, Any]) -> list[str]:
-    """Open a folder for generations, new or begun.
+    """Open a folder for generations, a new one or that of a run that was stopped.
 
     Args:
         folder: made where it is missing.
@@ -82,9 +81,9 @@ def begin_shards(folder: Path, settings: dict[str, Any]) -> list[str]:
     if not (folder / SIDECAR_FILE).exists():
         _save_sidecar(folder, settings, [])
         return []
-    begun, digests = _load_sidecar(folder)
-    for key in sorted(begun.keys() | settings.keys()):
-        expected, got = begun.get(key), settings.get(key)
+    earlier, digests = _load_sidecar(folder)
+    for key in sorted(earlier.keys() | settings.keys()):
+        expected, got = earlier.get(key), settings.get(key)
         if expected != got:
             raise ConflictError(
                 f"folder holds generations made otherwise: expected {key} {expected!r}, got {got!r}",
@@ -112,9 +111,9 @@ def save_shard(folder: Path, settings: dict[str, Any], digests: list[str], image
     np.savez(buffer, images=images, seeds=seeds)
     data = buffer.getvalue()
     save_atomically(_shard_path(folder, len(digests)), data)
-    grown = [*digests, sha256_hex(data)]
-    _save_sidecar(folder, settings, grown)
-    return grown
+    extended = [*digests, sha256_hex(data)]
+    _save_sidecar(folder, settings, extended)
+    return extended
 
 
 def load_samples(folder: Path) -> Samples:

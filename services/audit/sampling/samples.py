@@ -1,4 +1,4 @@
-"""Samples of a recorded model, kept where an audit finds them again, and written as PNG files for who wants to look."""
+"""Samples of a recorded model, stored where an audit finds them again, and written as PNG files for people to look at."""
 
 import io
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from services.audit.models.model_configuration import verify_configuration
 from services.audit.sampling.sample import Sampler, sample
 from services.audit.sampling.sample_shards import Samples, samples_folder
-from services.audit.training.model_checkpoints import load_kept_folder
+from services.audit.training.model_checkpoints import find_model_checkpoint
 from shared.files import save_all_atomically
 from shared.progress import ProgressCallback
 from shared.records.models import load_model_record
@@ -27,10 +27,10 @@ def sample_model(
     count: int,
     seed: int,
     steps: int,
-    on_image: ProgressCallback | None = None,
+    report_progress: ProgressCallback | None = None,
     *,
     num_threads: int | None = None,
-    kept_at: int | None = None,
+    checkpoint_update: int | None = None,
     sampler: Sampler = "ddim",
 ) -> Path:
     """Sample a recorded model, resuming where an earlier run stopped; on a GPU where there is one.
@@ -41,25 +41,25 @@ def sample_model(
         count: images to generate.
         seed: of the first image; image i has seed + i.
         steps: denoising steps.
-        on_image: told (images done, images in all).
+        report_progress: called with the images done and the images in all.
         num_threads: CPU threads; torch's own choice where it is not given.
-        kept_at: sample the model as it was kept after so many updates, not the finished one.
+        checkpoint_update: sample the checkpoint saved after so many updates, not the finished model.
         sampler: `ddim` or `ddpm`.
 
     Returns:
         The folder of the samples.
 
     Raises:
-        NotFoundError: no such model, it was not kept then, or its folder is gone.
+        NotFoundError: no such model or checkpoint, or its folder is gone.
         CorruptStateError: its network or scheduler is configured otherwise than recorded.
     """
     with workspace.reading() as session:
         model = load_model_record(session, name)
     weights = workspace.home / model.folder
-    if kept_at is not None:
-        weights = load_kept_folder(weights, kept_at)
+    if checkpoint_update is not None:
+        weights = find_model_checkpoint(weights, checkpoint_update)
     verify_configuration(model, weights)
-    folder = samples_folder(workspace, model.name, count, seed, steps, kept_at=kept_at, sampler=sampler)
+    folder = samples_folder(workspace, model.name, count, seed, steps, checkpoint_update=checkpoint_update, sampler=sampler)
     sample(
         weights,
         folder,
@@ -70,25 +70,25 @@ def sample_model(
         sampler=sampler,
         device="cuda" if torch.cuda.is_available() else "cpu",
         num_threads=num_threads,
-        on_image=on_image,
+        report_progress=report_progress,
     )
     return folder
 
 
-def export_pngs(samples: Samples, folder: Path, on_image: ProgressCallback | None = None) -> None:
-    """Write generations as PNG files named by their seeds, `seed-0000000042.png`; those that are there already stay.
+def export_pngs(samples: Samples, folder: Path, report_progress: ProgressCallback | None = None) -> None:
+    """Write generations as PNG files named by their seeds, `seed-0000000042.png`. Existing files stay.
 
     Args:
         samples: the generations.
         folder: made where it is missing.
-        on_image: told (images written, images in all).
+        report_progress: called with the images written and the images in all.
     """
     paths = [folder / f"seed-{seed:010d}.png" for seed in samples.seeds.tolist()]
     for start in range(0, len(paths), FILES_AT_ONCE):
         block = range(start, min(start + FILES_AT_ONCE, len(paths)))
         save_all_atomically({str(paths[at]): _encode(samples, at) for at in block if not paths[at].exists()})
-        if on_image is not None:
-            on_image(block.stop, len(paths))
+        if report_progress is not None:
+            report_progress(block.stop, len(paths))
 
 
 def _encode(samples: Samples, at: int) -> bytes:

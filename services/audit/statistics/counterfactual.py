@@ -1,9 +1,9 @@
 """Counterfactual copying: how often an item is copied by models trained with it, and by models trained without it.
 
-An item that is copied as often by models that never saw it is not copied *because* it was trained on: it is a common
-picture, or the rule is too lax. The difference is what training on it did. Where slices are drawn at random, the two groups of
-models differ by the item alone on average over the draws. Two disjoint slices are one draw: the groups differ by whole slices,
-however many models are trained on each; the figure of one item is then coarse, and the sum over items is what to read.
+An item that models copy as often without having seen it is not copied *because* of training: it is a common picture, or the
+rule is too lax. The difference is the effect of training on it. Where slices are drawn at random, the two groups of models
+differ by the item alone, on average over the draws. Two disjoint slices are one draw: the groups differ by whole slices,
+however many models are trained on each. The figure of one item is then coarse, and the sum over items is the one to read.
 
 Source: Feldman and Zhang 2020, "What Neural Networks Memorize and Why", equation 1, with "is copied" in place of "is
 classified".
@@ -16,8 +16,8 @@ from shared.errors import InputError
 
 
 @dataclass(frozen=True)
-class TrainedModel:
-    """What one model was trained on and what it copied.
+class CopyCounts:
+    """What one model was trained on, and how often it copied each item.
 
     Attributes:
         items: ids of its training items.
@@ -53,7 +53,7 @@ class Counterfactual:
         return self.with_item - self.without_item
 
 
-def build_counterfactuals(models: Sequence[TrainedModel]) -> list[Counterfactual]:
+def build_counterfactuals(models: Sequence[CopyCounts]) -> list[Counterfactual]:
     """Compare, for every item that some models saw and others did not, how often each group copied it.
 
     Args:
@@ -68,11 +68,11 @@ def build_counterfactuals(models: Sequence[TrainedModel]) -> list[Counterfactual
     if len(models) < 2 or any(model.generations < 1 for model in models):
         raise InputError(f"expected two models with generations, got {len(models)}")
     items = sorted(frozenset().union(*(model.items for model in models)))
-    found = [_compare(item, models) for item in items]
-    return sorted((one for one in found if one is not None), key=lambda one: (-one.effect, one.item))
+    compared = [_compare(item, models) for item in items]
+    return sorted((item for item in compared if item is not None), key=lambda item: (-item.effect, item.item))
 
 
-def _compare(item: str, models: Sequence[TrainedModel]) -> Counterfactual | None:
+def _compare(item: str, models: Sequence[CopyCounts]) -> Counterfactual | None:
     groups: dict[bool, list[float]] = {True: [], False: []}
     for model in models:
         groups[item in model.items].append(model.copies.get(item, 0) / model.generations)

@@ -1,6 +1,6 @@
-"""All statistics of one audit, spelled for `audit.json`: what could explain its headline away, or make it worse.
+"""All statistics of one audit for `audit.json`: what could explain its headline away, or make it worse.
 
-A statistic that cannot be computed is null with its reason; nothing is left out in silence.
+A statistic that cannot be computed is stated with the reason. None is left out in silence.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.comparison.compare import Comparison, Corpus, Matched
+from services.audit.comparison.compare import Comparison
+from services.audit.comparison.matching import Corpus, Matched, embed_views
+from services.audit.comparison.slice_calibration import SliceCalibration
 from services.audit.statistics.authenticity import authentic_share
 from services.audit.statistics.data_copying import three_sample_test
 from services.audit.statistics.frechet import measure_quality
@@ -19,44 +21,53 @@ from services.audit.statistics.sweep import sweep
 from shared.errors import InputError
 from shared.matching.calibration.rate_intervals import rate_json
 from shared.matching.ssim_search.exhaustive import shortlist_recall
+from shared.vision.embedding import Embedder
 
 Features = NDArray[np.float32]
 
 
 def build_statistics(
-    corpus: Corpus, training: Features, generations: Matched, control: Matched, comparison: Comparison, updates: float | None
+    calibration: SliceCalibration,
+    generations: Matched,
+    comparison: Comparison,
+    embedder: Embedder,
+    updates_per_image: float | None,
 ) -> dict[str, Any]:
     """Compute the statistics of an audit.
 
     Args:
-        corpus: the training set.
-        training: float32 (N, D), embeddings of its views: generations are views too, and originals lie elsewhere.
-        generations: the model's, matched in the corpus.
-        control: held-out pictures, matched in the corpus.
-        comparison: what the two came to.
-        updates: how often training showed each picture; None for a model trained elsewhere.
+        calibration: of the model's slice.
+        generations: the model's, matched with the corpus of that slice.
+        comparison: of the two.
+        embedder: of the audit.
+        updates_per_image: how often training showed each picture; None for a model trained elsewhere.
     """
+    corpus, control = calibration.corpus, calibration.matched_control
+    # Of the views, since generations are views too. The embeddings of originals lie elsewhere.
+    training = embed_views(corpus.side.views, embedder)
     return {
         "shortlist_recall": rate_json(
             shortlist_recall(generations.pictures, corpus.side.views, generations.evidence.shortlists)
         ),
-        "data_copying": _tried(lambda: asdict(three_sample_test(training, control.vectors, generations.vectors))),
-        "authentic": _tried(lambda: rate_json(authentic_share(training, generations.vectors))),
-        "quality": _tried(lambda: asdict(measure_quality(generations.vectors, control.vectors))),
+        "data_copying": _try_statistic(lambda: asdict(three_sample_test(training, control.vectors, generations.vectors))),
+        "authentic": _try_statistic(lambda: rate_json(authentic_share(training, generations.vectors))),
+        "quality": _try_statistic(lambda: asdict(measure_quality(generations.vectors, control.vectors))),
         "sweep": [
             {
-                "level": one.level,
-                "generations": rate_json(one.generations),
-                "control": rate_json(one.control),
-                "distinct_items": one.distinct_items,
+                "level": level.level,
+                "generations": rate_json(level.generations),
+                "control": rate_json(level.control),
+                "distinct_items": level.distinct_items,
             }
-            for one in sweep(generations.matches.ssim, generations.matches.index, control.matches.ssim)
+            for level in sweep(generations.matches.ssim, generations.matches.index, control.matches.ssim)
         ],
-        "kinds": _kinds(corpus, training, comparison, updates),
+        "kinds": _kinds(corpus, training, comparison, updates_per_image),
     }
 
 
-def _kinds(corpus: Corpus, training: Features, comparison: Comparison, updates: float | None) -> dict[str, dict[str, Any]]:
+def _kinds(
+    corpus: Corpus, training: Features, comparison: Comparison, updates_per_image: float | None
+) -> dict[str, dict[str, Any]]:
     """Name the kind of memorisation of each copied item, by item id."""
     outliers = outlier_quantiles(training)
     clusters = corpus.side.clusters
@@ -68,7 +79,7 @@ def _kinds(corpus: Corpus, training: Features, comparison: Comparison, updates: 
             classify(
                 int(sizes[clusters.labels[row[item_id]]]),
                 share,
-                updates,
+                updates_per_image,
                 None if outliers is None else float(outliers[row[item_id]]),
             )
         )
@@ -76,7 +87,7 @@ def _kinds(corpus: Corpus, training: Features, comparison: Comparison, updates: 
     }
 
 
-def _tried(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _try_statistic(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Compute a statistic, or say why there is none."""
     try:
         return compute()

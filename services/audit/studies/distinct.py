@@ -1,18 +1,16 @@
-"""Which pictures of a data set a study may draw: no two of them duplicates, or alike by the very measure of the study.
+"""The pictures of a data set that a study may draw: no two are duplicates, or alike by the very measure of the study.
 
-A control picture that is all but equal to a training picture would set a threshold that no copy exceeds, and make every
-model look innocent. Perceptual hashes do not see all of these: they say nothing of flat and of very small pictures.
+A control picture that is all but equal to a training picture would set a threshold that no copy exceeds, and would make every
+model look innocent. Perceptual hashes miss some of these: they say nothing of flat and of very small pictures.
 
-What this leaves out bounds the control's scores: no held-out picture is as similar to a training picture as `ALIKE_SSIM`.
-So the false-positive rate holds for pictures like those that stay; how often those left out exceed a threshold is measured
-beside it.
+Leaving these out bounds the control's scores: no held-out picture is as similar to a training picture as `ALIKE_SSIM`. So the
+false-positive rate holds for pictures like those that stay. How often the others exceed a threshold is measured beside it.
 
 Rules, in order:
 
 1. Of pictures of the same bytes or the same view the first stays.
-2. Of those, a picture is left out where its SSIM with one that stays before it is `ALIKE_SSIM` or more; near copies by
-   perceptual hash are among these. Pairs are looked for where an audit would find them: among each picture's nearest by
-   embedding.
+2. Of the rest, a picture is left out where its SSIM with an earlier one that stays is `ALIKE_SSIM` or more. Near copies by
+   perceptual hash are among these. Pairs are sought where an audit would find them: among each picture's nearest by embedding.
 3. The order is the caller's, so that the same data set gives the same pictures.
 
 Source: Somepalli et al. 2023 (arXiv:2305.20086) and Webster et al. 2023 (arXiv:2303.12733) for what duplicates do.
@@ -24,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.comparison.compare import embed_views
+from services.audit.comparison.matching import embed_views
 from shared.index.exact_neighbours import exact_neighbours
 from shared.matching.ssim_search.best_ssim import build_terms, pairwise_ssim
 from shared.matching.training_set.duplicates import NEAR_SSIM, build_clusters
@@ -40,7 +38,7 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class DistinctPictures:
-    """What may be drawn.
+    """The pictures that may be drawn.
 
     Attributes:
         rows: int64, rows of the pictures that stay, ascending.
@@ -75,7 +73,7 @@ def find_distinct(blob_sha256s: Sequence[str], views: Pixels, embedder: Embedder
 
 
 def leave_out_alike(views: Pixels, vectors: NDArray[np.float32], neighbours: int) -> NDArray[np.bool_]:
-    """Say which views stay when each that is alike to one that stays before it is left out.
+    """Say which views stay when each is left out that is alike to an earlier one that stays.
 
     Args:
         views: uint8 (N, C, H, W), at least one.
@@ -92,6 +90,6 @@ def leave_out_alike(views: Pixels, vectors: NDArray[np.float32], neighbours: int
         candidates = nearest[start : start + BLOCK]
         alike = pairwise_ssim(views[start : start + BLOCK], terms, candidates) >= ALIKE_SSIM
         for at, (others, are_alike) in enumerate(zip(candidates, alike, strict=True), start):
-            before = others[are_alike & (others < at)]
-            stays[at] = not stays[before].any()
+            earlier = others[are_alike & (others < at)]
+            stays[at] = not stays[earlier].any()
     return stays

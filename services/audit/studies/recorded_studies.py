@@ -1,17 +1,18 @@
-"""Studies as recorded: listed, and their `study.json` read back and held against the log's digest.
+"""Studies as recorded: listed, looked up, and their `study.json` read and checked against the digest in the log.
 
-Nothing here brings torch, so that a server which only shows studies starts without the trainer.
+Nothing here imports torch, so that a server that only shows studies starts without it.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from services.audit.audits.recorded_audits import load_recorded_file
 from shared.clock import format_moment
-from shared.http.paging import Page, decode_cursor, encode_cursor
-from shared.records.studies import Study, list_studies
+from shared.http.paging import Page, PageRequest
+from shared.records.studies import Study, list_studies, load_study
 from shared.workspace import Workspace
 
 
@@ -25,26 +26,30 @@ class StudySummary(BaseModel):
     created_at: str
 
 
-def page_of_studies(workspace: Workspace, cursor: str | None, limit: int) -> Page[StudySummary]:
+def page_of_studies(workspace: Workspace, page: PageRequest) -> Page[StudySummary]:
     """Return a page of studies, newest first.
 
     Raises:
         InputError: the cursor is none of ours.
     """
-    before = decode_cursor(cursor) if cursor else None
     with workspace.reading() as session:
-        found = list_studies(session, before, limit + 1)
-    shown = [
-        StudySummary(
-            id=study.id,
-            name=study.name,
-            config_sha256=study.config_sha256,
-            report_sha256=study.report_sha256,
-            created_at=format_moment(study.created_at),
-        )
-        for study in found[:limit]
-    ]
-    return Page(items=shown, next_cursor=encode_cursor(shown[-1].id) if len(found) > limit else None)
+        rows = list_studies(session, page.position or None, page.rows_to_load)
+    return page.build(rows, lambda study: study.id, _summarise)
+
+
+def _summarise(studies: Sequence[Study]) -> list[StudySummary]:
+    fields = set(StudySummary.model_fields) - {"created_at"}
+    return [StudySummary(**study.model_dump(include=fields), created_at=format_moment(study.created_at)) for study in studies]
+
+
+def load_recorded_study(workspace: Workspace, study_id: str) -> Study:
+    """Return a study's record.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    with workspace.reading() as session:
+        return load_study(session, study_id)
 
 
 def load_study_json(workspace: Workspace, study: Study) -> bytes:

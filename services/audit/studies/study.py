@@ -4,28 +4,25 @@ Rules, in order:
 
 1. Slices and control are sealed before the first update of the first model.
 2. Every step is durable and found again: a manifest, a model, its samples, and the comparisons of one slice size. A study
-   that was killed anywhere goes on behind what is there and comes to the same figures; run again, to the same bytes.
-3. Models are trained seed by seed, so that a study that is stopped early has the whole curve for the seeds it finished.
-4. `study.json` is canonical JSON without times; the log names its digest, and each audit in it has an entry of its own.
+   that was killed at any point goes on from there and comes to the same figures. Run again, it comes to the same bytes.
+3. Models are trained seed by seed. A study that is stopped early has the whole curve for the seeds it finished.
+4. `study.json` is canonical JSON without times. The log names its digest, and each audit in it has an entry of its own.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session
 
-from services.audit.comparison.compare import Match, match_against
-from services.audit.controls import verify_relied_on
+from services.audit.comparison.matching import Matcher, match_against
 from services.audit.models.recorded_models import find_same_model
-from services.audit.processes.process_pool import ModelJob, train_and_sample
+from services.audit.processes.process_pool import ModelJob, ModelProgressCallback, train_and_sample
 from services.audit.sampling.sample_shards import is_finished
-from services.audit.sampling.samples import samples_folder
 from services.audit.studies.size_comparison import SizeComparison, compare_size
 from services.audit.studies.study_config import SAMPLE_SEED, StudyConfig, StudyModel
-from services.audit.studies.study_content import build_study
-from services.audit.studies.study_slices import StudySlices, seal_study_slices
+from services.audit.studies.study_content import build_study_content
+from services.audit.studies.study_context import StudyContext, open_study
+from services.audit.studies.study_slices import seal_study_slices
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import utc_now
 from shared.files import save_atomically
@@ -35,11 +32,7 @@ from shared.ledger.entries import build_entry
 from shared.records.entry_rows import append_and_add
 from shared.records.manifests import load_manifest
 from shared.records.studies import Study, find_study
-from shared.vision.embedding import open_embedder
 from shared.workspace import Workspace
-
-# Told (model's name, step, done, in all); the steps are "training", "kept", "sampling" and "audit".
-OnProgress = Callable[[str, str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -51,76 +44,72 @@ class FinishedStudy:
 
 
 def run_study(
-    workspace: Workspace, config: StudyConfig, on_progress: OnProgress, match: Match = match_against
+    workspace: Workspace, config: StudyConfig, report_progress: ModelProgressCallback, matcher: Matcher = match_against
 ) -> FinishedStudy:
     """Run a study, or go on with it, or return it where it is finished.
 
     Args:
         workspace: holds the data set; its settings name the embedder.
-        config: what to do.
-        on_progress: told how far each model is.
-        match: matches generations and controls.
+        config: the study.
+        report_progress: called with each model's name, its step, and how far it is (`StudyContext`).
+        matcher: matches generations and controls.
 
     Raises:
         InputError: the data set has too few distinct pictures, or the embedder's panel lacks a rule that the study rests on.
         ConflictError: the study's names stand for other slices or models.
         UnavailableError: a process died, or another one trains a model of this study.
     """
-    embedder = open_embedder(workspace.settings.embedder)
-    verify_relied_on(config.relied_on, embedder.name)
-    slices = seal_study_slices(workspace, config, embedder)
-    _verify_models(workspace, config)
-    samples = _train_all(workspace, config, on_progress)
-    folder = workspace.home / "studies" / config.name / config.sha256[:16]
-    compared: list[SizeComparison] = []
+    context = open_study(workspace, config, report_progress, matcher)
+    slices = seal_study_slices(context)
+    _verify_models(context)
+    _train_and_sample_models(context)
+    comparisons: list[SizeComparison] = []
     for size in config.sizes:
-        compared.append(compare_size(workspace, config, size, slices, samples, embedder, folder, match))
-        for model in config.models():
-            if model.size == size:
-                on_progress(model.name, "audit", 1, 1)
-    content = build_study(workspace, config, embedder, slices, compared)
-    return FinishedStudy(_keep(workspace, config, slices, content), content)
+        comparisons.append(compare_size(context, size, slices.alike))
+        for model in config.models_of_size(size):
+            report_progress(model.name, "audit", 1, 1)
+    content = build_study_content(context, slices, comparisons)
+    return FinishedStudy(_save(context, content), content)
 
 
-def _verify_models(workspace: Workspace, config: StudyConfig) -> None:
-    """Check that models of these names are those of this study: samples that are finished are not drawn again, so that a study
-    whose training was changed would otherwise find those of the one before."""
-    with workspace.reading() as session:
-        for model in config.models():
-            find_same_model(session, model.name, load_manifest(session, model.manifest), config.training_of(model).sha256)
+def _verify_models(context: StudyContext) -> None:
+    """Check that the models of these names are those of this study.
+
+    Finished samples are not drawn again. A study whose training was changed would otherwise take up those of the one before.
+    """
+    with context.workspace.reading() as session:
+        for model in context.config.models():
+            training = context.config.training_of(model)
+            find_same_model(session, model.name, load_manifest(session, model.manifest), training.sha256)
 
 
-def _train_all(workspace: Workspace, config: StudyConfig, on_progress: OnProgress) -> dict[str, Path]:
-    folders = {
-        model.name: samples_folder(workspace, model.name, config.generations, SAMPLE_SEED, config.sampling_steps)
-        for model in config.models()
-    }
-    # The samples are the last that is made of a model; where they are finished, no process need load torch to find that out.
-    models = [model for model in training_order(config) if not is_finished(folders[model.name])]
-    for name, folder in folders.items():
-        if is_finished(folder):
-            on_progress(name, "training", 1, 1)
-            on_progress(name, "sampling", 1, 1)
+def _train_and_sample_models(context: StudyContext) -> None:
+    """Train and sample what is not finished. The samples are the last that is made of a model: where they are finished, so is
+    the model, and no process has to load torch to find that out."""
     jobs = [
-        ModelJob(
-            model.name,
-            model.manifest,
-            config.training_of(model),
-            config.generations,
-            SAMPLE_SEED,
-            config.sampling_steps,
-            config.kept_updates,
-            config.kept_generations,
-        )
-        for model in models
+        _build_job(context.config, model)
+        for model in training_order(context.config)
+        if not is_finished(context.samples_folder(model))
     ]
-
-    def on_news(at: int, step: str, done: int, of: int) -> None:
-        on_progress(models[at].name, step, done, of)
-
+    for model in context.config.models():
+        if is_finished(context.samples_folder(model)):
+            context.report_progress(model.name, "training", 1, 1)
+            context.report_progress(model.name, "sampling", 1, 1)
     if jobs:
-        train_and_sample(workspace.settings, jobs, on_news, at_once=config.at_once)
-    return folders
+        train_and_sample(context.workspace.settings, jobs, context.report_progress, at_once=context.config.at_once)
+
+
+def _build_job(config: StudyConfig, model: StudyModel) -> ModelJob:
+    return ModelJob(
+        name=model.name,
+        manifest=model.manifest,
+        config=config.training_of(model),
+        generations=config.generations,
+        first_seed=SAMPLE_SEED,
+        sampling_steps=config.sampling_steps,
+        checkpoint_updates=config.kept_updates,
+        checkpoint_generations=config.kept_generations,
+    )
 
 
 def training_order(config: StudyConfig) -> list[StudyModel]:
@@ -133,16 +122,14 @@ def training_order(config: StudyConfig) -> list[StudyModel]:
     return sorted(config.models(), key=lambda model: (config.seeds.index(model.seed), model.twin, model.size))
 
 
-def _keep(workspace: Workspace, config: StudyConfig, slices: StudySlices, content: dict[str, Any]) -> Study:
+def _save(context: StudyContext, content: dict[str, Any]) -> Study:
     data = canonical_json(content)
     digest = sha256_hex(data)
-    folder = f"studies/{config.name}/{digest[:16]}"
-    save_atomically(workspace.home / folder / "study.json", data)
-    with workspace.writing() as session:
-        study = find_study(session, digest)
-        if study is None:
-            study = _record(session, config, content, folder, digest)
-    workspace.log.integrate()
+    folder = f"studies/{context.config.name}/{digest[:16]}"
+    save_atomically(context.workspace.home / folder / "study.json", data)
+    with context.workspace.writing() as session:
+        study = find_study(session, digest) or _record(session, context.config, content, folder, digest)
+    context.workspace.log.integrate()
     return study
 
 

@@ -1,10 +1,10 @@
-"""What a study does, read from a TOML file: one frozen value whose digest is recorded with the results.
+"""The configuration of a study, read from a TOML file: one frozen value whose digest is recorded with the results.
 
 Rules, in order:
 
 1. Every slice gets the same training: equal optimiser updates, whatever its size.
-2. Two slices of a size, twins, share no picture; seeds vary weights, order and noise over the same slice.
-3. One control for all models, shared with no slice, so that points differ by their slices alone.
+2. The two slices of a size, its twins, share no picture. Seeds vary weights, order and noise over the same slice.
+3. All models have the same control, which shares nothing with any slice. So points differ by their slices alone.
 """
 
 import tomllib
@@ -105,13 +105,13 @@ class StudyConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _check_kept(self) -> Self:
-        kept, last = list(self.kept_updates), self.training.max_train_steps
-        if kept != sorted(set(kept)) or any(update >= last for update in kept):
+    def _check_kept_updates(self) -> Self:
+        updates, last = list(self.kept_updates), self.training.max_train_steps
+        if updates != sorted(set(updates)) or any(update >= last for update in updates):
             raise InputError(
-                f"kept_updates: expected different updates below {last}, ascending, got {kept}", code="study_kept_updates"
+                f"kept_updates: expected different updates below {last}, ascending, got {updates}", code="study_kept_updates"
             )
-        if bool(kept) != bool(self.kept_generations):
+        if bool(updates) != bool(self.kept_generations):
             raise InputError("expected kept_updates and kept_generations together, got one of them", code="study_kept_updates")
         return self
 
@@ -124,6 +124,15 @@ class StudyConfig(BaseModel):
     def twin_letters(self) -> str:
         """The letters of the twins."""
         return TWIN_LETTERS[: self.twins]
+
+    @property
+    def control_manifest(self) -> str:
+        """Name of the control's manifest."""
+        return f"{self.name}-control"
+
+    def models_of_size(self, size: int) -> list[StudyModel]:
+        """Return the models of one slice size."""
+        return [model for model in self.models() if model.size == size]
 
     def models(self) -> Iterator[StudyModel]:
         """Yield the models: by size, twin, seed."""
@@ -138,18 +147,18 @@ class StudyConfig(BaseModel):
 
 
 def load_study_config(path: Path | str) -> StudyConfig:
-    """Read a study's file, or one of those that come with Sleeve by its name: `paper`, `cpu`, `smoke`.
+    """Read a study's file, or by its name one that comes with Sleeve: `paper`, `cpu`, `smoke`.
 
     Raises:
-        InputError: it cannot be read, or does not fit.
+        InputError: the file cannot be read or its content is invalid.
     """
-    known = CONFIGS / f"{path}.toml"
-    file = known if known.is_file() else Path(path)
+    bundled = CONFIGS / f"{path}.toml"
+    file = bundled if bundled.is_file() else Path(path)
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
         return StudyConfig.model_validate(content)
     except FileNotFoundError as error:
-        names = sorted(one.stem for one in CONFIGS.glob("*.toml"))
+        names = sorted(config.stem for config in CONFIGS.glob("*.toml"))
         raise InputError(
             f"expected a study's file or one of {', '.join(names)}, got {path}", code="study_not_found"
         ) from error

@@ -1,11 +1,11 @@
-"""The content of `study.json`: one point a model, one line a slice size, and what the whole rests on.
+"""The content of `study.json`: a point for each model, a line for each slice size, and what the whole rests on.
 
 Rules, in order:
 
 1. It holds no time and no path, so that the same workspace, configuration and code give the same bytes.
-2. A model whose audit is void, because a control came out wrong, is a point and says so; it is in no mean. A size of which
-   no model is sound has no line.
-3. Models of one slice share its control, whatever their seeds: its pictures are counted once a slice.
+2. A model whose audit is void, because a control failed, is a point that says so and is in no mean. A size without a sound
+   model has no line.
+3. Models of one slice share its control, whatever their seeds. The control's pictures are counted once a slice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,39 +16,32 @@ import numpy as np
 
 from services.audit.audits.recorded_audits import load_audit, load_audit_content
 from services.audit.studies.size_comparison import SizeComparison
-from services.audit.studies.study_config import StudyConfig, StudyModel
+from services.audit.studies.study_config import StudyModel
+from services.audit.studies.study_context import StudyContext
 from services.audit.studies.study_slices import StudySlices
 from shared.code_version import package_versions
 from shared.matching.calibration.rate_intervals import build_rate, rate_json
 from shared.records.manifests import load_manifest
-from shared.vision.embedding import Embedder
 from shared.workspace import Workspace
 
 
-def build_study(
-    workspace: Workspace,
-    config: StudyConfig,
-    embedder: Embedder,
-    slices: StudySlices,
-    compared: Sequence[SizeComparison],
-) -> dict[str, Any]:
+def build_study_content(context: StudyContext, slices: StudySlices, comparisons: Sequence[SizeComparison]) -> dict[str, Any]:
     """Build the content of `study.json`.
 
     Args:
-        workspace: where the audits are.
-        config: the study.
-        embedder: what made the shortlists.
-        slices: what was drawn.
-        compared: one a slice size.
+        context: of the study.
+        slices: of the study.
+        comparisons: one for each slice size.
 
     Raises:
         CorruptStateError: an audit is gone, or is not the one that was logged.
     """
-    of_size = {one.size: one for one in compared}
-    points = [_point(workspace, model, of_size[model.size]) for model in config.models()]
+    config, embedder = context.config, context.embedder
+    by_size = {comparison.size: comparison for comparison in comparisons}
+    points = [_build_point(context.workspace, model, by_size[model.size]) for model in config.models()]
     sound = [point for point in points if point["state"] == "completed"]
-    with workspace.reading() as session:
-        control = load_manifest(session, slices.control)
+    with context.workspace.reading() as session:
+        control = load_manifest(session, context.control)
     return {
         "v": 1,
         "kind": "study",
@@ -68,17 +61,16 @@ def build_study(
         "points": points,
         "void": [point["model"] for point in points if point["state"] != "completed"],
         "sizes": [
-            build_size(list(of_one_size), of_size[size])
-            for size, of_one_size in groupby(sound, lambda point: int(point["size"]))
+            build_size(list(of_size), by_size[size]) for size, of_size in groupby(sound, lambda point: int(point["size"]))
         ],
         "packages": package_versions(),
     }
 
 
-def _point(workspace: Workspace, model: StudyModel, compared: SizeComparison) -> dict[str, Any]:
-    audit = load_audit(workspace, compared.audits[model.name])
+def _build_point(workspace: Workspace, model: StudyModel, comparison: SizeComparison) -> dict[str, Any]:
+    audit = load_audit(workspace, comparison.audits[model.name])
     content = load_audit_content(workspace, audit)
-    copies, found = content["copies"], content["statistics"]
+    copies, statistics = content["copies"], content["statistics"]
     return {
         "model": model.name,
         "size": model.size,
@@ -99,13 +91,13 @@ def _point(workspace: Workspace, model: StudyModel, compared: SizeComparison) ->
         "threshold": content["threshold"],
         "attained_rate": content["attained_rate"],
         "distinct_items": len(content["distinct_items_copied"]),
-        "quality": found["quality"].get("distance"),
-        "quality_floor": found["quality"].get("floor"),
-        "shortlist_recall": found["shortlist_recall"]["value"],
-        "data_copying": found["data_copying"].get("statistic"),
-        "sweep": [[one["level"], one["generations"]["value"], one["control"]["value"]] for one in found["sweep"]],
-        "rules": {rule["name"]: _rule(rule) for rule in content["rules"]},
-        "kept": compared.kept[model.name],
+        "quality": statistics["quality"].get("distance"),
+        "quality_floor": statistics["quality"].get("floor"),
+        "shortlist_recall": statistics["shortlist_recall"]["value"],
+        "data_copying": statistics["data_copying"].get("statistic"),
+        "sweep": [[row["level"], row["generations"]["value"], row["control"]["value"]] for row in statistics["sweep"]],
+        "rules": {rule["name"]: _build_rule(rule) for rule in content["rules"]},
+        "kept": comparison.kept[model.name],
         "weights_sha256": content["model"]["weights_sha256"],
         "manifest_root": content["manifest"]["root"],
         "audit": audit.id,
@@ -113,18 +105,18 @@ def _point(workspace: Workspace, model: StudyModel, compared: SizeComparison) ->
     }
 
 
-def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """Shares of generations and control that a rule calls copies, null where undefined; whether it passed the controls."""
+def _build_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell which shares of generations and control a rule calls copies, null where undefined, and whether it is sound."""
     shares = {side: rule[side]["value"] if rule[side] else None for side in ("generations", "control")}
     return shares | {"sound": rule["sound"]}
 
 
-def build_size(points: Sequence[Mapping[str, Any]], compared: SizeComparison) -> dict[str, Any]:
+def build_size(points: Sequence[Mapping[str, Any]], comparison: SizeComparison) -> dict[str, Any]:
     """Sum up the models of one slice size.
 
     Args:
         points: of its sound models, at least one.
-        compared: what they came to together.
+        comparison: of all its models.
     """
     rates = [point["rate"] for point in points]
     slices = {point["manifest_root"]: point for point in points}.values()
@@ -136,9 +128,9 @@ def build_size(points: Sequence[Mapping[str, Any]], compared: SizeComparison) ->
         "lowest_rate": min(rates),
         "highest_rate": max(rates),
         "copies": _sum_rates([(point["copies"], point["generations"]) for point in points]),
-        "control": _sum_rates([(one["control_hits"], one["control_size"]) for one in slices]),
-        "left_out": _sum_rates([(one["hits"], one["trials"]) for one in compared.left_out.values()])
-        if compared.left_out
+        "control": _sum_rates([(point["control_hits"], point["control_size"]) for point in slices]),
+        "left_out": _sum_rates([(rate["hits"], rate["trials"]) for rate in comparison.left_out.values()])
+        if comparison.left_out
         else None,
         "distinct_share": float(np.mean([point["distinct_items"] / point["size"] for point in points])),
         "quality": _mean([point["quality"] for point in points]),
@@ -152,7 +144,7 @@ def build_size(points: Sequence[Mapping[str, Any]], compared: SizeComparison) ->
             | {"sound": all(point["rules"][name]["sound"] for point in points)}
             for name in points[0]["rules"]
         },
-        "twins": compared.twins,
+        "twins": comparison.twins,
     }
 
 
@@ -162,7 +154,7 @@ def _sum_rates(counts: Sequence[tuple[float, float]]) -> dict[str, float]:
 
 
 def worst_of(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return when, in the course of training, models copied most: the updates with the highest mean rate, and that rate.
+    """Return after how many updates models copied most, with the mean rate of copies then.
 
     >>> point = {"updates": 10, "rate": 0.5, "kept": [{"updates": 5, "rate": 0.75}]}
     >>> worst_of([point])
@@ -170,13 +162,13 @@ def worst_of(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     by_updates: dict[int, list[float]] = {}
     for point in points:
-        for one in [*point["kept"], point]:
-            by_updates.setdefault(one["updates"], []).append(one["rate"])
+        for stage in [*point["kept"], point]:
+            by_updates.setdefault(stage["updates"], []).append(stage["rate"])
     means = {updates: float(np.mean(rates)) for updates, rates in by_updates.items()}
     worst = max(means, key=lambda updates: (means[updates], updates))
     return {"updates": worst, "rate": means[worst]}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None

@@ -2,13 +2,13 @@
 
 Rules, in order:
 
-1. Full precision on the CPU in one process takes none of this: those runs resume bit for bit.
+1. Full precision on the CPU in one process uses none of this: those runs resume bit for bit.
 2. Every process draws the order, the noise and the timesteps of the whole batch from the same seeds, and computes its share of
-   it; gradients are averaged. So the run is that of one process with the same configuration, up to the rounding of sums.
+   it. Gradients are averaged. So the run is that of one process with the same configuration, up to the rounding of sums.
 3. The main process alone writes: checkpoints, the finished model, the record. The others follow it, update by update.
-4. A run that was stopped goes on from the newest checkpoint with the same draws. Bit for bit is promised to rule 1 only: half
+4. A run that was stopped goes on from the newest checkpoint with the same draws. Only runs under rule 1 resume bit for bit: half
    precision, GPUs and several processes add in an order of their own.
-5. Weights, averages and the optimiser's state stay in float32; fp16 scales its loss, and the scale is part of a checkpoint.
+5. Weights, averages and the optimiser's state stay in float32. fp16 scales its loss, and the scale is part of a checkpoint.
 
 Source: huggingface/diffusers, examples/unconditional_image_generation/train_unconditional.py, for the use of accelerate.
 """
@@ -32,11 +32,11 @@ from shared.vision.views import Pixels
 
 
 def open_accelerator(config: TrainingConfig) -> Accelerator | None:
-    """Return what spreads a run, or None where rule 1 holds.
+    """Return the accelerator of a run, or None where rule 1 holds.
 
     Raises:
-        InputError: a precision that this machine has not, a batch that the processes cannot share evenly, or another precision
-            than this process began with.
+        InputError: this machine lacks the precision, the processes cannot share a batch evenly, or this process began with another
+            precision.
     """
     # Set by `accelerate launch` and `torchrun`.
     processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -89,13 +89,13 @@ class AcceleratedState(TrainingState):
 
 
 def accelerate_state(state: TrainingState, accelerator: Accelerator) -> AcceleratedState:
-    """Spread a run that has not begun."""
-    taken = {field.name: getattr(state, field.name) for field in fields(TrainingState)}
+    """Spread a run over the devices before its first update."""
+    parts = {field.name: getattr(state, field.name) for field in fields(TrainingState)}
     network = accelerator.prepare_model(state.unet)
-    taken["optimizer"] = accelerator.prepare_optimizer(state.optimizer)
+    parts["optimizer"] = accelerator.prepare_optimizer(state.optimizer)
     if state.ema is not None:
         state.ema.to(accelerator.device)
-    return AcceleratedState(**taken, accelerator=accelerator, network=network)
+    return AcceleratedState(**parts, accelerator=accelerator, network=network)
 
 
 def begin_state(config: TrainingConfig, image_count: int, folder: Path, accelerator: Accelerator | None) -> TrainingState:
@@ -104,7 +104,7 @@ def begin_state(config: TrainingConfig, image_count: int, folder: Path, accelera
     if accelerator is None:
         restore_newest(folder, state)
         return state
-    tell_followers(accelerator, go_on=True)
+    signal_followers(accelerator, go_on=True)
     spread = accelerate_state(state, accelerator)
     restore_newest(folder, spread)
     # The main process replaces the checkpoint before long: everyone has read it by then.
@@ -114,7 +114,7 @@ def begin_state(config: TrainingConfig, image_count: int, folder: Path, accelera
 
 def follow(views: Pixels, config: TrainingConfig, folder: Path, accelerator: Accelerator) -> None:
     """Do the share of a process that is not the main one, until the main one has written the finished model."""
-    if tell_followers(accelerator, go_on=False):
+    if signal_followers(accelerator, go_on=False):
         state = accelerate_state(build_training_state(config, len(views)), accelerator)
         restore_newest(folder, state)
         accelerator.wait_for_everyone()
@@ -123,13 +123,13 @@ def follow(views: Pixels, config: TrainingConfig, folder: Path, accelerator: Acc
     accelerator.wait_for_everyone()
 
 
-def tell_followers(accelerator: Accelerator | None, *, go_on: bool) -> bool:
+def signal_followers(accelerator: Accelerator | None, *, go_on: bool) -> bool:
     """Send from the main process to all whether there is anything to train; returns what it sent."""
     if accelerator is None:
         return go_on
-    told = [go_on]
-    broadcast_object_list(told)
-    return told[0]
+    message = [go_on]
+    broadcast_object_list(message)
+    return message[0]
 
 
 @contextmanager

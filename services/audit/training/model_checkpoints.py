@@ -1,7 +1,8 @@
-"""Models as they were in the course of their training, kept beside the finished one: `kept/update-N` in diffusers' layout.
+"""Model checkpoints: the model after some updates, a folder `kept/update-N` in diffusers' layout that can be sampled.
 
-A model that copies little at the end may have copied more before; whoever picked the checkpoint to publish could not have
-known without looking. An audit that samples these too can say which was the worst.
+A model that copies little at the end may have copied more before. Whoever picks a checkpoint to publish cannot know without
+looking. An audit that samples the checkpoints too can say which was the worst. No training resumes from these: that is what
+`training_checkpoints` are for.
 """
 
 from pathlib import Path
@@ -12,8 +13,8 @@ from services.audit.training.training_state import TrainingState
 from shared.errors import NotFoundError
 
 
-def kept_model_folder(folder: Path, update: int) -> Path:
-    """Return where a model is kept as it was after some updates.
+def model_checkpoint_folder(folder: Path, update: int) -> Path:
+    """Return where the checkpoint after some updates is.
 
     Args:
         folder: the finished model's.
@@ -22,27 +23,27 @@ def kept_model_folder(folder: Path, update: int) -> Path:
     return folder / "kept" / f"update-{update}"
 
 
-def keep_model(folder: Path, state: TrainingState) -> None:
-    """Keep a model as it is between two updates, replacing what a killed run kept at this update.
+def save_model_checkpoint(folder: Path, state: TrainingState) -> None:
+    """Save a model as it is between two updates, replacing what a killed run saved at this update.
 
     Args:
         folder: the model's, which the caller holds (`atomic_folders.locked_folder`).
         state: the run.
     """
-    target = kept_model_folder(folder, state.step)
+    target = model_checkpoint_folder(folder, state.step)
     target.parent.mkdir(exist_ok=True)
     remove_unfinished(target.parent)
-    with new_folder(target) as kept, state.kept_weights() as unet:
-        save_model(unet, state.noise_schedule, kept)
+    with new_folder(target) as checkpoint, state.averaged_weights() as unet:
+        save_model(unet, state.noise_schedule, checkpoint)
 
 
-def load_kept_folder(folder: Path, update: int) -> Path:
-    """Return the folder of a kept model.
+def find_model_checkpoint(folder: Path, update: int) -> Path:
+    """Return the folder of a checkpoint.
 
     Raises:
-        NotFoundError: the model was not kept at this update.
+        NotFoundError: no checkpoint was saved at this update.
     """
-    kept = kept_model_folder(folder, update)
-    if not kept.is_dir():
+    checkpoint = model_checkpoint_folder(folder, update)
+    if not checkpoint.is_dir():
         raise NotFoundError(f"model {folder.name!r} was not kept at update {update}", code="kept_model_not_found")
-    return kept
+    return checkpoint

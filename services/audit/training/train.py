@@ -3,16 +3,14 @@
 Rules, in order:
 
 1. A folder holds one run: the same configuration, manifest, images and name. Another run there is a conflict.
-2. A finished folder (`training.json` is there and the weights have its digest) is returned without training
-   again.
-3. A run that was stopped anywhere, by a signal or a power cut, goes on from its newest checkpoint and reaches
-   the very weights of a run that was not: bit for bit on the same machine, versions and number of threads.
-   Where the configuration leaves the number of threads open, a run keeps the one it began with.
-4. `training.json` is written last, after everything it vouches for is durable; then the checkpoints are
-   removed.
+2. A finished folder (`training.json` is there and the weights have its digest) is returned without training again.
+3. A run that was stopped anywhere, by a signal or a power cut, resumes from its newest checkpoint. It reaches the very weights
+   of a run that was not stopped: bit for bit on the same machine, versions and number of threads. Where the configuration
+   leaves the number of threads open, a run keeps the one it began with.
+4. `training.json` is written last, after everything it vouches for is durable. Then the checkpoints to resume from are removed.
 5. One process at a time trains in a folder, unless they train together (`accelerated_training`): then the main one holds it.
-6. Where a caller asks for it, the model as it was after some updates is kept beside the finished one
-   (`kept_models`), so that it can be sampled too. What is kept changes nothing of the run.
+6. Where a caller asks for it, checkpoints of the model are saved beside the finished one (`model_checkpoints`), so that they can
+   be sampled too. They change nothing in the run.
 
 Source: Ho et al. 2020 (arXiv:2006.11239), algorithm 1.
 """
@@ -29,11 +27,11 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from services.audit.training.accelerated_training import begin_state, follow, is_main, tell_followers, wait
+from services.audit.training.accelerated_training import begin_state, follow, is_main, signal_followers, wait
 from services.audit.training.atomic_folders import locked_folder, new_folder, remove_unfinished
 from services.audit.training.diffusion_model import save_model, verify_weights, weights_sha256
 from services.audit.training.model_card import build_model_card
-from services.audit.training.model_checkpoints import keep_model
+from services.audit.training.model_checkpoints import save_model_checkpoint
 from services.audit.training.training_checkpoints import (
     load_newest_run,
     remove_checkpoints,
@@ -71,8 +69,8 @@ def train(
     *,
     manifest_root: str,
     model_name: str,
-    on_step: ProgressCallback | None = None,
-    keep_at: Collection[int] = (),
+    report_progress: ProgressCallback | None = None,
+    checkpoint_updates: Collection[int] = (),
     accelerator: Accelerator | None = None,
 ) -> TrainedModel:
     """Train a model, or go on with a run that was stopped, or return the one that is finished.
@@ -83,9 +81,9 @@ def train(
         folder: of this model alone; made where it is missing.
         manifest_root: Merkle root of the manifest that the views come from.
         model_name: named on the model card.
-        on_step: told (updates done, updates in all) after each update.
-        keep_at: numbers of updates after which the model is kept as it is then (`kept_models`).
-        accelerator: what the run is spread by (`open_accelerator`); all processes call this together.
+        report_progress: called after each update with the updates done and the updates in all.
+        checkpoint_updates: numbers of updates after which a checkpoint is saved that can be sampled (`model_checkpoints`).
+        accelerator: spreads the run over devices (`open_accelerator`); all processes call this together.
 
     Returns:
         The finished model.
@@ -106,7 +104,7 @@ def train(
     if accelerator is not None and not is_main(accelerator):
         follow(views, config, folder, accelerator)
         return _load_record_of(folder, run)
-    trained = _train_alone(views, config, folder, run, on_step, keep_at, accelerator)
+    trained = _train_alone(views, config, folder, run, report_progress, checkpoint_updates, accelerator)
     wait(accelerator)
     return trained
 
@@ -116,8 +114,8 @@ def _train_alone(
     config: TrainingConfig,
     folder: Path,
     run: dict[str, Any],
-    on_step: ProgressCallback | None,
-    keep_at: Collection[int],
+    report_progress: ProgressCallback | None,
+    checkpoint_updates: Collection[int],
     accelerator: Accelerator | None,
 ) -> TrainedModel:
     """Do what one process does, alone or as the main one."""
@@ -125,13 +123,13 @@ def _train_alone(
         finished = _load_finished(folder, run)
         if finished is not None:
             remove_checkpoints(folder)
-            tell_followers(accelerator, go_on=False)
+            signal_followers(accelerator, go_on=False)
             return finished
         remove_unfinished(folder)
         threads = _resume_threads(folder, run, config)
         with cpu_threads(threads):
             state = begin_state(config, len(views), folder, accelerator)
-            _run_updates(state, views, folder, run | {"num_threads": threads}, on_step, keep_at)
+            _run_updates(state, views, folder, run | {"num_threads": threads}, report_progress, checkpoint_updates)
             return _save_finished(state, folder, run, threads, image_count=len(views))
 
 
@@ -151,12 +149,12 @@ def load_training_config(folder: Path) -> TrainingConfig:
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
     """Let torch use this many CPU threads inside the block; the number shows in the last bits of results."""
-    before = torch.get_num_threads()
+    previous = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(previous)
 
 
 def _run_updates(
@@ -164,19 +162,19 @@ def _run_updates(
     views: Pixels,
     folder: Path,
     run: dict[str, Any],
-    on_step: ProgressCallback | None,
-    keep_at: Collection[int],
+    report_progress: ProgressCallback | None,
+    checkpoint_updates: Collection[int],
 ) -> None:
     total = state.config.max_train_steps
     while state.step < total:
         state.update(views)
-        # Before the checkpoint: a run that goes on behind it has kept what it passed.
-        if state.step in keep_at:
-            keep_model(folder, state)
+        # Before the checkpoint to resume from: a run that resumes behind it has saved what it passed.
+        if state.step in checkpoint_updates:
+            save_model_checkpoint(folder, state)
         if state.step % state.config.checkpointing_steps == 0 or state.step == total:
             save_checkpoint(folder, state, run)
-        if on_step is not None:
-            on_step(state.step, total)
+        if report_progress is not None:
+            report_progress(state.step, total)
 
 
 def _save_finished(state: TrainingState, folder: Path, run: dict[str, Any], threads: int, *, image_count: int) -> TrainedModel:
@@ -231,16 +229,16 @@ def _load_record(folder: Path) -> dict[str, Any] | None:
 
 
 def _resume_threads(folder: Path, run: dict[str, Any], config: TrainingConfig) -> int:
-    begun = load_newest_run(folder)
-    if begun is None:
+    earlier = load_newest_run(folder)
+    if earlier is None:
         if (folder / "model_index.json").exists():
             raise ConflictError(
                 f"expected an empty folder or a run that was stopped, got a model in {folder.name!r}",
                 code="folder_taken",
             )
         return config.num_threads or torch.get_num_threads()
-    threads = int(begun.pop("num_threads"))
-    verify_same_run(begun, run)
+    threads = int(earlier.pop("num_threads"))
+    verify_same_run(earlier, run)
     return threads
 
 

@@ -1,11 +1,10 @@
-"""Checkpoints of a training run: folders `checkpoint-N`, N the updates taken, named as in diffusers' scripts.
+"""Training checkpoints, to resume a run from: folders `checkpoint-N`, N the updates taken, named as in diffusers' scripts.
 
 Rules, in order:
 
 1. A checkpoint appears whole or not at all, and holds everything that the next update depends on.
-2. It carries the identity of its run (configuration, manifest, images, name). A checkpoint of another run is
-   a conflict.
-3. The newest one is resumed from; after it is durable, older ones are removed.
+2. It carries the identity of its run (configuration, manifest, images, name). A checkpoint of another run is a conflict.
+3. A run resumes from the newest one. After it is durable, older ones are removed.
 4. Tensors are safetensors, the rest is JSON: reading a checkpoint runs no code.
 """
 
@@ -65,10 +64,10 @@ def load_newest_run(folder: Path) -> dict[str, Any] | None:
     Raises:
         CorruptStateError: the checkpoint cannot be read.
     """
-    found = checkpoint_folders(folder)
-    if not found:
+    checkpoints = checkpoint_folders(folder)
+    if not checkpoints:
         return None
-    run: dict[str, Any] = _load_numbers(found[-1])["run"]
+    run: dict[str, Any] = _load_numbers(checkpoints[-1])["run"]
     return run
 
 
@@ -78,16 +77,16 @@ def restore_newest(folder: Path, state: TrainingState) -> None:
     Raises:
         CorruptStateError: the checkpoint cannot be read.
     """
-    found = checkpoint_folders(folder)
-    if not found:
+    checkpoints = checkpoint_folders(folder)
+    if not checkpoints:
         return
-    numbers = _load_numbers(found[-1])
+    numbers = _load_numbers(checkpoints[-1])
     try:
-        saved = UNet2DModel.from_pretrained(found[-1] / "unet", use_safetensors=True, local_files_only=True)
+        saved = UNet2DModel.from_pretrained(checkpoints[-1] / "unet", use_safetensors=True, local_files_only=True)
         state.unet.load_state_dict(saved.state_dict())
-        state.restore(_load_tensors(found[-1]), numbers)
+        state.restore(_load_tensors(checkpoints[-1]), numbers)
     except (OSError, LookupError, ValueError, RuntimeError, SafetensorError) as error:
-        raise CorruptStateError(f"{found[-1].name} cannot be read: {error}", code="checkpoint_damaged") from error
+        raise CorruptStateError(f"{checkpoints[-1].name} cannot be read: {error}", code="checkpoint_damaged") from error
 
 
 def remove_checkpoints(folder: Path) -> None:

@@ -2,10 +2,10 @@
 
 Rules, in order:
 
-1. All randomness comes from two seeded generators, one for the order of the images and one for noise and
-   timesteps; torch's global generator is neither read nor written.
-2. `tensors` and `numbers` together hold everything that the next update depends on; a state restored from
-   them takes the same updates, bit for bit, on the same machine with the same number of threads.
+1. All randomness comes from two seeded generators, one for the order of the images and one for noise and timesteps. torch's
+   global generator is neither read nor written.
+2. `tensors` and `numbers` together hold everything that the next update depends on. A state restored from them takes the same
+   updates, bit for bit, on the same machine with the same number of threads.
 """
 
 from collections.abc import Iterator, Mapping
@@ -127,14 +127,14 @@ class TrainingState:
         return (share * self.config.ddpm_num_steps).long().clamp_(max=self.config.ddpm_num_steps - 1)
 
     def finish(self) -> UNet2DModel:
-        """Return the network to keep: the averaged weights where the run averages them."""
+        """Return the finished network: with the averaged weights where the run averages them."""
         if self.ema is not None:
             self.ema.copy_to(self.unet.parameters())
         return self.unet
 
     @contextmanager
-    def kept_weights(self) -> Iterator[UNet2DModel]:
-        """Give the network with the weights that would be kept now, and afterwards train on with those it had."""
+    def averaged_weights(self) -> Iterator[UNet2DModel]:
+        """Yield the network with the weights of a model that ended now, and restore those of the training afterwards."""
         if self.ema is None:
             yield self.unet
             return

@@ -18,9 +18,8 @@ from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.items import load_item
 from shared.records.manifests import seal_manifest
 from shared.records.models import list_audits, load_model_record
-from shared.vision.embedders.pixels import PixelEmbedder
 from shared.workspace import Workspace
-from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, Audited, save_copycat
+from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, Audited, audit_context, save_copycat
 
 
 def test_the_figures_add_up(audited: Audited) -> None:
@@ -58,7 +57,7 @@ def test_everything_again_gives_the_same_and_logs_nothing(audited_workspace: Wor
     size = audited_workspace.log.size
     train_model(audited_workspace, "model-a", "small", CONFIG)
     samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
-    _, content = audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    _, content = audit_model(audit_context(audited_workspace), "model-a", samples)
     assert content == audited.content
     assert audited_workspace.log.integrate().size == size
 
@@ -79,7 +78,7 @@ def test_a_control_may_not_overlap_the_training_set(audited_workspace: Workspace
         seal_manifest(session, "overlapping", "control", [item.id for item in sealed.items])
     samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
     with pytest.raises(InputError) as caught:
-        audit_model(audited_workspace, "model-a", "overlapping", samples, PixelEmbedder(16), 1000, 0.001)
+        audit_model(audit_context(audited_workspace, control="overlapping"), "model-a", samples)
     assert caught.value.code == "control_overlaps"
 
 
@@ -100,7 +99,7 @@ def test_a_sealed_name_is_not_sealed_again_with_other_items(audited_workspace: W
 
 def test_the_report_is_one_file_and_says_what_it_must(audited_workspace: Workspace, audited: Audited, tmp_path: Path) -> None:
     samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
-    audit, content = audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    audit, content = audit_model(audit_context(audited_workspace), "model-a", samples)
     write_report(audited_workspace, [(audit, content, samples)], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     copies = audited.content["copies"]
@@ -114,7 +113,7 @@ def test_the_report_is_one_file_and_says_what_it_must(audited_workspace: Workspa
 
 def test_copies_are_found_each_with_its_item(audited_workspace: Workspace, tmp_path: Path) -> None:
     samples = save_copycat(audited_workspace, tmp_path / "samples")
-    _, content = audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    _, content = audit_model(audit_context(audited_workspace), "model-a", samples)
     assert content["copies"]["hits"] == SLICE
     ids = [item.id for item in load_sealed_set(audited_workspace, "small").items]
     assert [one["item"] for one in content["generations"]] == ids
@@ -149,7 +148,7 @@ def test_samples_of_another_model_are_refused(audited_workspace: Workspace, tmp_
     train_model(audited_workspace, "model-c", "small", CONFIG.model_copy(update={"seed": 5}))
     samples = save_copycat(audited_workspace, tmp_path / "samples")
     with pytest.raises(ConflictError) as caught:
-        audit_model(audited_workspace, "model-c", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+        audit_model(audit_context(audited_workspace), "model-c", samples)
     assert caught.value.code == "samples_of_other_model"
 
 

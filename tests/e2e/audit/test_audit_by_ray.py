@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from services.audit.audits.audit import audit_model
-from services.audit.comparison.ray_matcher import open_match
+from services.audit.comparison.ray_matcher import open_matcher
 from services.audit.sampling.samples import sample_model
 from shared.errors import InputError
-from shared.vision.embedders.pixels import PixelEmbedder
 from shared.workspace import Workspace
-from tests.e2e.conftest import STEPS
+from tests.e2e.conftest import STEPS, audit_context
 
 INSTALLED = importlib.util.find_spec("ray") is not None
 needs_ray = pytest.mark.skipif(not INSTALLED, reason="Ray is not installed (pip install 'sleeve[ray]')")
@@ -47,7 +46,7 @@ def run(workspace: Workspace, *arguments: str, **more: str) -> subprocess.Comple
 def plain(audited_workspace: Workspace) -> tuple[Path, str]:
     """Samples, and the digest of their audit by the plain path, whose folder is moved away."""
     samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
-    recorded, _ = audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    recorded, _ = audit_model(audit_context(audited_workspace), "model-a", samples)
     (audited_workspace.home / recorded.folder).rename(audited_workspace.home / "by-the-plain-path")
     return samples, recorded.report_sha256
 
@@ -99,6 +98,6 @@ def test_a_cluster_that_does_not_answer_is_told_at_once(audited_workspace: Works
 
 @pytest.mark.skipif(INSTALLED, reason="Ray is installed")
 def test_a_missing_package_says_how_to_install_it() -> None:
-    with pytest.raises(InputError, match="pip install") as refused, open_match(by_ray=True):
+    with pytest.raises(InputError, match="pip install") as refused, open_matcher(by_ray=True):
         pass
     assert refused.value.code == "ray_not_installed"

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 from services.audit.audits.audit import audit_calibrated, audit_model
 from services.audit.commands.options import EXIT_VOID
-from services.audit.controls import calibrate_model, optimum
+from services.audit.controls import exact_optimum
+from services.audit.controls.calibration import calibrate_model
 from services.audit.reports.audit_report import write_report
 from services.audit.sampling.sample import draw_batch
 from services.audit.sampling.samples import sample_model
-from services.audit.training_sets import sealed_set as training_set
-from services.audit.training_sets.sealed_set import load_sealed_set
+from services.audit.training_sets.sealed_set import load_sealed_set, load_views
 from services.commands.main import app
 from services.output_gate.corpora import NotReadyError
 from services.output_gate.gate import open_gate
@@ -28,16 +28,15 @@ from shared.matching.panel import panel
 from shared.matching.panel.registry import load_rules
 from shared.records.manifests import seal_manifest
 from shared.records.models import Audit, list_calibrations, load_model_record
-from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.views import Pixels
 from shared.workspace import Workspace
-from tests.e2e.conftest import GENERATIONS, SLICE, STEPS, Audited
+from tests.e2e.conftest import GENERATIONS, SLICE, STEPS, Audited, audit_context
 from tests.support.factories import encode, register
 
 
 def audit(workspace: Workspace, control: str = "small-control") -> tuple[Audit, dict[str, Any]]:
     samples = sample_model(workspace, "model-a", GENERATIONS, 0, STEPS)
-    return audit_model(workspace, "model-a", control, samples, PixelEmbedder(16), 1000, 0.001)
+    return audit_model(audit_context(workspace, control=control), "model-a", samples)
 
 
 def failed(content: dict[str, Any]) -> set[tuple[str, str]]:
@@ -69,12 +68,11 @@ def test_a_sound_audit_passes_its_controls(audited: Audited) -> None:
 
 
 def test_a_pipeline_that_confuses_its_views_is_void(audited_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    load_views = training_set.load_views
 
     def shuffled(workspace: Workspace, sealed: Any, recipe: Any) -> Pixels:
         return np.asarray(load_views(workspace, sealed, recipe))[::-1]
 
-    monkeypatch.setattr(training_set, "load_views", shuffled)
+    monkeypatch.setattr("services.audit.comparison.matching.load_views", shuffled)
     recorded, content = audit(audited_workspace)
     assert recorded.state == content["state"] == "failed"
     assert ("copycat", "ssim") in failed(content)
@@ -97,7 +95,7 @@ def test_a_threshold_that_fires_too_often_is_void(audited_workspace: Workspace, 
 
 
 def test_a_sampler_that_distorts_what_it_drew_is_void(audited_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimum, "draw_batch", lambda *arguments: np.roll(255 - draw_batch(*arguments), 5, axis=-1))
+    monkeypatch.setattr(exact_optimum, "draw_batch", lambda *arguments: np.roll(255 - draw_batch(*arguments), 5, axis=-1))
     _, content = audit(audited_workspace)
     assert {control for control, _ in failed(content)} == {"exact-optimum"}
     assert ("exact-optimum", "ssim") in failed(content)
@@ -167,9 +165,9 @@ def test_a_failure_is_lifted_by_a_pass_at_the_same_rate_only(
         broken.setattr(NullDistribution, "threshold", lambda self, _rate: float(np.median(self.scores)))
         audit(audited_workspace)
     assert unsound() == {"fused": 0.001, "ssim": 0.001}
-    audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.1)
+    audit_model(audit_context(audited_workspace, rate=0.1), "model-a", samples)
     assert unsound() == {"fused": 0.001, "ssim": 0.001}
-    audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.0009)
+    audit_model(audit_context(audited_workspace, rate=0.0009), "model-a", samples)
     assert unsound() == {}
 
 
@@ -178,12 +176,12 @@ def test_a_failure_is_not_lifted_where_the_control_that_failed_was_undefined(
 ) -> None:
     """With too few steps the exact optimum mixes pictures and says nothing: no reason to trust what failed by it before."""
     with monkeypatch.context() as broken:
-        broken.setattr(optimum, "draw_batch", lambda *arguments: np.roll(255 - draw_batch(*arguments), 5, axis=-1))
+        broken.setattr(exact_optimum, "draw_batch", lambda *arguments: np.roll(255 - draw_batch(*arguments), 5, axis=-1))
         _, content = audit(audited_workspace)
     unsound = {rule for _, rule in failed(content)}
     assert "ssim" in unsound
     with monkeypatch.context() as mixing:
-        mixing.setattr(optimum, "CERTAIN", 1.1)
+        mixing.setattr(exact_optimum, "CERTAIN", 1.1)
         _, content = audit(audited_workspace)
     assert [control["passed"] for control in content["controls"]] == [True, None, True]
     with audited_workspace.reading() as session:
@@ -207,12 +205,10 @@ def test_a_rule_that_is_not_relied_on_is_void_by_itself(
 ) -> None:
     absurd = tuple(replace(rule, threshold=-1.0) if rule.name == "l2-ratio" else rule for rule in load_rules())
     monkeypatch.setattr(panel, "load_rules", lambda: absurd)
-    embedder = PixelEmbedder(16)
-    calibrated = calibrate_model(audited_workspace, "model-a", "small-control", embedder, 1000)
+    context = audit_context(audited_workspace)
+    calibrated = calibrate_model(context, "model-a")
     samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
-    recorded, content = audit_calibrated(
-        audited_workspace, calibrated, samples, embedder, 1000, 0.001, relied_on=("ssim", "fused")
-    )
+    recorded, content = audit_calibrated(replace(context, relied_on=("ssim", "fused")), calibrated, samples)
     assert (recorded.state, content["state"], content["relied_on"]) == ("completed", "completed", ["fused", "ssim"])
     assert failed(content) == {("copycat", "l2-ratio"), ("exact-optimum", "l2-ratio")}
     assert {rule["name"] for rule in content["rules"] if not rule["sound"]} == {"l2-ratio"}
@@ -220,7 +216,7 @@ def test_a_rule_that_is_not_relied_on_is_void_by_itself(
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "is void</h2>" not in page
     assert page.count("void: failed a control") == 1
-    _, again = audit_calibrated(audited_workspace, calibrated, samples, embedder, 1000, 0.001, relied_on=("ssim", "l2-ratio"))
+    _, again = audit_calibrated(replace(context, relied_on=("ssim", "l2-ratio")), calibrated, samples)
     assert again["state"] == "failed"
 
 
@@ -229,9 +225,9 @@ def test_an_audit_cannot_rest_on_rules_that_no_control_could_fail(
     audited_workspace: Workspace, relied_on: tuple[str, ...]
 ) -> None:
     """The headline's own rule left out, or a rule that is not in the panel: whatever the controls said, it would be sound."""
-    embedder = PixelEmbedder(16)
-    calibrated = calibrate_model(audited_workspace, "model-a", "small-control", embedder, 1000)
+    context = audit_context(audited_workspace)
+    calibrated = calibrate_model(context, "model-a")
     samples = sample_model(audited_workspace, "model-a", GENERATIONS, 0, STEPS)
     with pytest.raises(InputError) as caught:
-        audit_calibrated(audited_workspace, calibrated, samples, embedder, 1000, 0.001, relied_on=relied_on)
+        audit_calibrated(replace(context, relied_on=relied_on), calibrated, samples)
     assert caught.value.code == "rules_relied_on"

@@ -18,17 +18,14 @@ from services.commands.main import app
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.ledger.verify import verify_receipt
-from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
-from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, save_copycat
+from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, audit_context, save_copycat
 
 
 def test_results_say_what_audit_json_says(audited_workspace: Workspace, tmp_path: Path) -> None:
     samples = save_copycat(audited_workspace, tmp_path / "samples")
-    audit, content = audit_model(
-        audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001, all_pairs=True
-    )
+    audit, content = audit_model(audit_context(audited_workspace, all_pairs=True), "model-a", samples)
     folder = audited_workspace.home / audit.folder
     data = (folder / "results.parquet").read_bytes()
     assert content["results"]["sha256"] == sha256_hex(data)
@@ -58,7 +55,7 @@ def test_results_say_what_audit_json_says(audited_workspace: Workspace, tmp_path
 
     # The same findings give the same bytes.
     before = (folder / "pairs.parquet").read_bytes()
-    audit_model(audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001, all_pairs=True)
+    audit_model(audit_context(audited_workspace, all_pairs=True), "model-a", samples)
     assert (folder / "pairs.parquet").read_bytes() == before
 
 
@@ -78,19 +75,9 @@ def save_shared(workspace: Workspace, folder: Path) -> Path:
 
 def test_extraction_finds_what_is_shared_and_is_named_so_everywhere(audited_workspace: Workspace, tmp_path: Path) -> None:
     samples = save_shared(audited_workspace, tmp_path / "samples")
-    found = audit_extraction(
-        audited_workspace,
-        "model-a",
-        "small-control",
-        samples,
-        PixelEmbedder(16),
-        1000,
-        0.001,
-        clique_size=10,
-        distance=0.15,
-    )
-    assert found is not None
-    audit, content = found
+    extraction = audit_extraction(audit_context(audited_workspace), "model-a", samples, clique_size=10, distance=0.15)
+    assert extraction is not None
+    audit, content = extraction
     ids = [item.id for item in load_sealed_set(audited_workspace, "small").items]
     assert [one["item"] for one in content["generations"]] == ids[:2]
     assert all(one["copy"] and one["seed"] == 100 + one["index"] >= 120 for one in content["generations"])
@@ -107,8 +94,8 @@ def test_extraction_finds_what_is_shared_and_is_named_so_everywhere(audited_work
 def test_without_anything_shared_nothing_is_recorded(audited_workspace: Workspace, tmp_path: Path) -> None:
     samples = save_copycat(audited_workspace, tmp_path / "samples")
     size = audited_workspace.log.size
-    arguments = (audited_workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
-    assert audit_extraction(*arguments, clique_size=10, distance=0.15) is None
+    context = audit_context(audited_workspace)
+    assert audit_extraction(context, "model-a", samples, clique_size=10, distance=0.15) is None
     assert audited_workspace.log.integrate().size == size
 
 

@@ -20,8 +20,8 @@ from services.output_gate.gate import open_gate
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, SleeveError
 from shared.ledger.verify import verify_receipt
 from shared.records.models import load_model_record
-from shared.vision.embedders.pixels import PixelEmbedder
 from shared.workspace import Workspace
+from tests.e2e.conftest import audit_context
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -69,7 +69,7 @@ def test_it_is_sampled_audited_and_gated(audited_workspace: Workspace, foreign: 
     assert audited_workspace.log.integrate().size == size
 
     samples = sample_model(audited_workspace, "theirs", 4, 0, 2)
-    audit, content = audit_model(audited_workspace, "theirs", "small-control", samples, PixelEmbedder(16), 1000, 0.001)
+    audit, content = audit_model(audit_context(audited_workspace), "theirs", samples)
     assert (audit.state, content["model"]["origin"], content["model"]["updates_per_image"]) == ("completed", "imported", None)
     write_report(audited_workspace, [(audit, content, samples)], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.audit.jobs.whole_audit import run_audit
+from services.audit.audits.recorded_audits import load_audit, load_audit_json
+from services.audit.jobs.tasks import audit_task
 from shared.ledger.verify import verify_log
 from shared.settings import Settings
 from shared.workspace import open_workspace
@@ -67,7 +68,7 @@ def test_an_audit_goes_on_after_a_kill(audited: Audited, tmp_path: Path) -> None
         process.terminate()
         process.wait()
     workspace = open_workspace(Settings(home=tmp_path / "whole", database_url=None))
-    whole = run_audit(workspace, "model-a", "small-control", count=150, seed=3, steps=40, neighbours=1000, rate=0.001)
-    assert audit == (workspace.home / whole.audit.folder / "audit.json").read_bytes()
+    result = audit_task(workspace, AUDIT, lambda *_: None)
+    assert audit == load_audit_json(workspace, load_audit(workspace, result["audit"]))
     workspace.engine.dispose()
     verify_log(tmp_path / "killed" / "log", (tmp_path / "killed" / "log.vkey").read_text().strip())

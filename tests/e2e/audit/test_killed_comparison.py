@@ -11,9 +11,8 @@ import pytest
 from services.audit.audits import audit as audits
 from shared.records.models import list_audits, load_model_record
 from shared.settings import Settings
-from shared.vision.embedders.pixels import PixelEmbedder
 from shared.workspace import Workspace, open_workspace
-from tests.e2e.conftest import GENERATIONS, STEPS, Audited
+from tests.e2e.conftest import GENERATIONS, STEPS, Audited, audit_context
 
 _processes = multiprocessing.get_context("forkserver")
 
@@ -28,7 +27,7 @@ def audit(home: Path, kill_at: str = "") -> str:
         setattr(audits, kill_at, kill)
     workspace = open_workspace(Settings(home=home, database_url=None))
     samples = home / "samples" / "model-a" / f"ddim-{STEPS}-seed-0-count-{GENERATIONS}"
-    recorded, _ = audits.audit_model(workspace, "model-a", "small-control", samples, PixelEmbedder(16), 1000, 0.05)
+    recorded, _ = audits.audit_model(audit_context(workspace, rate=0.05), "model-a", samples)
     workspace.engine.dispose()
     return recorded.report_sha256
 

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from services.audit.audits.audit import audit_model
+from services.audit.comparison.context import AuditContext
 from services.audit.models.trained_models import train_model
 from services.audit.sampling.samples import sample_model
 from services.audit.training_sets.sealed_set import load_sealed_set
@@ -39,7 +40,7 @@ def do_everything(workspace: Workspace, folder: Path) -> set[str]:
     train_model(workspace, "model", "train", CONFIG)
     samples = sample_model(workspace, "model", 4, 0, STEPS)
     embedder = open_embedder(workspace.settings.embedder)
-    _, content = audit_model(workspace, "model", "control", samples, embedder, 1000, 0.001)
+    _, content = audit_model(AuditContext(workspace, "control", embedder, 1000, 0.001), "model", samples)
     assert content["copies"]["trials"] == 4
     gate = open_gate(workspace, patience_seconds=None)
     try:

@@ -34,7 +34,7 @@ CONFIG = TrainingConfig(
     num_threads=1,
 )
 
-KEPT_AT = (5,)
+CHECKPOINT_UPDATES = (5,)
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["services.audit.training.train", "services.audit.sampling.sample"])
@@ -46,9 +46,16 @@ def build_views(count: int = 5, channels: int = 1) -> Pixels:
 
 
 def run_training(folder: Path, kill_after: int = 0, config: TrainingConfig = CONFIG) -> TrainedModel:
-    """Train on `build_views()`, keeping update 5; the process kills itself after update `kill_after`, unless that is 0."""
-    on_step = _killer(kill_after)
-    return train(build_views(), config, folder, manifest_root="root-1", model_name="tiny", on_step=on_step, keep_at=KEPT_AT)
+    """Train on `build_views()` with a checkpoint after update 5; the process kills itself after update `kill_after`, unless that is 0."""
+    return train(
+        build_views(),
+        config,
+        folder,
+        manifest_root="root-1",
+        model_name="tiny",
+        report_progress=_killer(kill_after),
+        checkpoint_updates=CHECKPOINT_UPDATES,
+    )
 
 
 def run_sampling(model: Path, folder: Path, kill_after: int = 0, count: int = 70, batch_size: int = 16) -> Samples:
@@ -61,7 +68,7 @@ def run_sampling(model: Path, folder: Path, kill_after: int = 0, count: int = 70
         batch_size=batch_size,
         steps=3,
         num_threads=1,
-        on_image=_killer(kill_after),
+        report_progress=_killer(kill_after),
     )
 
 

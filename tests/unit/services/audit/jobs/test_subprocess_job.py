@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.audit.jobs.subprocess_job import Tell, run_apart
+from services.audit.jobs.subprocess_job import JobProgressCallback, run_in_subprocess
 from shared.errors import InputError, UnavailableError
 from shared.jobs import worker as jobs
 from shared.jobs.kind import JobKind
@@ -19,10 +19,10 @@ from shared.workspace import Workspace
 WAIT_SECONDS = 60.0
 
 
-def work(workspace: Workspace, request: dict[str, Any], tell: Tell) -> dict[str, str]:
+def work(workspace: Workspace, request: dict[str, Any], report_progress: JobProgressCallback) -> dict[str, str]:
     """What the jobs of these tests do: note its process, and then what the request says."""
     (workspace.home / "pid").write_text(str(os.getpid()))
-    tell(request.get("done", 1), 4, {"steps": 1})
+    report_progress(request.get("done", 1), 4, {"steps": 1})
     match request["then"]:
         case "wait":
             time.sleep(WAIT_SECONDS)
@@ -32,11 +32,11 @@ def work(workspace: Workspace, request: dict[str, Any], tell: Tell) -> dict[str,
             raise ZeroDivisionError
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
-    tell(4, 4, {"steps": 4})
+    report_progress(4, 4, {"steps": 4})
     return {"model": "m-1"}
 
 
-WORK = [JobKind("work", "audits:run", run_apart(work))]
+WORK = [JobKind("work", "audits:run", run_in_subprocess(work))]
 
 
 def queue(workspace: Workspace, **request: Any) -> str:

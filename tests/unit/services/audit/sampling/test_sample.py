@@ -34,7 +34,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_samples_carry_seeds_and_model_digest(tmp_path: Path, model: Path) -> None:
     done: list[tuple[int, int]] = []
     samples = sample(
-        model, tmp_path, 70, seed=100, batch_size=16, steps=3, on_image=lambda at, total: done.append((at, total))
+        model, tmp_path, 70, seed=100, batch_size=16, steps=3, report_progress=lambda at, total: done.append((at, total))
     )
     assert (samples.images.shape, samples.images.dtype) == ((70, 1, 8, 8), np.dtype(np.uint8))
     assert samples.seeds.tolist() == list(range(100, 170))

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import sqrtm
 
 from services.audit.statistics.authenticity import authentic_share
-from services.audit.statistics.counterfactual import TrainedModel, build_counterfactuals
+from services.audit.statistics.counterfactual import CopyCounts, build_counterfactuals
 from services.audit.statistics.data_copying import standardised_u, three_sample_test
 from services.audit.statistics.frechet import frechet_distance, measure_quality
 from services.audit.statistics.kinds import classify, outlier_quantiles
@@ -129,9 +129,9 @@ def test_statistics_of_large_slices_take_no_matrix_of_all_pairs() -> None:
 
 def test_counterfactual_separates_what_training_did() -> None:
     models = [
-        TrainedModel(frozenset({"a", "b"}), {"a": 50, "common": 3, "b": 10}, 100),
-        TrainedModel(frozenset({"a", "common"}), {"a": 30, "common": 4}, 100),
-        TrainedModel(frozenset({"b", "common"}), {"common": 3, "b": 10}, 100),
+        CopyCounts(frozenset({"a", "b"}), {"a": 50, "common": 3, "b": 10}, 100),
+        CopyCounts(frozenset({"a", "common"}), {"a": 30, "common": 4}, 100),
+        CopyCounts(frozenset({"b", "common"}), {"common": 3, "b": 10}, 100),
     ]
     found = {one.item: one for one in build_counterfactuals(models)}
     assert found["a"].effect == pytest.approx(0.4)
@@ -141,7 +141,7 @@ def test_counterfactual_separates_what_training_did() -> None:
 
 
 def test_an_item_that_every_model_saw_has_no_counterfactual() -> None:
-    models = [TrainedModel(frozenset({"a"}), {"a": 1}, 10)] * 2
+    models = [CopyCounts(frozenset({"a"}), {"a": 1}, 10)] * 2
     assert build_counterfactuals(models) == []
     with pytest.raises(InputError):
         build_counterfactuals(models[:1])

@@ -12,13 +12,13 @@ from diffusers import DDPMPipeline
 
 from services.audit.training.atomic_folders import UNFINISHED_PREFIX, locked_folder
 from services.audit.training.diffusion_model import load_model, weights_sha256
-from services.audit.training.model_checkpoints import load_kept_folder
+from services.audit.training.model_checkpoints import find_model_checkpoint
 from services.audit.training.presets import DEMO_CONFIG
 from services.audit.training.train import TrainedModel, TrainingConfig, cpu_threads, load_training_config, train
 from services.audit.training.training_checkpoints import checkpoint_folders
 from services.audit.training.training_state import DataOrder, build_training_state
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, UnavailableError
-from tests.unit.services.audit.tiny_runs import CONFIG, KEPT_AT, build_views, run_in_killed_process, run_training
+from tests.unit.services.audit.tiny_runs import CHECKPOINT_UPDATES, CONFIG, build_views, run_in_killed_process, run_training
 
 
 @pytest.fixture(autouse=True)
@@ -66,16 +66,16 @@ def test_a_model_is_kept_as_it_was_and_training_goes_on_as_if_it_were_not(tmp_pa
     plain = train(build_views(), CONFIG, tmp_path / "plain", manifest_root="root-1", model_name="tiny")
     assert plain.weights_sha256 == uninterrupted.weights_sha256
     state = build_training_state(CONFIG, 5)
-    for _ in range(KEPT_AT[0]):
+    for _ in range(CHECKPOINT_UPDATES[0]):
         state.update(build_views())
-    kept, _ = load_model(load_kept_folder(uninterrupted.folder, KEPT_AT[0]))
+    kept, _ = load_model(find_model_checkpoint(uninterrupted.folder, CHECKPOINT_UPDATES[0]))
     for name, weights in state.finish().state_dict().items():
         assert torch.equal(kept.state_dict()[name], weights), name
 
 
 def test_only_what_was_kept_is_found(uninterrupted: TrainedModel) -> None:
     with pytest.raises(NotFoundError, match="not kept at update 6"):
-        load_kept_folder(uninterrupted.folder, 6)
+        find_model_checkpoint(uninterrupted.folder, 6)
 
 
 # Before the first checkpoint, on one, after one, and after the last, which is at the last update.
@@ -86,7 +86,10 @@ def test_killed_run_reaches_the_same_weights(tmp_path: Path, uninterrupted: Trai
     assert left == {1: [], 4: ["checkpoint-4"], 7: ["checkpoint-6"], 9: ["checkpoint-9"]}[kill_after]
     assert run_training(tmp_path / "model").weights_sha256 == uninterrupted.weights_sha256
     assert checkpoint_folders(tmp_path / "model") == []
-    kept = [weights_sha256(load_kept_folder(folder, KEPT_AT[0])) for folder in (tmp_path / "model", uninterrupted.folder)]
+    kept = [
+        weights_sha256(find_model_checkpoint(folder, CHECKPOINT_UPDATES[0]))
+        for folder in (tmp_path / "model", uninterrupted.folder)
+    ]
     assert kept[0] == kept[1]
 
 
@@ -118,7 +121,7 @@ def test_finished_folder_is_returned_without_training(uninterrupted: TrainedMode
         uninterrupted.folder,
         manifest_root="root-1",
         model_name="tiny",
-        on_step=lambda done, _: steps.append(done),
+        report_progress=lambda done, _: steps.append(done),
     )
     assert again == uninterrupted
     assert steps == []

@@ -1,9 +1,12 @@
-"""How files and reports on record are answered: the bytes as the log has them, and pages that can do nothing in a browser."""
+"""Answers with files and reports on record, and with jobs: bytes as the log has them, pages that run nothing in a browser."""
 
 from typing import Any
 
 from fastapi import Response
 from fastapi.responses import HTMLResponse
+
+from shared.http.jobs import JobAnswer, build_job_answer
+from shared.records.jobs import Job
 
 # The page carries its own style, pictures and files to download, runs nothing, and belongs to no other page
 # (Content Security Policy Level 3). Receipts are links to `data:`, followed as downloads.
@@ -30,3 +33,9 @@ def answer_file(data: bytes) -> Response:
 def answer_report(page: str) -> HTMLResponse:
     """Answer with a report."""
     return HTMLResponse(page, headers=_REPORT_HEADERS)
+
+
+def answer_queued_job(job: Job, response: Response) -> JobAnswer:
+    """Answer with a job, named in the header `Location`."""
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return build_job_answer(job)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from services.audit.controls.optimum import SAMPLES, ExactOptimum, draw_replays
+from services.audit.controls.exact_optimum import SAMPLES, ExactOptimum, draw_replays
 from services.audit.sampling.sample import Sampler, build_sampling_scheduler
 from services.audit.training.train import cpu_threads
 from tests.unit.services.audit.tiny_runs import build_views
@@ -54,8 +54,8 @@ def test_its_samples_are_the_pictures(prediction_type: str, sampler: Sampler, st
     views = build_views(5)
     replays = draw_replays(views, build_sampling_scheduler(schedule(prediction_type, spacing), sampler, steps))
     assert len(replays.pictures) > SAMPLES // 2
-    assert len(np.unique(replays.copied)) > 1
-    gaps = np.abs(replays.pictures.astype(int) - views[replays.copied])
+    assert len(np.unique(replays.rows)) > 1
+    gaps = np.abs(replays.pictures.astype(int) - views[replays.rows])
     assert gaps.max() <= 3
 
 

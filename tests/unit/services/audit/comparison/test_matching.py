@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.audit.comparison.compare import Corpus, Matched, match_against
+from services.audit.comparison.matching import Corpus, Matched, match_against
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.training_set.duplicates import build_clusters
 from shared.matching.training_set.training_set import TrainingSet

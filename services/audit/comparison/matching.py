@@ -1,0 +1,113 @@
+"""Matching: each picture of a model, or of a control, with the training picture that it is most similar to.
+
+Every picture takes one path, which is also the gate's: view at the model's resolution, embedding, shortlist among the
+embeddings of the training originals, best SSIM in the shortlist, the similarity metrics of that pair, and the copy detector.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from services.audit.training_sets.sealed_set import SealedSet, load_views, open_view_store
+from shared.index.exact_neighbours import exact_neighbours
+from shared.matching.copy_detection import CopyDetector
+from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
+from shared.matching.copy_detection.detector_store import load_copy_detector
+from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores
+from shared.matching.ssim_search.best_match import BestMatches, find_best_matches
+from shared.matching.training_set.training_set import TrainingSet
+from shared.matching.training_set.training_set_store import load_training_set
+from shared.matching.training_set.view_hashes import hash_views
+from shared.vision.embedding import Embedder
+from shared.vision.image_decoding import DecodedImage, decode_image
+from shared.vision.views import Pixels, ViewRecipe, build_view, view_to_image
+from shared.workspace import Workspace
+
+# Originals decoded at a time while embedding: bounds memory at this many full-size pictures.
+BATCH_ORIGINALS = 64
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What pictures are matched with: the views of a manifest and the embeddings of its originals, in its order."""
+
+    item_ids: tuple[str, ...]
+    side: TrainingSet
+    vectors: NDArray[np.float32]
+    detector: CopyDetector
+
+    def ids_of(self, rows: NDArray[np.int64]) -> tuple[str, ...]:
+        """Return the ids of the items in some rows, each once, in their order."""
+        return tuple(sorted({self.item_ids[row] for row in rows}))
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Pictures, uint8 (G, C, H, W), with their embeddings and best matches, and what the rules look at."""
+
+    pictures: Pixels
+    vectors: NDArray[np.float32]
+    matches: BestMatches
+    evidence: ComparisonBlock
+
+
+# `match_against`, or another function that returns the same.
+Matcher: TypeAlias = Callable[[Corpus, Pixels, Embedder, int], Matched]
+
+
+def build_corpus(workspace: Workspace, sealed: SealedSet, recipe: ViewRecipe, embedder: Embedder) -> Corpus:
+    """Gather what pictures are matched with."""
+    vectors = [embedder.embed([image.pixels for image in batch]) for batch in _originals(workspace, sealed.blobs)]
+    store, root = open_view_store(workspace), sealed.manifest.root
+    side = load_training_set(store.folder, root, recipe, sealed.blobs, load_views(workspace, sealed, recipe))
+    ids = tuple(item.id for item in sealed.items)
+    return Corpus(ids, side, np.concatenate(vectors), load_copy_detector(store, root, sealed.blobs).detector)
+
+
+def match_against(corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbours: int) -> Matched:
+    """Match pictures with a corpus.
+
+    Args:
+        corpus: of the training set.
+        pictures: uint8 (G, C, H, W).
+        embedder: makes the shortlists.
+        neighbours: length of a shortlist.
+    """
+    return match_embedded(corpus, pictures, embed_views(pictures, embedder), neighbours)
+
+
+def match_embedded(corpus: Corpus, pictures: Pixels, vectors: NDArray[np.float32], neighbours: int) -> Matched:
+    """Do what `match_against` does with pictures that are embedded already, float32 (G, D)."""
+    copies = corpus.detector.detect(np.stack([build_view(image, COPY_RECIPE) for image in _images(pictures)]))
+    shortlists, cosines = exact_neighbours(vectors, corpus.vectors, neighbours)
+    matches = find_best_matches(pictures, np.asarray(corpus.side.views), shortlists)
+    evidence = ComparisonBlock(
+        training=corpus.side,
+        views=pictures,
+        shortlists=shortlists,
+        cosines=cosines.astype(np.float64),
+        best_item=matches.index,
+        best_ssim=matches.ssim,
+        hashes=hash_views(pictures),
+        copies=CopyScores(copies.scores, copies.items),
+    )
+    return Matched(pictures, vectors, matches, evidence)
+
+
+def embed_views(views: Pixels, embedder: Embedder) -> NDArray[np.float32]:
+    """Embed views, uint8 (N, C, H, W); returns float32 (N, D)."""
+    return embedder.embed(_images(views))
+
+
+def _images(views: Pixels) -> list[Image.Image]:
+    return [view_to_image(view).convert("RGB") for view in np.asarray(views)]
+
+
+def _originals(workspace: Workspace, blobs: Sequence[str]) -> Iterator[list[DecodedImage]]:
+    for start in range(0, len(blobs), BATCH_ORIGINALS):
+        batch = blobs[start : start + BATCH_ORIGINALS]
+        yield [decode_image(workspace.blobs.load(digest), workspace.limits) for digest in batch]
