@@ -4,9 +4,9 @@ Rules, in order:
 
 1. Image i has a random generator of its own, seeded `seed + i`, for its first noise and for the noise of every DDPM step. No
    image's randomness depends on another image.
-2. Every batch is computed at the full batch size, the last one too (the surplus is thrown away), and batches start at the first
-   image of a shard. So a run that was stopped gives the same bytes as one that was not, with the same weights, settings, machine,
-   versions and threads. A smaller count gives the beginning of a larger one.
+2. Every batch is computed at the full batch size, the last one too (the surplus is thrown away). Batches start at the first
+   image of a shard. So a run that was stopped gives the same bytes as one that was not, with the same weights, settings,
+   machine, versions and threads. A smaller count gives the beginning of a larger one.
 3. Another batch size or number of threads adds in another order: the noise is the same, grey levels may differ by a rounding
    step. The batch size is part of the settings that are recorded.
 4. DDIM is the deterministic sampler (eta 0). Its steps are spaced as the model's scheduler says.
