@@ -6,8 +6,8 @@ Rules, in order:
 2. Every process draws the order, the noise and the timesteps of the whole batch from the same seeds, and computes its share of
    it. Gradients are averaged. So the run is that of one process with the same configuration, up to the rounding of sums.
 3. The main process alone writes: checkpoints, the finished model, the record. The others follow it, update by update.
-4. A run that was stopped goes on from the newest checkpoint with the same draws. Only runs under rule 1 resume bit for bit: half
-   precision, GPUs and several processes add in an order of their own.
+4. A run that was stopped goes on from the newest checkpoint with the same draws. Only runs under rule 1 resume bit for bit:
+   half precision, GPUs and several processes add in an order of their own.
 5. Weights, averages and the optimiser's state stay in float32. fp16 scales its loss, and the scale is part of a checkpoint.
 
 Source: huggingface/diffusers, examples/unconditional_image_generation/train_unconditional.py, for the use of accelerate.
