@@ -35,8 +35,8 @@ def open_accelerator(config: TrainingConfig) -> Accelerator | None:
     """Return the accelerator of a run, or None where rule 1 holds.
 
     Raises:
-        InputError: this machine lacks the precision, the processes cannot share a batch evenly, or this process began with another
-            precision.
+        InputError: this machine lacks the precision, the processes cannot share a batch evenly, or this process began with
+            another precision.
     """
     # Set by `accelerate launch` and `torchrun`.
     processes = int(os.environ.get("WORLD_SIZE", "1"))

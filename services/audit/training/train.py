@@ -7,10 +7,10 @@ Rules, in order:
 3. A run that was stopped anywhere, by a signal or a power cut, resumes from its newest checkpoint. It reaches the very weights
    of a run that was not stopped: bit for bit on the same machine, versions and number of threads. Where the configuration
    leaves the number of threads open, a run keeps the one it began with.
-4. `training.json` is written last, after everything it vouches for is durable. Then the checkpoints to resume from are removed.
+4. `training.json` is written last, after everything it vouches for is durable. Then the checkpoints to resume are removed.
 5. One process at a time trains in a folder, unless they train together (`accelerated_training`): then the main one holds it.
-6. Where a caller asks for it, checkpoints of the model are saved beside the finished one (`model_checkpoints`), so that they can
-   be sampled too. They change nothing in the run.
+6. Where a caller asks for it, checkpoints of the model are saved beside the finished one (`model_checkpoints`), so that they
+   can be sampled too. They change nothing in the run.
 
 Source: Ho et al. 2020 (arXiv:2006.11239), algorithm 1.
 """

@@ -46,7 +46,7 @@ def build_views(count: int = 5, channels: int = 1) -> Pixels:
 
 
 def run_training(folder: Path, kill_after: int = 0, config: TrainingConfig = CONFIG) -> TrainedModel:
-    """Train on `build_views()` with a checkpoint after update 5; kills its process after update `kill_after`, unless that is 0."""
+    """Train on `build_views()` with a checkpoint after update 5; a `kill_after` above 0 kills the process then."""
     return train(
         build_views(),
         config,
