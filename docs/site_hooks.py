@@ -24,10 +24,12 @@ def _expand_all(entries: list[Entry], docs: Path) -> list[Entry]:
 
 
 def _expand(entry: Entry, docs: Path) -> list[Entry]:
-    if isinstance(entry, dict):
-        ((title, value),) = entry.items()
-        return [{title: _expand_all(value if isinstance(value, list) else [value], docs)}]
-    return [*_list_pages(entry, docs)] if entry.endswith("/") else [entry]
+    if isinstance(entry, str):
+        return [*_list_pages(entry, docs)] if entry.endswith("/") else [entry]
+    ((title, value),) = entry.items()
+    if isinstance(value, str) and not value.endswith("/"):
+        return [entry]
+    return [{title: _expand_all([value] if isinstance(value, str) else value, docs)}]
 
 
 def _list_pages(folder: str, docs: Path) -> list[str]:
