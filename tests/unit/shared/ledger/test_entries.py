@@ -1,14 +1,13 @@
-"""Entries, their bodies, and commitments."""
+"""Entries and their bodies."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from shared.errors import InputError, VerificationError
+from shared.errors import InputError
 from shared.ledger.bodies import BODY_BY_TYPE
 from shared.ledger.body_fields import EntryBody
-from shared.ledger.commitments import build_commitment, new_salt, verify_commitment
 from shared.ledger.entries import Entry, build_entry, parse_entry
 from shared.ledger.output_bodies import CheckDecided, FlagRaised
 
@@ -292,19 +291,3 @@ def test_an_unknown_type_is_read_all_the_same() -> None:
 def test_every_type_in_use_has_a_body_model() -> None:
     assert set(BODY_BY_TYPE) == set(BODIES)
     assert all(issubclass(body, EntryBody) for body in BODY_BY_TYPE.values())
-
-
-def test_a_commitment_holds_for_its_value_and_salt_only() -> None:
-    salt = new_salt()
-    commitment = build_commitment("Ada Lovelace", salt)
-    verify_commitment("Ada Lovelace", salt, commitment)
-    for value, other_salt, other in (
-        ("Ada", salt, commitment),
-        ("Ada Lovelace", new_salt(), commitment),
-        ("Ada Lovelace", salt, commitment[:-1]),
-        ("Ada Lovelace", salt, "é"),
-    ):
-        with pytest.raises(VerificationError, match="commitment: expected"):
-            verify_commitment(value, other_salt, other)
-    with pytest.raises(InputError, match="expected 32 bytes, got 0"):
-        build_commitment("Ada Lovelace", b"")
