@@ -1,19 +1,15 @@
 """The scan by codes finds what comparing with every vector finds, whatever the vectors are."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.array_store import ArrayPlan
 from shared.errors import InputError
 from shared.index import coded_scan as scan
 from shared.index.coded_scan import ScannedRows, code_rows
 from shared.index.exact_neighbours import exact_neighbours
-from shared.index.vector_store import load_vectors
 
 Rows = NDArray[np.float32]
 
@@ -89,16 +85,3 @@ def test_what_cannot_be_searched_is_refused() -> None:
             scanned.nearest(queries.astype(np.float32), k)
     with pytest.raises(InputError):
         code_rows(np.array([[np.nan, 1]], np.float32))
-
-
-def test_codes_that_are_damaged_are_made_again(tmp_path: Path) -> None:
-    rows = unit(np.random.default_rng(3).normal(size=(50, 32)))
-    plan = ArrayPlan(rows.shape, "float32", lambda start, stop: rows[start:stop])
-    first = load_vectors(tmp_path, "vectors", plan).scanned.nearest(rows[:4], 3)
-    for path in sorted(tmp_path.glob("*.npy")):
-        content = bytearray(path.read_bytes())
-        content[-1] ^= 0x40
-        path.write_bytes(bytes(content))
-        again = load_vectors(tmp_path, "vectors", plan).scanned.nearest(rows[:4], 3)
-        assert np.array_equal(again[0], first[0]), path.name
-        assert np.array_equal(again[1], first[1]), path.name

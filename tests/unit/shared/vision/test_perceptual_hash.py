@@ -1,7 +1,5 @@
 """PDQ hashes: what keeps them and what does not; distances, scans and pairs against counting bit by bit."""
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -58,16 +56,6 @@ def test_a_scan_finds_what_a_loop_finds(max_distance: int) -> None:
         (at, distance(hashes[0], value)) for at, value in enumerate(hashes) if distance(hashes[0], value) <= max_distance
     ]
     assert list(zip(rows.tolist(), distances.tolist(), strict=True)) == expected
-
-
-@pytest.mark.usefixtures("blocks")
-@pytest.mark.parametrize("max_distance", [0, 31, 60, 256])
-@pytest.mark.parametrize("count", [1, 2, 8, 90])
-def test_pairs_are_those_of_a_double_loop(count: int, max_distance: int) -> None:
-    hashes = random_hashes(count, 3)
-    pairs = [tuple(pair) for block in near_pairs(pack_hashes(hashes), max_distance) for pair in block.tolist()]
-    expected = [(i, j) for (i, a), (j, b) in combinations(enumerate(hashes), 2) if distance(a, b) <= max_distance]
-    assert sorted(pairs) == expected
 
 
 def test_no_hashes_have_no_pairs() -> None:

@@ -4,13 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from safetensors.numpy import save_file
 
 from shared.errors import InputError
-from shared.matching.copy_detection.copy_embedder import RECIPE, CopyEmbedder
 from shared.matching.copy_detection.descriptor import MEASUREMENTS, Descriptor, load_descriptor, measure_views
-from shared.vision.views import build_view
 from tests.unit.shared.matching.copy_detection.drawings import draw
 
 
@@ -73,12 +70,3 @@ def test_a_map_of_another_shape_is_refused(tmp_path: Path) -> None:
     save_file({"other": np.ones(1, np.float16)}, tmp_path / "map.safetensors")
     with pytest.raises(InputError, match="expected mean and projection"):
         load_descriptor(tmp_path / "map.safetensors")
-
-
-def test_the_embedder_embeds_the_canonical_view() -> None:
-    embedder = CopyEmbedder()
-    image = Image.effect_noise((90, 70), 60).convert("RGB")
-    expected = load_descriptor().describe(build_view(image, RECIPE)[None])
-    assert np.array_equal(embedder.embed([image]), expected)
-    assert embedder.embed([]).shape == (0, embedder.dimensions)
-    assert embedder.sha256 == load_descriptor().sha256

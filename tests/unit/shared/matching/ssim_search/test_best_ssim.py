@@ -149,3 +149,13 @@ def test_refusals(
     for work in (best_ssim, pairwise_ssim):
         with pytest.raises(InputError, match=message):
             work(generations, views, chosen)
+
+
+@pytest.mark.parametrize(("side_px", "refused"), [(6, True), (7, False), (512, False), (513, True)])
+def test_the_smallest_and_the_largest_view_of_the_search(side_px: int, refused: bool) -> None:
+    views = np.zeros((1, 1, side_px, side_px), np.uint8)
+    if refused:
+        with pytest.raises(InputError, match=r"sides of 7\.\.512 px"):
+            best_ssim(views, views)
+    else:
+        assert best_ssim(views, views)[0].tolist() == [0]

@@ -42,3 +42,8 @@ def varied_pairs() -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
         (camera, noisy(camera, 30)),
         (camera, np.roll(camera, 2, axis=1)),
     ]
+
+
+def bands(*values: float) -> torch.Tensor:
+    """Make one image of flat bands, float64 (1, C, 8, 8)."""
+    return torch.tensor(values, dtype=torch.float64).view(1, -1, 1, 1).expand(1, -1, 8, 8).contiguous()

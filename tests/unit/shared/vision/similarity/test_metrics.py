@@ -2,20 +2,19 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from skimage import data
 
 from shared.errors import InputError
 from shared.vision.similarity import fsim, psnr, rmse, sam, sre, ssim, uiq
 from shared.vision.similarity.metrics import METRICS, compare_arrays, measure_similarity
 from tests.unit.shared.vision.similarity.pictures import batch, noisy, photograph
-
-MEASURES = [ssim.ssim, rmse.rmse, psnr.psnr, fsim.fsim, sre.sre, sam.sam, uiq.uiq]
 
 
 def values(row: Mapping[str, Any]) -> dict[str, float]:
@@ -80,52 +79,6 @@ def test_a_batch_is_its_pairs_and_may_be_empty() -> None:
     assert len(measure_similarity(x[:0], y[:0], "muller2020")) == 0
 
 
-@pytest.mark.parametrize("measure_pair", MEASURES)
-def test_every_metric_refuses_unequal_shapes(measure_pair: Callable[..., object]) -> None:
-    with pytest.raises(InputError, match=r"expected \(1, 3, 16, 16\).*got \(1, 3, 16, 17\)"):
-        measure_pair(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 17))
-
-
-@pytest.mark.parametrize("measure_pair", MEASURES)
-@pytest.mark.parametrize(
-    "images",
-    [
-        torch.zeros(1, 3, 16, 16, dtype=torch.uint8),
-        torch.zeros(3, 16, 16),
-        torch.zeros(1, 2, 16, 16),
-        torch.full((1, 3, 16, 16), 256.0),
-        torch.full((1, 3, 16, 16), -0.5),
-        torch.full((1, 3, 16, 16), math.nan),
-    ],
-)
-def test_every_metric_refuses_what_is_no_float_image(measure_pair: Callable[..., object], images: torch.Tensor) -> None:
-    with pytest.raises(InputError, match="expected"):
-        measure_pair(images, images)
-
-
-@pytest.mark.parametrize(
-    ("measure_pair", "side_px"),
-    [
-        (ssim.ssim, 7),
-        (lambda x, y: ssim.ssim(x, y, window="gaussian"), 11),
-        (uiq.uiq, 8),
-        (measure_similarity, 8),
-        (fsim.fsim, 2),
-    ],
-)
-def test_images_smaller_than_the_window(measure_pair: Callable[..., object], side_px: int) -> None:
-    large = torch.full((1, 1, side_px, side_px), 9.0)
-    measure_pair(large, large)
-    small = large[..., 1:]
-    with pytest.raises(InputError, match=f"at least {side_px} × {side_px} px, got {side_px} × {side_px - 1} px"):
-        measure_pair(small, small)
-
-
-def test_grey_images_have_no_chromatic_form() -> None:
-    with pytest.raises(InputError, match="expects 3 channels, got 1"):
-        fsim.fsim(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8), chromatic=True)
-
-
 def test_an_unknown_preset() -> None:
     with pytest.raises(InputError, match="literature"):
         measure_similarity(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8), "mueller")  # type: ignore[arg-type]
@@ -135,3 +88,62 @@ def test_an_unknown_preset() -> None:
 def test_arrays_are_bytes(image: NDArray[Any]) -> None:
     with pytest.raises(InputError, match="expected uint8"):
         compare_arrays(image, image)
+
+
+def grey(*values: float) -> torch.Tensor:
+    """Make one grey picture of 8 × 8 px a value, float64 (N, 1, 8, 8)."""
+    return torch.stack([torch.full((1, 8, 8), float(value), dtype=torch.float64) for value in values])
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 4), (16, 16, 2), (2, 16, 16, 3), (16,)])
+def test_rgba_and_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    picture = np.zeros(shape, np.uint8)
+    with pytest.raises(InputError, match="expected"):
+        compare_arrays(picture, picture)
+
+
+def test_grey_against_colour_is_refused() -> None:
+    with pytest.raises(InputError, match="equal shapes"):
+        compare_arrays(np.zeros((16, 16), np.uint8), np.zeros((16, 16, 3), np.uint8))
+
+
+def test_one_pixel_is_measured_where_no_window_is_needed_and_refused_elsewhere() -> None:
+    x, y = (torch.tensor(value, dtype=torch.float64).view(1, 3, 1, 1) for value in ([10, 20, 30], [20, 20, 30]))
+    assert rmse.rmse(x, y).item() == pytest.approx(10 / 255 / 3)
+    assert psnr.psnr(x, y).item() == pytest.approx(10 * np.log10(255**2 * 3 / 100))
+    assert sre.sre(x, y).item() == np.inf
+    assert 0 < sam.sam(x, y).item() < 90
+    for metric in (ssim.ssim, uiq.uiq, fsim.fsim, measure_similarity):
+        with pytest.raises(InputError, match="at least"):
+            metric(x, y)
+
+
+@pytest.mark.parametrize(("side_px", "refused"), [(6, True), (7, True), (8, False)])
+def test_the_smallest_pair(side_px: int, refused: bool) -> None:
+    picture = photograph("astronaut")[:side_px, :side_px]
+    if refused:
+        with pytest.raises(InputError, match=f"at least 8 × 8 px, got {side_px} × {side_px} px"):
+            compare_arrays(picture, picture)
+    else:
+        assert compare_arrays(picture, picture)["ssim"] == 1
+
+
+def test_4096_px() -> None:
+    picture = np.tile(data.camera()[:256, :256], (16, 1))
+    row = compare_arrays(picture, picture[::-1].copy())
+    assert picture.shape == (4096, 256)
+    assert all(np.isfinite(row[name]) for name in METRICS)
+
+
+def test_flat_pictures() -> None:
+    suite = measure_similarity(grey(0, 0, 255, 7), grey(0, 255, 255, 7))
+    assert suite.uiq.tolist() == [1, 0, 1, 1]
+    assert suite.identical.tolist() == [True, False, True, True]
+    assert suite.sam.tolist() == [0, 90, 0, 0]
+    assert suite.sre.tolist() == [np.inf, -np.inf, np.inf, np.inf]
+    # Outside an image there is 0, so a white one has a gradient at its border and a black one none.
+    assert suite.fsim.tolist() == pytest.approx([1, suite.fsim[1], 1, 1])
+    assert suite.fsim[1] < 1
+    as_bytes = measure_similarity(grey(0, 0, 255, 7).to(torch.uint8), grey(0, 255, 255, 7).to(torch.uint8))
+    for name in METRICS:
+        np.testing.assert_allclose(getattr(as_bytes, name), getattr(suite, name), rtol=0, atol=1e-12, err_msg=name)
