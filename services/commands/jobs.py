@@ -24,8 +24,8 @@ def list_queued(
 ) -> None:
     """List jobs, newest first: id, time, kind, state, steps done of all."""
     with open_home().reading() as session:
-        found = list_jobs(session, None, limit, state=state, kind=kind)
-    for job in found:
+        jobs = list_jobs(session, None, limit, state=state, kind=kind)
+    for job in jobs:
         steps = f"{job.done:,} of {'?' if job.total is None else f'{job.total:,}'}"
         console.print(f"{job.id}  {format_moment(job.created_at)}  {job.kind}  {job.state}  {steps}", soft_wrap=True)
 

@@ -84,13 +84,13 @@ def membership(
 ) -> None:
     """Verify, offline, that an image is in a sealed manifest, or that it is not; the line says which."""
     sha256 = sha256_hex(read_bytes(image)) if image is not None else None
-    found = verify_membership(load_text(file, "membership proof"), load_vkey(key), sha256=sha256)
+    verified = verify_membership(load_text(file, "membership proof"), load_vkey(key), sha256=sha256)
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2))
+        typer.echo(json.dumps(asdict(verified), indent=2))
         return
-    where = f"manifest {found.manifest} of {found.size:,} items, sealed {found.sealed_at} in {found.origin}"
-    stands = f"is in {where}, as item {', '.join(found.items)}" if found.member else f"is not in {where}"
-    console.print(f"valid: {found.sha256} {stands}; root {found.root}", soft_wrap=True)
+    where = f"manifest {verified.manifest} of {verified.size:,} items, sealed {verified.sealed_at} in {verified.origin}"
+    stands = f"is in {where}, as item {', '.join(verified.items)}" if verified.member else f"is not in {where}"
+    console.print(f"valid: {verified.sha256} {stands}; root {verified.root}", soft_wrap=True)
 
 
 @app.command()

@@ -30,13 +30,13 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it. It is shown this once: kept is a digest of it."""
-    given = {"name": name, "scopes": scope, "party_id": party, "expires_at": expires}
-    made = create_key(open_home(), build_request(KeyRequest, given))
+    fields = {"name": name, "scopes": scope, "party_id": party, "expires_at": expires}
+    key = create_key(open_home(), build_request(KeyRequest, fields))
     if as_json:
-        show_json(made)
+        show_json(key)
         return
-    typer.echo(made.key)
-    typer.echo(f"key {made.id}, until {made.expires_at or 'it is revoked'}; shown this once", err=True)
+    typer.echo(key.key)
+    typer.echo(f"key {key.id}, until {key.expires_at or 'it is revoked'}; shown this once", err=True)
 
 
 @app.command("list")
@@ -47,8 +47,8 @@ def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) 
         show_json(page)
         return
     table = Table(Column("id", min_width=32), "name", "scopes", "party", "state", "until", "last used")
-    for one in page.items:
-        cells = (one.id, one.name, " ".join(one.scopes), one.party_id, one.state, one.expires_at, one.last_used_at)
+    for key in page.items:
+        cells = (key.id, key.name, " ".join(key.scopes), key.party_id, key.state, key.expires_at, key.last_used_at)
         table.add_row(*(cell or "" for cell in cells))
     show_page(table, page.next_cursor)
 

@@ -61,12 +61,19 @@ def states(dataset: Dataset = None, as_json: AsJson = False) -> None:
     """Count the archival links of active items by what their last check found."""
     workspace = open_home()
     with workspace.reading() as session:
-        found = count_states(session, dataset)
+        totals = count_states(session, dataset)
     if as_json:
-        show_json(found)
+        show_json(totals)
         return
     table = Table("items", "verified", "drifted", "missing", "unchecked", "without a link")
-    counts = (found.items, found.verified, found.drifted, found.missing, found.unchecked, found.unlinked)
+    counts = (
+        totals.items,
+        totals.verified,
+        totals.drifted,
+        totals.missing,
+        totals.unchecked,
+        totals.unlinked,
+    )
     table.add_row(*(f"{count:,}" for count in counts))
     console.print(table)
 
@@ -85,8 +92,8 @@ def run_job(job: Job, by: DueBy, label: str, scope: JobScope, *, quiet: bool) ->
 def show_counts(counts: Counter[ArchivalState], snapshots: Counter[str] | None = None, *, as_json: bool) -> None:
     """Print how many links are in which state, and what became of snapshots where any were asked for."""
     if as_json:
-        found = {"states": {state.value: counts[state] for state in ArchivalState}, "snapshots": snapshots}
-        typer.echo(json.dumps(found, indent=2))
+        answer = {"states": {state.value: counts[state] for state in ArchivalState}, "snapshots": snapshots}
+        typer.echo(json.dumps(answer, indent=2))
         return
     console.print(format_counts(counts))
     if snapshots is not None:

@@ -56,13 +56,20 @@ def add(
 @app.command("list")
 def list_searches(item: Annotated[str, typer.Argument(help="Id of the item.")], as_json: AsJson = False) -> None:
     """List the searches for an item's owner, those stated at its registration first."""
-    found = show_item_searches(open_home(), item)
+    answer = show_item_searches(open_home(), item)
     if as_json:
-        show_json(found)
+        show_json(answer)
         return
     table = Table("searched", "by", "sources", "query", "result", "counts until")
-    for one in found.searches:
-        until = f"{one.expires_at or 'always'}{' (expired)' if one.expired else ''}"
-        row = (one.searched_at, one.searched_by or "", ", ".join(one.sources), one.query or "", one.result, until)
+    for search in answer.searches:
+        until = f"{search.expires_at or 'always'}{' (expired)' if search.expired else ''}"
+        row = (
+            search.searched_at,
+            search.searched_by or "",
+            ", ".join(search.sources),
+            search.query or "",
+            search.result,
+            until,
+        )
         table.add_row(*row)
     console.print(table)

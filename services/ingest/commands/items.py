@@ -91,31 +91,31 @@ def withdraw(item_id: ItemId, reason: Reason, as_json: AsJson = False) -> None:
 @app.command()
 def history(item_id: ItemId, as_json: AsJson = False) -> None:
     """Show everything that the log says of an item, oldest first; as JSON with receipts."""
-    found = build_history(open_home(), item_id)
+    answer = build_history(open_home(), item_id)
     if as_json:
-        show_json(found)
+        show_json(answer)
         return
     table = Table("entry", "at", "type", "body")
-    for entry in found.entries:
+    for entry in answer.entries:
         table.add_row(str(entry.index), entry.at, entry.type, json.dumps(entry.body, ensure_ascii=False))
     console.print(table)
 
 
-def parse_owners(given: list[str] | None, *, none: bool) -> list[Any] | None:
+def parse_owners(texts: list[str] | None, *, none: bool) -> list[Any] | None:
     """Read the owners that options name.
 
     Raises:
-        InputError: one is no JSON, or owners are given and denied at once.
+        InputError: one is no JSON, or owners are named and denied together.
 
     >>> parse_owners(None, none=False), parse_owners(None, none=True), parse_owners(['{"name": "A"}'], none=False)
     (None, [], [{'name': 'A'}])
     """
-    if none and given:
+    if none and texts:
         raise InputError("expected either --owner or --no-owners, got both", code="invalid_request")
     try:
-        return [] if none else [json.loads(one) for one in given] if given else None
+        return [] if none else [json.loads(text) for text in texts] if texts else None
     except ValueError as error:
-        raise InputError(f"expected an owner as JSON, got {given}", code="invalid_request") from error
+        raise InputError(f"expected an owner as JSON, got {texts}", code="invalid_request") from error
 
 
 def show_item(item: ItemAnswer, *, as_json: bool) -> None:
@@ -124,7 +124,9 @@ def show_item(item: ItemAnswer, *, as_json: bool) -> None:
         show_json(item)
         return
     table = Table(show_header=False, title=f"item {item.id}")
-    owners = [f"{one.name} ({one.role}, {one.basis}, {one.confidence:.0%}; party {one.party_id})" for one in item.owners]
+    owners = [
+        f"{owner.name} ({owner.role}, {owner.basis}, {owner.confidence:.0%}; party {owner.party_id})" for owner in item.owners
+    ]
     link = item.archival_link or {}
     rows = {
         "state": item.state,
@@ -137,11 +139,11 @@ def show_item(item: ItemAnswer, *, as_json: bool) -> None:
         "presumed owners": "\n".join(owners) + (" (contested)" if item.contested else "") or "none known",
         "source": item.source_url,
         "archival link": f"{link['state']}: {link['snapshot_url'] or 'no snapshot'}" if link else "none",
-        "rights": "; ".join([item.rights_verdict, *(f"{one.kind} {one.verdict}" for one in item.signals)]),
+        "rights": "; ".join([item.rights_verdict, *(f"{signal.kind} {signal.verdict}" for signal in item.signals)]),
         "permission": item.training_permission,
         "diligence": "\n".join(
-            f"{one.searched_at} {', '.join(one.sources)}: {one.result}{' (expired)' if one.expired else ''}"
-            for one in item.diligence
+            f"{search.searched_at} {', '.join(search.sources)}: {search.result}{' (expired)' if search.expired else ''}"
+            for search in item.diligence
         ),
     }
     for name, value in rows.items():

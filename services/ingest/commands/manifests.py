@@ -51,8 +51,8 @@ def list_manifests(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = F
         show_json(page)
         return
     table = Table("name", "purpose", "items", "sealed", "root")
-    for one in page.items:
-        table.add_row(one.name, one.purpose, f"{one.size:,}", one.sealed_at, one.root)
+    for manifest in page.items:
+        table.add_row(manifest.name, manifest.purpose, f"{manifest.size:,}", manifest.sealed_at, manifest.root)
     show_page(table, page.next_cursor)
 
 
@@ -94,8 +94,8 @@ def prove(
     if as_json:
         show_json(proof)
         return
-    found = f"is in {proof.manifest}" if proof.proof.member else f"is not in {proof.manifest}"
-    console.print(f"{digest} {found}, {proof.proof.size:,} items; proof: {output}", soft_wrap=True)
+    statement = f"is in {proof.manifest}" if proof.proof.member else f"is not in {proof.manifest}"
+    console.print(f"{digest} {statement}, {proof.proof.size:,} items; proof: {output}", soft_wrap=True)
 
 
 def print_manifest(manifest: ManifestAnswer, *, as_json: bool) -> None:

@@ -46,9 +46,9 @@ def show_answer(answer: SearchAnswer) -> None:
 def build_remarks(answer: SearchAnswer) -> list[str]:
     """Say what was searched, and what was not."""
     searched, perceptual = answer.searched, answer.perceptual
-    found = say_count(len(answer.matches), "match", "matches") + (", and more beyond the limit" if answer.more else "")
+    matches = say_count(len(answer.matches), "match", "matches") + (", and more beyond the limit" if answer.more else "")
     registered = say_count(searched.registered, "blob", "blobs")
-    lines = [f"{found}; {registered} registered, distance up to {perceptual.max_distance} of 256 bits"]
+    lines = [f"{matches}; {registered} registered, distance up to {perceptual.max_distance} of 256 bits"]
     if not perceptual.defined:
         lines.append(
             f"the picture is too flat for a perceptual hash (quality {perceptual.quality}, "

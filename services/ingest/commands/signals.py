@@ -54,14 +54,14 @@ def add(
     show_json(answer) if as_json else print_signals(answer)
 
 
-def print_signals(found: ItemSignals) -> None:
+def print_signals(answer: ItemSignals) -> None:
     """Print an item's signals and what holds it."""
     table = Table("seen", "kind", "verdict", "basis", "SHA-256 of the bytes")
-    for one in found.signals:
-        table.add_row(one.observed_at, one.kind, one.verdict, one.basis, one.raw_sha256)
+    for signal in answer.signals:
+        table.add_row(signal.observed_at, signal.kind, signal.verdict, signal.basis, signal.raw_sha256)
     console.print(table)
-    console.print(f"together: {found.rights_verdict}")
-    if found.manifests:
-        console.print(f"manifests that hold the item: {', '.join(one.name for one in found.manifests)}")
-    if found.models:
-        console.print(f"models trained on it: {', '.join(one.name for one in found.models)}")
+    console.print(f"together: {answer.rights_verdict}")
+    if answer.manifests:
+        console.print(f"manifests that hold the item: {', '.join(manifest.name for manifest in answer.manifests)}")
+    if answer.models:
+        console.print(f"models trained on it: {', '.join(model.name for model in answer.models)}")

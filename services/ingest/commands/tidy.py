@@ -15,8 +15,8 @@ def tidy(
     ] = SAFE_AGE_SECONDS / 3600,
 ) -> None:
     """Remove the unfinished files that killed processes left in the home folder. Nothing that was recorded is touched."""
-    found = remove_leftovers(load_settings().home, older_than_hours * 3600)
+    leftovers = remove_leftovers(load_settings().home, older_than_hours * 3600)
     console.print(
-        f"{found.removed:,} unfinished files removed, {found.removed_bytes:,} bytes; "
-        f"{found.left:,} left that are too young or whose writers live"
+        f"{leftovers.removed:,} unfinished files removed, {leftovers.removed_bytes:,} bytes; "
+        f"{leftovers.left:,} left that are too young or whose writers live"
     )

@@ -114,7 +114,7 @@ def _run(gate: Gate, folder: Path, model_name: str, out: Path) -> dict[str, Any]
 def folder_exit_status(decisions: Mapping[str, int]) -> int:
     """Return the exit status of a folder: the one that a release has to stop for comes first.
 
-    >>> [folder_exit_status(found) for found in ({"clear": 2}, {"clear": 1, "refused": 1}, {"undecided": 1, "flag": 1})]
+    >>> [folder_exit_status(counts) for counts in ({"clear": 2}, {"clear": 1, "refused": 1}, {"undecided": 1, "flag": 1})]
     [0, 4, 3]
     """
     if decisions.get("flag"):
@@ -146,16 +146,16 @@ def show_answer(answer: CheckAnswer) -> None:
     table = Table(show_header=False, title=f"check {answer.id}")
     table.add_row("decision", f"{answer.decision} ({answer.reason})")
     if answer.match is not None and answer.metrics is not None:
-        owners = "; ".join(f"{one.name} ({one.role}, {one.basis})" for one in answer.match.owners) or "none known"
+        owners = "; ".join(f"{owner.name} ({owner.role}, {owner.basis})" for owner in answer.match.owners) or "none known"
         table.add_row("most similar item", f"{answer.match.dataset} / {answer.match.source_key}")
         table.add_row("kind of match", f"{answer.kind or UNSPECIFIED}: {MEANINGS[answer.kind or UNSPECIFIED]}")
         table.add_row("presumed owner", owners)
-        contesting = [one.name for one in answer.cluster_owners if one.contests]
+        contesting = [owner.name for owner in answer.cluster_owners if owner.contests]
         if contesting:
             table.add_row("near duplicates name", "; ".join(contesting))
         table.add_row("licence", answer.match.licence)
         table.add_row(f"score by rule {answer.rule}, threshold", f"{answer.score:.3f}, {answer.threshold:.3f}")
-        others = [f"{one.rule} {one.verdict.replace('_', ' ')}" for one in answer.rules if one.rule != answer.rule]
+        others = [f"{rule.rule} {rule.verdict.replace('_', ' ')}" for rule in answer.rules if rule.rule != answer.rule]
         table.add_row("other rules", ", ".join(others))
         table.add_row("p-value", f"{answer.p_value:.4f}, control of {answer.control_size}")
         table.add_row("false-positive rate", f"{answer.attained_rate:.4f} attained, {answer.requested_rate} asked for")

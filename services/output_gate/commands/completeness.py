@@ -29,10 +29,10 @@ def completeness(as_json: AsJson = False) -> None:
 
 def show_completeness(answer: CompletenessAnswer) -> None:
     """Print what was counted, open flags with their age, and every kind of gap."""
-    said = ", ".join(f"{count:,} {decision}" for decision, count in sorted(answer.decisions.items())) or "none"
-    console.print(f"{answer.log_size:,} entries counted; {answer.checks:,} checks: {said}")
-    ended = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(answer.outcomes.items())) or "none ended"
-    console.print(f"{answer.flags:,} flags: {answer.open_flags:,} open, {ended}; {answer.waiting:,} images wait for a job")
+    decisions = ", ".join(f"{count:,} {decision}" for decision, count in sorted(answer.decisions.items())) or "none"
+    console.print(f"{answer.log_size:,} entries counted; {answer.checks:,} checks: {decisions}")
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(answer.outcomes.items())) or "none ended"
+    console.print(f"{answer.flags:,} flags: {answer.open_flags:,} open, {outcomes}; {answer.waiting:,} images wait for a job")
     if answer.oldest_open:
         table = Table("open flag", "state", "since", "days", title=f"{answer.open_flags:,} open flags, oldest first")
         for flag in answer.oldest_open[:SHOWN]:

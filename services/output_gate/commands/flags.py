@@ -33,10 +33,17 @@ def list_all(
         show_json(page)
         return
     table = Table(Column("id", min_width=36), "raised", "kind", "state", "held", "amount", "owners", "next")
-    for one in page.items:
-        owners = "; ".join(owner.name for owner in one.owners) or "none known"
+    for flag in page.items:
+        owners = "; ".join(owner.name for owner in flag.owners) or "none known"
         table.add_row(
-            one.id, one.raised_at, one.kind or "", one.state, one.held or "", _amount(one), owners, ", ".join(one.next_steps)
+            flag.id,
+            flag.raised_at,
+            flag.kind or "",
+            flag.state,
+            flag.held or "",
+            _amount(flag),
+            owners,
+            ", ".join(flag.next_steps),
         )
     show_page(table, page.next_cursor)
 
@@ -99,7 +106,7 @@ def _show(flag: FlagAnswer) -> None:
     for other in flag.other_owners:
         table.add_row("near duplicates name", f"{other.name}: {', '.join(other.items)}")
     table.add_row("raised", flag.raised_at)
-    for one in flag.steps:
-        table.add_row(one.step, f"{one.at} by {one.role}: {one.state}")
+    for step in flag.steps:
+        table.add_row(step.step, f"{step.at} by {step.role}: {step.state}")
     table.add_row("next", ", ".join(flag.next_steps) or "nothing: it has ended")
     console.print(table)

@@ -39,8 +39,15 @@ def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) 
         show_json(page)
         return
     table = Table(Column("id", min_width=36), "name", "version", "adopted", "in force", "SHA-256")
-    for one in page.items:
-        table.add_row(one.id, one.name, str(one.version), one.adopted_at, "yes" if one.in_force else "", one.sha256[:12])
+    for policy in page.items:
+        table.add_row(
+            policy.id,
+            policy.name,
+            str(policy.version),
+            policy.adopted_at,
+            "yes" if policy.in_force else "",
+            policy.sha256[:12],
+        )
     show_page(table, page.next_cursor)
 
 
@@ -66,13 +73,15 @@ def dry_run(
     _show(run)
 
 
-def _show(found: DryRun) -> None:
+def _show(answer: DryRun) -> None:
     table = Table("what would change", "checks", "such as")
-    for kind in found.changed:
-        table.add_row(kind.kind.replace("_", " "), f"{kind.count:,}", ", ".join(one.check_id for one in kind.changes[:3]))
-    for refused in found.not_decidable:
+    for kind in answer.changed:
+        table.add_row(
+            kind.kind.replace("_", " "), f"{kind.count:,}", ", ".join(change.check_id for change in kind.changes[:3])
+        )
+    for refused in answer.not_decidable:
         reason = refused.reason.replace("_", " ")
         table.add_row(f"cannot be decided again: {reason}", f"{refused.count:,}", ", ".join(refused.check_ids[:3]))
-    table.add_row("nothing", f"{found.unchanged:,}", "")
+    table.add_row("nothing", f"{answer.unchanged:,}", "")
     console.print(table)
-    console.print(f"{found.checks:,} checks" + (", and older ones left out" if found.more else ""))
+    console.print(f"{answer.checks:,} checks" + (", and older ones left out" if answer.more else ""))

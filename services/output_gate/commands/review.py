@@ -29,9 +29,9 @@ def list_reviews(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = Fal
         show_json(page)
         return
     table = Table(Column("id", min_width=36), "of", "since", "item", "match", "score", "line", "p-value", "policy")
-    for one in page.items:
-        figures = f"{one.score:.3f}", f"{one.threshold:.3f}", f"{one.p_value:.4f}"
-        table.add_row(one.id, one.kind, one.opened_at, one.item_id, one.match_kind, *figures, one.policy)
+    for review in page.items:
+        figures = f"{review.score:.3f}", f"{review.threshold:.3f}", f"{review.p_value:.4f}"
+        table.add_row(review.id, review.kind, review.opened_at, review.item_id, review.match_kind, *figures, review.policy)
     show_page(table, page.next_cursor)
 
 

@@ -6,20 +6,17 @@ import typer
 from rich.table import Table
 
 from services.output_gate.embedding_search.schemas import NearestAnswer
-from services.output_gate.embedding_search.service import find_nearest
+from services.output_gate.embedding_search.service import MAX_NEAREST, find_nearest
 from services.output_gate.gate import open_gate
 from shared.command_line.console import console, say_count, show_page
 from shared.command_line.image_search import ITEM_COLUMNS, Picture, build_item_cells
 from shared.command_line.options import AsJson, read_bytes, show_json
 from shared.command_line.workspace import open_home
 
-# As `services.output_gate.embedding_search.service.MAX_NEAREST`, which a command must not import before it runs.
-MAX_LIMIT = 50
-
 
 def search(
     file: Picture,
-    limit: Annotated[int, typer.Option(min=1, max=MAX_LIMIT, help="How many items at most.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_NEAREST, help="How many items at most.")] = 10,
     as_json: AsJson = False,
 ) -> None:
     """Find the registered items nearest to an image by embedding, with the similarity suite on each."""

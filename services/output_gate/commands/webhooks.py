@@ -67,9 +67,9 @@ def list_all(limit: Limit = 50, cursor: Cursor = None, as_json: AsJson = False) 
         show_json(page)
         return
     table = Table(Column("id", min_width=36), "url", "events", "state", "created", "messages")
-    for one in page.items:
-        counts = ", ".join(f"{count:,} {state}" for state, count in sorted(one.deliveries.items()))
-        table.add_row(one.id, one.url, ", ".join(one.events), one.state, one.created_at, counts or "none")
+    for webhook in page.items:
+        counts = ", ".join(f"{count:,} {state}" for state, count in sorted(webhook.deliveries.items()))
+        table.add_row(webhook.id, webhook.url, ", ".join(webhook.events), webhook.state, webhook.created_at, counts or "none")
     show_page(table, page.next_cursor)
 
 
@@ -133,9 +133,17 @@ def _show_created(created: CreatedWebhook, secret_file: Path | None) -> None:
         typer.echo(f"secret, shown this once: {created.secret}")
 
 
-def _show_deliveries(found: list[DeliveryAnswer]) -> None:
+def _show_deliveries(deliveries: list[DeliveryAnswer]) -> None:
     table = Table(Column("id", min_width=36), "event", "state", "tries", "last", "created", "next try")
-    for one in found:
-        last = one.last_error or ("" if one.last_status is None else str(one.last_status))
-        table.add_row(one.id, one.event, one.state, str(one.attempts), last, one.created_at, one.next_try_at or "")
+    for delivery in deliveries:
+        last = delivery.last_error or ("" if delivery.last_status is None else str(delivery.last_status))
+        table.add_row(
+            delivery.id,
+            delivery.event,
+            delivery.state,
+            str(delivery.attempts),
+            last,
+            delivery.created_at,
+            delivery.next_try_at or "",
+        )
     console.print(table)
