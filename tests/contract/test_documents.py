@@ -67,3 +67,11 @@ def test_every_decision_is_in_the_index() -> None:
         title, _, rest = decision.read_text(encoding="utf-8").partition("\n")
         assert title.startswith(f"# {number}. ")
         assert rest.lstrip().startswith("Status: ")
+
+
+def test_the_architecture_names_every_folder() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for pattern in ("services/*/", "shared/*/", "services/ingest/*/", "services/audit/*/", "services/output_gate/*/"):
+        for folder in ROOT.glob(pattern):
+            if any(folder.glob("*.py")):
+                assert f"{folder.name}/`" in text or f"`{folder.name}`" in text, folder
