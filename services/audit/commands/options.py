@@ -13,7 +13,7 @@ EXIT_VOID = 5
 
 ModelName = Annotated[str, typer.Argument(help="Name of the model.")]
 ControlName = Annotated[str, typer.Option(help="Sealed manifest of held-out images.")]
-Drawn = Annotated[int, typer.Option(min=1, help="Images to generate, where there are none yet.")]
+GenerationCount = Annotated[int, typer.Option(min=1, help="Images to generate, where there are none yet.")]
 FirstSeed = Annotated[int, typer.Option(help="Seed of the first image; image i has seed + i.")]
 Steps = Annotated[int, typer.Option(min=1, help="Denoising steps.")]
 SamplerName = Annotated[str, typer.Option(help="ddim or ddpm.")]

@@ -12,8 +12,8 @@ from services.audit.commands.options import (
     ByRay,
     ChosenRate,
     ControlName,
-    Drawn,
     FirstSeed,
+    GenerationCount,
     ModelName,
     Neighbours,
     ReportFile,
@@ -38,7 +38,7 @@ from shared.workspace import Workspace
 def run(
     model: ModelName,
     control: ControlName,
-    count: Drawn = 128,
+    count: GenerationCount = 128,
     seed: FirstSeed = 0,
     steps: Steps = 25,
     sampler: SamplerName = "ddim",
@@ -65,7 +65,7 @@ def run(
 def extract(
     model: ModelName,
     control: ControlName,
-    count: Drawn = 10_000,
+    count: GenerationCount = 10_000,
     seed: FirstSeed = 0,
     steps: Steps = 25,
     sampler: SamplerName = "ddim",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.audit.commands.options import Drawn, FirstSeed, ModelName, SamplerName, Steps, known_sampler
+from services.audit.commands.options import FirstSeed, GenerationCount, ModelName, SamplerName, Steps, known_sampler
 from services.audit.sampling.sample_shards import load_samples
 from services.audit.sampling.samples import export_pngs, sample_model
 from shared.command_line.console import console, step_progress
@@ -14,7 +14,7 @@ from shared.command_line.workspace import open_home
 
 def sample(
     model: ModelName,
-    count: Drawn = 128,
+    count: GenerationCount = 128,
     seed: FirstSeed = 0,
     steps: Steps = 25,
     sampler: SamplerName = "ddim",
