@@ -21,7 +21,7 @@ from typing import Any
 
 from services.ingest.bulk.rows import BadRow, Row, refuse, validate_registration
 from services.ingest.sources.image_files import ImageFiles
-from services.ingest.sources.source import SourceOptions
+from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError, SleeveError
 
@@ -167,3 +167,10 @@ def _parse_landmarks(names: list[str], values: list[str]) -> dict[str, int]:
         raise InputError(
             f"expected {len(names)} landmarks in pixels, got {len(values)}: {values[:3]}", code="row_invalid"
         ) from error
+
+
+def _has_images(path: Path) -> bool:
+    return path.is_dir() and find_part(path, IMAGES) is not None
+
+
+KIND = SourceKind(CelebA.kind, CelebA, _has_images)

@@ -28,7 +28,7 @@ from services.ingest.sources.columns import COLUMNS, build_row
 from services.ingest.sources.croissant_metadata import Croissant, load_croissant
 from services.ingest.sources.image_files import ImageFiles
 from services.ingest.sources.parquet import open_parquet, read_rows, to_json
-from services.ingest.sources.source import SourceOptions
+from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.errors import InputError, SleeveError
 
 FILE_NAME = "croissant.json"
@@ -217,3 +217,14 @@ def _read_csv(path: Path) -> Iterator[tuple[int, Columns]]:
             yield from enumerate(csv.DictReader(file))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path.name} cannot be read: {error}", code="metadata_invalid") from error
+
+
+def _open(path: Path, options: SourceOptions) -> CroissantSource:
+    return CroissantSource(path / FILE_NAME if path.is_dir() else path, options)
+
+
+def _has_description(path: Path) -> bool:
+    return (path / FILE_NAME).is_file() if path.is_dir() else path.suffix in {".json", ".jsonld"}
+
+
+KIND = SourceKind(CroissantSource.kind, _open, _has_description, is_certain=True)

@@ -15,7 +15,7 @@ from typing import Any
 from services.ingest.bulk.rows import BadRow, Row, refuse
 from services.ingest.sources.columns import build_row
 from services.ingest.sources.image_files import ImageFiles
-from services.ingest.sources.source import SourceOptions
+from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.errors import InputError, SleeveError
 
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv")
@@ -130,3 +130,10 @@ def _file_name(columns: dict[str, Any]) -> str:
     if not isinstance(name, str) or not name:
         raise InputError("row has no file_name", code="row_invalid")
     return name
+
+
+def _has_metadata(path: Path) -> bool:
+    return any((path / name).is_file() for name in METADATA_NAMES)
+
+
+KIND = SourceKind(ImageFolder.kind, ImageFolder, _has_metadata)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from services.ingest.bulk.json_lines import Line, max_line_bytes, parse_line, read_lines
 from services.ingest.bulk.rows import BadRow, HeldRow, Row
-from services.ingest.sources.source import SourceOptions
+from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.errors import InputError
 
 # Read at once.
@@ -64,3 +64,10 @@ class JsonLines:
                     yield chunk
         except OSError as error:
             raise InputError(f"{self.path.name} cannot be read: {error.strerror}", code="source_damaged") from error
+
+
+def _has_lines(path: Path) -> bool:
+    return path.is_file() and path.suffix in {".jsonl", ".ndjson"}
+
+
+KIND = SourceKind(JsonLines.kind, JsonLines, _has_lines)

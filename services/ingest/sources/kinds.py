@@ -1,4 +1,4 @@
-"""One way in for every bulk source: what lies at a path says which kind it is.
+"""Every kind of bulk source: the one table, and how what lies at a path is recognised.
 
 Rules, in order:
 
@@ -6,38 +6,28 @@ Rules, in order:
    without a column of images, but with one of URLs, is a URL list.
 2. What could be two kinds is refused, not guessed.
 3. Rows come in the same order as long as none of the source's `files` changes; only then may the first ones be skipped.
+
+A new kind is a row of `KINDS`; docs/extending/bulk-source.md says what else it takes.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
-from services.ingest.sources.celeba import IMAGES, CelebA, find_part
-from services.ingest.sources.croissant import FILE_NAME, CroissantSource
-from services.ingest.sources.imagefolder import METADATA_NAMES, ImageFolder
-from services.ingest.sources.jsonl import JsonLines
-from services.ingest.sources.parquet import IMAGE_COLUMNS, Parquet, open_parquet
-from services.ingest.sources.source import Source, SourceOptions
-from services.ingest.sources.url_list import URL_COLUMNS, UrlList
-from services.ingest.sources.webdataset import WebDataset
+from services.ingest.sources import celeba, croissant, imagefolder, jsonl, parquet, url_list, webdataset
+from services.ingest.sources.source import Source, SourceKind, SourceOptions
 from shared.errors import InputError
 
-
-def _croissant(path: Path, options: SourceOptions) -> Source:
-    return CroissantSource(path / FILE_NAME if path.is_dir() else path, options)
-
-
-def _url_list(path: Path, options: SourceOptions) -> Source:
-    return UrlList(path, options, options.make_fetcher())
-
-
-KINDS: dict[str, Callable[[Path, SourceOptions], Source]] = {
-    "imagefolder": ImageFolder,
-    "webdataset": WebDataset,
-    "parquet": Parquet,
-    "celeba": CelebA,
-    "croissant": _croissant,
-    "url_list": _url_list,
-    "jsonl": JsonLines,
+KINDS: Mapping[str, SourceKind] = {
+    kind.name: kind
+    for kind in (
+        imagefolder.KIND,
+        webdataset.KIND,
+        parquet.KIND,
+        celeba.KIND,
+        croissant.KIND,
+        url_list.KIND,
+        jsonl.KIND,
+    )
 }
 
 
@@ -56,7 +46,7 @@ def open_source(path: Path, options: SourceOptions, kind: str | None = None) -> 
         raise InputError(f"expected a file or folder, got nothing at {path}", code="source_missing")
     if kind is not None and kind not in KINDS:
         raise InputError(f"expected a kind of {', '.join(KINDS)}, got {kind!r}", code="kind_unknown")
-    return KINDS[kind or recognise(path)](path, options)
+    return KINDS[kind or recognise(path)].open(path, options)
 
 
 def recognise(path: Path) -> str:
@@ -65,45 +55,17 @@ def recognise(path: Path) -> str:
     Raises:
         InputError: no kind or several fit.
     """
-    found = _kinds_of_folder(path) if path.is_dir() else _kinds_of_file(path)
-    if len(found) != 1:
-        fits = f"{' and '.join(found)} both fit; say which with --kind" if found else _say_missing(path)
-        raise InputError(f"expected one of {', '.join(KINDS)} at {path}: {fits}", code="source_unclear")
-    return found[0]
+    fitting = [kind for kind in KINDS.values() if kind.fits(path)]
+    fitting = [kind for kind in fitting if kind.is_certain] or fitting
+    if len(fitting) != 1:
+        names = " and ".join(kind.name for kind in fitting)
+        reason = f"{names} both fit; say which with --kind" if fitting else _explain_no_fit(path)
+        raise InputError(f"expected one of {', '.join(KINDS)} at {path}: {reason}", code="source_unclear")
+    return fitting[0].name
 
 
-def _say_missing(path: Path) -> str:
+def _explain_no_fit(path: Path) -> str:
     if not path.is_dir():
         return f"no kind has files that end in {path.suffix!r}"
-    wanted = " or ".join(METADATA_NAMES)
-    return f"a folder of images needs {wanted}, one row an image with its file_name and what is known of it"
-
-
-def _kinds_of_file(path: Path) -> list[str]:
-    if path.suffix == ".parquet":
-        return ["url_list" if _names_urls_only(path) else "parquet"]
-    endings = {".tar": "webdataset", ".json": "croissant", ".jsonld": "croissant", ".csv": "url_list"}
-    endings |= {".jsonl": "jsonl", ".ndjson": "jsonl"}
-    return [endings[path.suffix]] if path.suffix in endings else []
-
-
-def _names_urls_only(path: Path) -> bool:
-    with open_parquet(path) as file:
-        names = {name.lower() for name in file.schema_arrow.names}
-    return not names.isdisjoint(URL_COLUMNS) and names.isdisjoint(IMAGE_COLUMNS)
-
-
-def _kinds_of_folder(path: Path) -> list[str]:
-    if (path / FILE_NAME).is_file():
-        return ["croissant"]
-    found = []
-    if any((path / name).is_file() for name in METADATA_NAMES):
-        found.append("imagefolder")
-    if find_part(path, IMAGES) is not None:
-        found.append("celeba")
-    # img2dataset writes a Parquet file of statuses beside each tar; the images are in the tar.
-    if any(path.glob("*.tar")):
-        found.append("webdataset")
-    elif any(path.glob("*.parquet")):
-        found.append("parquet")
-    return found
+    names = " or ".join(imagefolder.METADATA_NAMES)
+    return f"a folder of images needs {names}, one row an image with its file_name and what is known of it"

@@ -6,7 +6,7 @@ Rules, in order:
    its encoding: jpg, jpeg, png or webp. A file without one is refused as a whole.
 2. A row's key is the struct's path, else its column `key` or `file_name`, else its place in the file.
 3. The file is mapped and read in batches of rows, so that memory does not grow with it.
-4. What a downloader says of a row is honoured, see `rows.accept_download`.
+4. What a downloader says of a row is honoured, see `columns.accept_download`.
 5. Every other column is kept; what JSON has no word for is spelled as text, further binary columns in base64.
 
 Source: https://huggingface.co/docs/datasets/about_dataset_features#image-feature; img2dataset's README, "Output format".
@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.ingest.bulk.rows import BadRow, Row, refuse
-from services.ingest.sources.columns import accept_download, build_row
-from services.ingest.sources.source import SourceOptions
+from services.ingest.sources.columns import COLUMNS, accept_download, build_row
+from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.errors import InputError, SleeveError
 
 IMAGE_COLUMNS = ("image", "jpg", "jpeg", "png", "webp")
@@ -166,3 +166,24 @@ def _is_json(value: Any) -> bool:
     if isinstance(value, int):
         return abs(value) <= MAX_INTEGER
     return isfinite(value) if isinstance(value, float) else value is None or isinstance(value, str)
+
+
+def names_urls_only(path: Path) -> bool:
+    """Say whether a Parquet file has a column of URLs and none of images.
+
+    Raises:
+        InputError: it is no Parquet file.
+    """
+    with open_parquet(path) as file:
+        names = {name.lower() for name in file.schema_arrow.names}
+    return not names.isdisjoint(COLUMNS["source_url"]) and names.isdisjoint(IMAGE_COLUMNS)
+
+
+def _has_parquet(path: Path) -> bool:
+    if path.is_dir():
+        # img2dataset writes a Parquet file of statuses beside each tar; the images are in the tar.
+        return any(path.glob("*.parquet")) and not any(path.glob("*.tar"))
+    return path.suffix == ".parquet" and not names_urls_only(path)
+
+
+KIND = SourceKind(Parquet.kind, Parquet, _has_parquet)

@@ -45,3 +45,20 @@ class Source(Protocol):
 
     def rows(self, skip: int = 0) -> Iterator[AnyRow]:
         """The rows, but for the first `skip`, each with its bytes, their digest, or what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """A kind of source: how one is recognised, and how it is opened.
+
+    Args:
+        name: as `--kind` takes it.
+        open: opens what lies at a path.
+        fits: says whether what lies at a path, which exists, may be of this kind; reads names and heads, no rows.
+        is_certain: whether what fits is of this kind, whatever other kinds it fits: it describes itself.
+    """
+
+    name: str
+    open: Callable[[Path, SourceOptions], Source]
+    fits: Callable[[Path], bool]
+    is_certain: bool = False

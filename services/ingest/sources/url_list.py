@@ -28,8 +28,8 @@ from typing import Any
 from services.ingest.bulk.rows import BadRow, Row, check_sha256, refuse
 from services.ingest.signals.signal import Signal
 from services.ingest.sources.columns import COLUMNS, build_registration, with_licence
-from services.ingest.sources.parquet import open_parquet, read_rows, to_json
-from services.ingest.sources.source import SourceOptions
+from services.ingest.sources.parquet import names_urls_only, open_parquet, read_rows, to_json
+from services.ingest.sources.source import SourceKind, SourceOptions
 from services.ingest.sources.statements import Statements, find_page
 from shared.errors import InputError, SleeveError
 from shared.fetching.addresses import parse_target
@@ -209,3 +209,14 @@ def _count_rows(path: Path) -> int:
         with open_parquet(path) as file:
             return int(file.metadata.num_rows)
     return sum(1 for _ in _read_lines(path))
+
+
+def _open(path: Path, options: SourceOptions) -> UrlList:
+    return UrlList(path, options, options.make_fetcher())
+
+
+def _is_list(path: Path) -> bool:
+    return path.is_file() and (path.suffix == ".csv" or (path.suffix == ".parquet" and names_urls_only(path)))
+
+
+KIND = SourceKind(UrlList.kind, _open, _is_list)

@@ -6,7 +6,7 @@ Rules, in order:
    The key is everything before the first dot of the member's file name; it is a name and never a path to write to.
 2. The tar is read from front to end, one sample in memory at a time; nothing is extracted. Only plain, uncompressed tars are
    opened, and only regular files in them are read.
-3. What the downloader says of a sample is honoured, see `rows.accept_download`.
+3. What the downloader says of a sample is honoured, see `columns.accept_download`.
 4. A tar that does not end as one must is an error of its last row: samples may be missing.
 
 Source: https://github.com/webdataset/webdataset#the-webdataset-format; img2dataset's README, "Output format".
@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, cast
 
 from services.ingest.bulk.rows import BadRow, Row, refuse
 from services.ingest.sources.columns import accept_download, build_row
-from services.ingest.sources.source import SourceOptions
+from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.errors import InputError, SleeveError
 
 IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp")
@@ -190,3 +190,10 @@ def _find_bad_end(tar: tarfile.TarFile) -> InputError | None:
     if file.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE):
         return None
     return InputError("expected the tar to end with a block of zeros; samples may be missing", code="source_damaged")
+
+
+def _has_tars(path: Path) -> bool:
+    return any(path.glob("*.tar")) if path.is_dir() else path.suffix == ".tar"
+
+
+KIND = SourceKind(WebDataset.kind, WebDataset, _has_tars)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.sources.kinds import KINDS, open_source
+from services.ingest.sources.kinds import KINDS, open_source, recognise
 from shared.errors import InputError
 from tests.support.factories import imagefolder
+from tests.support.paths import ROOT
 from tests.unit.services.ingest.small_sources import huggingface_rows, opened, options, sample, write_parquet, write_tar
 
 
@@ -65,3 +66,15 @@ def test_what_is_unclear_is_refused_and_can_be_said(tmp_path: Path) -> None:
     assert open_source(tmp_path / "both", options(), "webdataset").count() == 1
     with pytest.raises(InputError):
         open_source(tmp_path / "both", options(), "folder")
+
+
+def test_the_docs_have_a_row_for_each_kind() -> None:
+    page = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    [table] = [part for part in page.split("\n\n") if part.startswith("| kind |")]
+    assert [line.split("`")[1] for line in table.splitlines()[2:]] == list(KINDS)
+
+
+def test_a_folder_that_describes_itself_is_what_it_says(tmp_path: Path) -> None:
+    imagefolder(tmp_path / "both", 2)
+    (tmp_path / "both" / "croissant.json").write_text("{}", encoding="utf-8")
+    assert recognise(tmp_path / "both") == "croissant"
