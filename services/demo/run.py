@@ -24,7 +24,7 @@ from services.demo.gate_step import ask_gate
 from services.demo.pictures import write_faces, write_photographs
 from services.demo.summary import build_summary
 from services.ingest.bulk.pipeline import register_rows
-from services.ingest.sources.imagefolder import count_rows, read_imagefolder
+from services.ingest.sources.kinds.imagefolder import count_rows, read_imagefolder
 from shared.command_line.console import console, progress
 from shared.errors import CorruptStateError, InputError
 from shared.files import save_atomically

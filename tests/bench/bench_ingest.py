@@ -29,7 +29,7 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from services.ingest.sources.kinds import open_source
+from services.ingest.sources.registry import open_source
 from services.ingest.sources.run import add_source
 from services.ingest.sources.source import SourceOptions
 from shared.canonical import sha256_hex

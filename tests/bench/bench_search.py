@@ -28,7 +28,7 @@ from sqlmodel import col, select
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from services.ingest.search.fingerprint_backlog import catch_up
-from services.ingest.sources.kinds import open_source
+from services.ingest.sources.registry import open_source
 from services.ingest.sources.run import add_source
 from services.ingest.sources.source import SourceOptions
 from shared.records.fingerprints import Fingerprint

@@ -25,7 +25,7 @@ from sqlmodel import select
 
 from services.audit.models.trained_models import train_model
 from services.audit.training.training_config import TrainingConfig
-from services.ingest.sources.kinds import open_source
+from services.ingest.sources.registry import open_source
 from services.ingest.sources.run import add_source
 from services.ingest.sources.source import SourceOptions
 from shared.records.items import Item

@@ -23,7 +23,7 @@ from services.audit.studies.dashboard import dashboard
 from services.audit.studies.study import FinishedStudy, run_study
 from services.audit.studies.study_config import load_study_config
 from services.ingest.bulk.pipeline import register_rows
-from services.ingest.sources.imagefolder import read_imagefolder
+from services.ingest.sources.kinds.imagefolder import read_imagefolder
 from shared.command_line.console import console
 from shared.files import save_atomically
 from shared.matching.calibration.rate_intervals import upper_bound

@@ -18,7 +18,7 @@ from services.audit.training.training_config import TrainingConfig
 from services.audit.training_sets.sealed_set import load_sealed_set, load_views
 from services.audit.training_sets.slices import draw_slice
 from services.ingest.bulk.pipeline import register_rows
-from services.ingest.sources.imagefolder import read_imagefolder
+from services.ingest.sources.kinds.imagefolder import read_imagefolder
 from shared.db import open_engine
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from services.ingest.sources.kinds import open_source
+from services.ingest.sources.registry import open_source
 from services.ingest.sources.run import RunResult, add_source
 from services.ingest.sources.source import SourceOptions
 from shared.command_line.console import console, progress

@@ -15,8 +15,9 @@ from typing import cast
 
 from sqlmodel import Session
 
-from services.ingest.signals.readers import Carrier, SignalReader, find_reader
+from services.ingest.signals.registry import find_reader
 from services.ingest.signals.signal import Signal, SignalVerdict, bounded
+from services.ingest.signals.signal_reader import Carrier, SignalReader
 from services.ingest.signals.verdict import most_restrictive
 from shared.canonical import sha256_hex
 from shared.clock import format_moment, utc_now
@@ -34,7 +35,7 @@ class Observation:
     """What was seen: bytes or their digest, where and when, and the verdict where none can be read.
 
     Args:
-        kind: of the statement; those that have a reader are in `readers.READERS`.
+        kind: of the statement; those that have a reader are in the registry.
         observed_at: when it was seen.
         raw: the bytes that carry it: an image, a page, a robots.txt, or header fields one a line.
         raw_sha256: their digest, where the bytes are not at hand.

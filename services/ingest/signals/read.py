@@ -2,7 +2,7 @@
 
 Rules, in order:
 
-1. Every reader of `readers` is asked; each answers for itself, so one that fails hides no other.
+1. Every reader of the registry is asked; each answers for itself, so one that fails hides no other.
 2. All signals of one reading carry one time.
 3. One cause is reported once: where robots.txt cannot be read, the reader for robots.txt says so.
 """
@@ -13,8 +13,9 @@ from datetime import datetime
 
 from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
 from services.ingest.signals.embedded_metadata import OwnerSuggestion, suggest_owners
-from services.ingest.signals.readers import Carrier, read_signals
+from services.ingest.signals.registry import read_signals
 from services.ingest.signals.signal import Signal
+from services.ingest.signals.signal_reader import Carrier
 from shared.clock import utc_now
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]

@@ -13,7 +13,7 @@ from services.audit.studies.study import FinishedStudy, run_study
 from services.audit.studies.study_config import StudyConfig, load_study_config
 from services.commands.main import app
 from services.ingest.bulk.pipeline import register_rows
-from services.ingest.sources.imagefolder import read_imagefolder
+from services.ingest.sources.kinds.imagefolder import read_imagefolder
 from shared.canonical import sha256_hex
 from shared.errors import ConflictError, CorruptStateError, InputError
 from shared.ledger.verify import verify_receipt

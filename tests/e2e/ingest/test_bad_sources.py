@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.sources.kinds import open_source
+from services.ingest.sources.registry import open_source
 from services.ingest.sources.run import add_source
 from services.ingest.sources.source import SourceOptions
 from shared.errors import InputError

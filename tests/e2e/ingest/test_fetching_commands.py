@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from services.commands.main import app
 from services.ingest.archive import snapshots
-from services.ingest.sources.kinds import open_source
+from services.ingest.sources.registry import open_source
 from services.ingest.sources.run import RunResult, add_source
 from services.ingest.sources.source import SourceOptions
 from shared.fetching.fetcher import build_fetcher

@@ -14,7 +14,7 @@ from services.audit.sampling.samples import sample_model
 from services.audit.training_sets.sealed_set import load_sealed_set
 from services.audit.training_sets.slices import draw_slice
 from services.ingest.bulk.pipeline import register_rows
-from services.ingest.sources.imagefolder import read_imagefolder
+from services.ingest.sources.kinds.imagefolder import read_imagefolder
 from services.output_gate.checks.answers import build_answer
 from services.output_gate.checks.service import check_generation
 from services.output_gate.gate import open_gate

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.ingest.bulk.pipeline import BulkResult, register_rows
-from services.ingest.sources.kinds import open_source
+from services.ingest.sources.registry import open_source
 from services.ingest.sources.source import Source, SourceOptions
 from shared.workspace import Workspace
 from tests.support.factories import png

@@ -9,9 +9,9 @@ from sqlmodel import select
 
 from services.ingest.bulk.pipeline import register_rows
 from services.ingest.bulk.rows import BadRow, Row
+from services.ingest.sources.kinds.url_list import FetchedRow, UrlList
 from services.ingest.sources.source import SourceOptions
 from services.ingest.sources.statements import TDMREP_PATH, Statements, find_page
-from services.ingest.sources.url_list import FetchedRow, UrlList
 from shared.canonical import sha256_hex
 from shared.ledger.verify import verify_receipt
 from shared.records.items import Item, load_dataset_items, load_entry_ids, load_signals

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from services.ingest.sources.celeba import LICENCE, NO_OWNER, PAGE
+from services.ingest.sources.kinds.celeba import LICENCE, NO_OWNER, PAGE
 from shared.errors import InputError
 from shared.records.items import Diligence, Item, ItemOwner
 from shared.workspace import Workspace

@@ -8,8 +8,9 @@ Rules, in order:
 Source: Really Simple Licensing 1.0, "Adding RSL to robots.txt" (https://rslstandard.org/guide/robots-txt).
 """
 
-from services.ingest.signals.robots_txt import decode_robots_txt, fields_of
+from services.ingest.signals.readers.robots_txt import decode_robots_txt, fields_of
 from services.ingest.signals.signal import Signal, SignalReading, read_or_unknown
+from services.ingest.signals.signal_reader import SignalReader
 
 
 def read_rsl(robots_txt: bytes) -> Signal | None:
@@ -27,3 +28,6 @@ def read_rsl(robots_txt: bytes) -> Signal | None:
 def _find(robots_txt: bytes) -> SignalReading | None:
     licences = [value for name, value in fields_of(decode_robots_txt(robots_txt)) if name == "license" and value]
     return SignalReading("unknown", {"licences": licences}) if licences else None
+
+
+READERS = (SignalReader("rsl-license", "robots.txt", lambda file: read_rsl(file.raw), position=100),)

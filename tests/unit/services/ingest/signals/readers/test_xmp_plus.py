@@ -3,7 +3,7 @@
 import pytest
 
 from services.ingest.signals.containers import MAX_XMP_BYTES, find_metadata
-from services.ingest.signals.xmp_plus import VERDICTS, read_xmp_plus
+from services.ingest.signals.readers.xmp_plus import VERDICTS, read_xmp_plus
 from tests.support.factories import encode, picture, png
 from tests.unit.services.ingest.signals.xmp_pictures import VOCABULARY, data_mining, with_compressed_xmp, with_xmp, xmp
 

@@ -21,6 +21,7 @@ from typing import Any
 from services.ingest.signals.html_meta import find_meta
 from services.ingest.signals.path_patterns import is_match, path_of
 from services.ingest.signals.signal import Signal, SignalReading, SignalVerdict, read_or_unknown
+from services.ingest.signals.signal_reader import SignalReader
 from services.ingest.signals.verdict import most_restrictive
 from shared.errors import InputError
 
@@ -112,3 +113,10 @@ def _judge(values: Sequence[str], detail: dict[str, Any]) -> SignalReading:
     wrong = [value for value in values if value not in _VERDICTS]
     error = {"error": f"expected tdm-reservation 0 or 1, got {wrong[0]!r}"} if wrong else {}
     return SignalReading(most_restrictive(verdicts), {"tdm_reservation": list(values), **detail, **error})
+
+
+READERS = (
+    SignalReader("tdmrep-header", "headers", lambda answer: read_tdmrep_headers(answer.headers), position=30),
+    SignalReader("tdmrep-file", "tdmrep.json", lambda file: read_tdmrep_file(file.raw, file.url), position=60, needs_url=True),
+    SignalReader("tdmrep-meta", "page", lambda page: read_tdmrep_meta(page.raw), position=110),
+)

@@ -15,7 +15,7 @@ from sqlmodel import select
 from services.ingest.bulk.json_lines import HEAD_BYTES, Line, max_line_bytes, parse_line, read_lines
 from services.ingest.bulk.pipeline import register_rows
 from services.ingest.bulk.rows import BadRow, HeldRow, Pause, Row
-from services.ingest.sources.kinds import open_source
+from services.ingest.sources.registry import open_source
 from services.ingest.sources.run import add_source
 from services.ingest.sources.source import SourceOptions
 from shared.records.items import Item, load_signals

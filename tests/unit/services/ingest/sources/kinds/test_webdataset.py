@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from services.ingest.bulk.rows import BadRow
-from services.ingest.sources.webdataset import split_member_name
+from services.ingest.sources.kinds.webdataset import split_member_name
 from shared.errors import InputError
 from shared.records.items import Item
 from shared.workspace import Workspace

@@ -20,8 +20,9 @@ from typing import Any
 from http_sf import StructuredFieldError, Token, parse
 
 from services.ingest.signals.path_patterns import is_match, normal_path, path_of
-from services.ingest.signals.robots_txt import decode_robots_txt, find_group_lines
+from services.ingest.signals.readers.robots_txt import decode_robots_txt, find_group_lines
 from services.ingest.signals.signal import Signal, SignalReading, SignalVerdict, read_or_unknown
+from services.ingest.signals.signal_reader import SignalReader
 from services.ingest.signals.verdict import most_restrictive
 
 
@@ -116,3 +117,22 @@ def judge_preference(text: str, vocabulary: Vocabulary) -> SignalReading | None:
     value = preferences[key][0]
     verdict = vocabulary.verdicts.get(str(value), "unknown") if isinstance(value, Token) else "unknown"
     return SignalReading(verdict, {"preference": text, "key": key})
+
+
+READERS = (
+    SignalReader("content-usage-header", "headers", lambda answer: read_content_usage_header(answer.headers), position=50),
+    SignalReader(
+        "content-usage-robots",
+        "robots.txt",
+        lambda file: read_content_usage_rules(file.raw, file.url, file.user_agent),
+        position=80,
+        needs_url=True,
+    ),
+    SignalReader(
+        "content-signal",
+        "robots.txt",
+        lambda file: read_content_signal(file.raw, file.url, file.user_agent),
+        position=90,
+        needs_url=True,
+    ),
+)

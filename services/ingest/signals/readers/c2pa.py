@@ -27,6 +27,7 @@ import c2pa
 
 from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
 from services.ingest.signals.signal import Signal, SignalReading, SignalVerdict, read_or_unknown
+from services.ingest.signals.signal_reader import SignalReader
 from services.ingest.signals.verdict import most_restrictive
 from services.ingest.signals.xmp import read_packets
 
@@ -170,3 +171,13 @@ def _judge_entry(entry: Mapping[str, Any]) -> SignalVerdict:
     if use == "constrained":
         return "unknown" if any(entry.get(name) for name in _CONSTRAINT_FIELDS) else "deny"
     return "allow" if use == "allowed" else "unknown"
+
+
+READERS = (
+    SignalReader(
+        "c2pa-training-mining",
+        "image",
+        lambda image: read_c2pa(image.raw, image.trust_anchors_pem, image.metadata),
+        position=10,
+    ),
+)

@@ -28,7 +28,7 @@ from typing import Any
 from services.ingest.bulk.rows import BadRow, Row, check_sha256, refuse
 from services.ingest.signals.signal import Signal
 from services.ingest.sources.columns import COLUMNS, build_registration, with_licence
-from services.ingest.sources.parquet import names_urls_only, open_parquet, read_rows, to_json
+from services.ingest.sources.kinds.parquet import names_urls_only, open_parquet, read_rows, to_json
 from services.ingest.sources.source import SourceKind, SourceOptions
 from services.ingest.sources.statements import Statements, find_page
 from shared.errors import InputError, SleeveError

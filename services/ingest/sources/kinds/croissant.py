@@ -27,7 +27,7 @@ from services.ingest.items.schemas import PresumedOwner
 from services.ingest.sources.columns import COLUMNS, build_row
 from services.ingest.sources.croissant_metadata import Croissant, load_croissant
 from services.ingest.sources.image_files import ImageFiles
-from services.ingest.sources.parquet import open_parquet, read_rows, to_json
+from services.ingest.sources.kinds.parquet import open_parquet, read_rows, to_json
 from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.errors import InputError, SleeveError
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from services.ingest.signals.c2pa import SIGNING_PURPOSES, judge_manifest_store, read_c2pa
+from services.ingest.signals.readers.c2pa import SIGNING_PURPOSES, judge_manifest_store, read_c2pa
 from services.ingest.signals.signal import Signal
 from shared.canonical import canonical_json
 from tests.support.factories import encode, picture, png

@@ -17,9 +17,9 @@ from sqlmodel import select
 
 from services.ingest.bulk.pipeline import register_rows
 from services.ingest.bulk.rows import BadRow
+from services.ingest.sources.kinds.url_list import WINDOW_ROWS, FetchedRow, UrlList
 from services.ingest.sources.source import SourceOptions
 from services.ingest.sources.statements import TDMREP_PATH
-from services.ingest.sources.url_list import WINDOW_ROWS, FetchedRow, UrlList
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.records.items import Item

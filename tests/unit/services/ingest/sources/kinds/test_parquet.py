@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlmodel import select
 
-from services.ingest.sources.parquet import ROWS_AT_ONCE
+from services.ingest.sources.kinds.parquet import ROWS_AT_ONCE
 from shared.errors import InputError
 from shared.records.items import Item, load_owners
 from shared.workspace import Workspace

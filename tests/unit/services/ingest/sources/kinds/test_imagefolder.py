@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from services.ingest.bulk.pipeline import BulkResult, register_rows
-from services.ingest.sources.imagefolder import count_rows, read_imagefolder
+from services.ingest.sources.kinds.imagefolder import count_rows, read_imagefolder
 from shared.errors import InputError
 from shared.records.items import Item, load_owners
 from shared.workspace import Workspace

@@ -4,16 +4,16 @@ import time
 
 import pytest
 
-from services.ingest.signals.content_usage import (
+from services.ingest.signals.html_meta import find_meta
+from services.ingest.signals.readers.content_usage import (
     read_content_signal,
     read_content_usage_header,
     read_content_usage_rules,
 )
-from services.ingest.signals.html_meta import find_meta
-from services.ingest.signals.robots_txt import MAX_FILE_BYTES, read_robots_txt
-from services.ingest.signals.rsl import read_rsl
+from services.ingest.signals.readers.robots_txt import MAX_FILE_BYTES, read_robots_txt
+from services.ingest.signals.readers.rsl import read_rsl
+from services.ingest.signals.readers.x_robots_tag import read_robots_meta, read_x_robots_tag
 from services.ingest.signals.signal import Signal
-from services.ingest.signals.x_robots_tag import read_robots_meta, read_x_robots_tag
 
 AGENT = "SleeveBot/1.0 (+https://example.org/bot)"
 URL = "https://example.org/works/a.png"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from services.ingest.signals.readers.tdmrep import MAX_FILE_BYTES, read_tdmrep_file, read_tdmrep_headers, read_tdmrep_meta
 from services.ingest.signals.signal import Signal
-from services.ingest.signals.tdmrep import MAX_FILE_BYTES, read_tdmrep_file, read_tdmrep_headers, read_tdmrep_meta
 
 HOST = "https://example.org"
 

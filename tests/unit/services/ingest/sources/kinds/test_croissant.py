@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from services.ingest.sources.croissant import parse_licence_url
+from services.ingest.sources.kinds.croissant import parse_licence_url
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.records.items import Item, load_owners

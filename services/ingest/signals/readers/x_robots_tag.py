@@ -15,8 +15,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from services.ingest.signals.html_meta import find_meta
-from services.ingest.signals.robots_txt import is_addressed
+from services.ingest.signals.readers.robots_txt import is_addressed
 from services.ingest.signals.signal import Signal, SignalReading, read_or_unknown
+from services.ingest.signals.signal_reader import SignalReader
 
 DENYING = frozenset({"noai", "noimageai"})
 HEADER = "x-robots-tag"
@@ -82,3 +83,9 @@ def _find(said: Iterable[tuple[str, str]], user_agent: str) -> SignalReading | N
     addressed = any(crawler in _EVERYONE or is_addressed(crawler, user_agent) for crawler, _ in denials)
     directives = [f"{crawler}: {directive}" if crawler else directive for crawler, directive in denials]
     return SignalReading("deny" if addressed else "unknown", {"directives": directives, "addressed": addressed})
+
+
+READERS = (
+    SignalReader("x-robots-tag", "headers", lambda answer: read_x_robots_tag(answer.headers, answer.user_agent), position=40),
+    SignalReader("robots-meta", "page", lambda page: read_robots_meta(page.raw, page.user_agent), position=120),
+)

@@ -13,6 +13,7 @@ Source: PLUS License Data Format, XMP specification, Data Mining property and co
 
 from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
 from services.ingest.signals.signal import Signal, SignalReading, SignalVerdict, read_or_unknown
+from services.ingest.signals.signal_reader import SignalReader
 from services.ingest.signals.verdict import most_restrictive
 from services.ingest.signals.xmp import XmpProperties, read_packets
 
@@ -86,3 +87,6 @@ def find_data_mining(properties: XmpProperties) -> SignalReading | None:
 
 def _term(value: str) -> str:
     return value.strip().rpartition(_VOCABULARY)[2].upper()
+
+
+READERS = (SignalReader("xmp-plus-data-mining", "image", lambda image: read_xmp_plus(image.raw, image.metadata), position=20),)

@@ -18,6 +18,7 @@ from functools import lru_cache
 from protego import Protego
 
 from services.ingest.signals.signal import Signal, SignalReading, read_or_unknown
+from services.ingest.signals.signal_reader import SignalReader
 from shared.errors import InputError
 
 # RFC 9309 section 2.5: a parser must take at least this much.
@@ -127,3 +128,14 @@ def is_addressed(crawler: str, user_agent: str) -> bool:
     (True, False)
     """
     return re.search(rf"(?<![\w-]){re.escape(crawler)}(?![\w-])", user_agent, re.IGNORECASE) is not None
+
+
+READERS = (
+    SignalReader(
+        "robots-txt",
+        "robots.txt",
+        lambda file: read_robots_txt(file.raw, file.url, file.user_agent),
+        position=70,
+        needs_url=True,
+    ),
+)
