@@ -1,16 +1,16 @@
 """Extraction on purpose: of very many generations, those that many seeds share, one of each.
 
-A picture that a model draws again and again, from noise that has nothing in common, is one that it stored. Looking for such
-pictures needs no training set; what is found is then compared with it like any generation.
+A picture that a model draws again and again, from noise that has nothing in common, is one that it stored. The search for such
+pictures needs no training set. They are then compared with the training set like any generation.
 
 Rules, in order:
 
 1. Two generations are near identical where the worst of their 4 × 4 tiles differs by at most 0.15 (root mean square, scale
    0..1), exactly as rule tiled-l2 has it.
 2. A clique is a set of generations of which every two are near identical. Cliques are taken greedily, most neighbours first,
-   and share no generation; each is a clique in truth, though a larger one may be overlooked. Those below the asked size count
-   for nothing.
-3. A clique's representative is its medoid: the generation nearest to all others of it. Equal ones: the lowest number.
+   and share no generation. Each is truly a clique, though a larger one may be overlooked. Those below the requested size do
+   not count.
+3. A clique's representative is its medoid, the generation nearest to all others of it. Among equals it is the lowest number.
 4. Sums of squares are integers that float64 holds exactly, so the result does not depend on blocks or threads.
 
 Source: Carlini et al. 2023 (arXiv:2301.13188), section 4.2: tiled distance of 0.15, cliques of at least 10.
@@ -45,7 +45,7 @@ class Clique:
 
 
 def find_cliques(generations: Pixels, *, size: int = CLIQUE_SIZE, distance: float = THRESHOLD) -> list[Clique]:
-    """Find what many generations share.
+    """Find the pictures that many generations share.
 
     Args:
         generations: uint8 (G, C, H, W), sides of at least 4 px.
@@ -53,7 +53,7 @@ def find_cliques(generations: Pixels, *, size: int = CLIQUE_SIZE, distance: floa
         distance: within which two generations are near identical, scale 0..1.
 
     Returns:
-        Largest first; equal ones by their representative.
+        Largest first, equal ones by their representative.
 
     Raises:
         InputError: too many generations, too small ones, or a size or distance out of range.
@@ -65,8 +65,8 @@ def find_cliques(generations: Pixels, *, size: int = CLIQUE_SIZE, distance: floa
             f"expected at most {MAX_GENERATIONS:,} generations with sides of {GRID} px or more, got {generations.shape}"
         )
     related = relate(generations, distance)
-    found = [Clique(members, _medoid(generations, members)) for members in _take_cliques(related, len(generations), size)]
-    return sorted(found, key=lambda clique: (-len(clique.members), clique.representative))
+    cliques = [Clique(members, _medoid(generations, members)) for members in _take_cliques(related, len(generations), size)]
+    return sorted(cliques, key=lambda clique: (-len(clique.members), clique.representative))
 
 
 def relate(generations: Pixels, distance: float) -> Bits:
@@ -107,16 +107,16 @@ def _take_cliques(related: Bits, count: int, size: int) -> list[tuple[int, ...]]
     free = np.packbits(np.ones(count, dtype=np.bool_))
     degrees = _count_related(related, free)
     untried = np.ones(count, dtype=np.bool_)
-    taken: list[tuple[int, ...]] = []
+    cliques: list[tuple[int, ...]] = []
     while True:
         seeds = np.flatnonzero(untried & (degrees >= size - 1))
         if len(seeds) == 0:
-            return taken
+            return cliques
         seed = int(seeds[degrees[seeds].argmax()])
         members = _grow(related, free, degrees, seed, count)
         untried[seed] = False
         if len(members) >= size:
-            taken.append(tuple(sorted(members)))
+            cliques.append(tuple(sorted(members)))
             untried[members] = False
             mask = np.unpackbits(free, count=count).astype(np.bool_)
             mask[members] = False

@@ -84,8 +84,8 @@ def run_exact_optimum(context: AuditContext, calibrated: CalibratedModel, sample
     verify_configuration(calibrated.model, calibrated.folder)
     _, trained_with = load_model(calibrated.folder)
     replays = draw_replays(calibrated.corpus.side.views, build_sampling_scheduler(trained_with, sampler, steps))
-    if 2 * len(replays.pictures) < replays.drawn:
-        reason = f"in {steps} steps the optimum mixes pictures: only {len(replays.pictures)} of {replays.drawn} replay one"
+    if 2 * len(replays.pictures) < replays.samples:
+        reason = f"in {steps} steps the optimum mixes pictures: only {len(replays.pictures)} of {replays.samples} replay one"
         return _undefined(title, reason)
     matched = match_against(calibrated.corpus, replays.pictures, context.embedder, context.neighbours)
     rules = build_panel(calibrated.scores, context.rate, context.embedder.name)
@@ -100,17 +100,17 @@ def _undefined(title: str, reason: str) -> ControlOutcome:
 
 @dataclass(frozen=True)
 class Replays:
-    """Samples of the optimum that are copies.
+    """The samples of the optimum that are copies.
 
     Attributes:
         pictures: uint8 (B, C, H, W).
         rows: int64 (B,), the row of the training set that each replays.
-        drawn: how many samples were drawn.
+        samples: how many samples were drawn.
     """
 
     pictures: Pixels
     rows: NDArray[np.int64]
-    drawn: int
+    samples: int
 
 
 def draw_replays(views: Pixels, scheduler: Scheduler) -> Replays:
@@ -122,7 +122,7 @@ def draw_replays(views: Pixels, scheduler: Scheduler) -> Replays:
     """
     rows = np.sort(np.random.default_rng(SEED).permutation(len(views))[:REPLAYED_VIEWS]).astype(np.int64)
     optimum = ExactOptimum(views[rows], scheduler)
-    drawn = draw_batch(optimum, scheduler, SEED, SAMPLES)
+    pictures = draw_batch(optimum, scheduler, SEED, SAMPLES)
     weight, replayed = optimum.weights.max(dim=1)
     certain = (weight >= CERTAIN).numpy()
-    return Replays(drawn[certain], rows[replayed.numpy()[certain]], SAMPLES)
+    return Replays(pictures[certain], rows[replayed.numpy()[certain]], SAMPLES)

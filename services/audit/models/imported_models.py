@@ -1,10 +1,10 @@
-"""Models that were trained elsewhere: checked, copied into the home, and recorded with the manifest that their owner declares.
+"""Models trained elsewhere: checked, copied into the home, and recorded with the manifest that their owner declares.
 
 Rules, in order:
 
-1. Only what the model consists of is copied: `model_index.json`, the network's and the scheduler's configuration, weights as
-   safetensors, and its card. Whatever else lies in the folder, pickles of a training included, is neither opened nor copied.
-2. No file is read through a link that leaves the folder; none is larger than its kind may be.
+1. Only the model's own files are copied: `model_index.json`, the network's and the scheduler's configuration, weights as
+   safetensors, and its card. Other files in the folder, pickles of a training included, are neither opened nor copied.
+2. No file is read through a link that leaves the folder, and each kind of file has a size limit.
 3. The network is loaded whole and run once before it is recorded: every weight fits, and it makes pictures unconditionally.
 4. The manifest is a declaration. The record's origin is `imported`, and every report says that nobody here trained the model.
 5. A name stands for one model. The same model under the same name is found, not recorded again.
@@ -20,7 +20,7 @@ from diffusers import UNet2DModel
 from sqlmodel import Session
 
 from services.audit.models.model_configuration import read_configuration
-from services.audit.models.recorded_models import record_model
+from services.audit.models.recorded_models import record_model, verify_for_training
 from services.audit.training.atomic_folders import locked_folder, new_folder, remove_unfinished
 from services.audit.training.diffusion_model import CONFIG_FILES, load_model, weight_files, weights_sha256
 from services.audit.training.model_card import build_imported_card
@@ -63,11 +63,7 @@ def import_model(workspace: Workspace, source: Path, name: str, manifest: str) -
     """
     check_name(name)
     sealed = load_sealed_set(workspace, manifest)
-    if sealed.manifest.purpose != "train":
-        raise InputError(
-            f"expected a manifest sealed for training, got {manifest!r} sealed for {sealed.manifest.purpose}",
-            code="manifest_purpose",
-        )
+    verify_for_training(sealed.manifest)
     if not source.is_dir():
         raise NotFoundError(f"no folder {str(source)!r}", code="model_not_found")
     files = _list_files(source.resolve())
@@ -75,9 +71,9 @@ def import_model(workspace: Workspace, source: Path, name: str, manifest: str) -
     # One import at a time; a training holds its own folder alone.
     with locked_folder(folder.parent):
         with workspace.reading() as session:
-            known = find_model(session, name)
-        if known is not None:
-            return _verify_same(known, sealed, source)
+            recorded = find_model(session, name)
+        if recorded is not None:
+            return _verify_same(recorded, sealed, source)
         _check_free(folder)
         remove_unfinished(folder.parent)
         return _import(workspace, files, folder, sealed)
@@ -102,8 +98,8 @@ def _list_files(source: Path) -> dict[str, Path]:
     paths = [source / "model_index.json", *(source / name for name in CONFIG_FILES), source / CARD_FILE]
     texts = [path for path in paths if path.is_file()]
     texts += sorted((source / "unet").glob("*.safetensors.index*.json"))
-    listed = [(path, MAX_TEXT_BYTES) for path in texts] + [(path, MAX_WEIGHTS_BYTES) for path in weight_files(source)]
-    for path, limit_bytes in listed:
+    files = [(path, MAX_TEXT_BYTES) for path in texts] + [(path, MAX_WEIGHTS_BYTES) for path in weight_files(source)]
+    for path, limit_bytes in files:
         real = path.resolve()
         if not real.is_relative_to(source) or not real.is_file():
             raise InputError(
@@ -114,7 +110,7 @@ def _list_files(source: Path) -> dict[str, Path]:
                 f"{path.name}: expected at most {limit_bytes:,} bytes, got {real.stat().st_size:,}",
                 code="model_file_too_large",
             )
-    return {str(path.relative_to(source)): path for path, _ in listed}
+    return {str(path.relative_to(source)): path for path, _ in files}
 
 
 def _copy(files: dict[str, Path], target: Path) -> None:
@@ -138,25 +134,26 @@ def _check_makes_pictures(unet: UNet2DModel) -> tuple[int, int]:
     noise = torch.zeros((1, channels, side_px, side_px))
     try:
         with torch.no_grad():
-            made = unet(noise, 0).sample
+            prediction = unet(noise, 0).sample
     except (ValueError, TypeError, RuntimeError) as error:
         raise InputError(
             f"expected an unconditional network, got one that fails on noise: {error}", code="model_shape"
         ) from error
-    if made.shape != noise.shape or not torch.isfinite(made).all():
+    if prediction.shape != noise.shape or not torch.isfinite(prediction).all():
         raise InputError("expected a network that predicts finite values of its input's shape, got others", code="model_shape")
     return side_px, channels
 
 
-def _verify_same(known: Model, sealed: SealedSet, source: Path) -> Model:
-    expected = known.origin, known.manifest_id, known.weights_sha256, known.config_sha256
+def _verify_same(recorded: Model, sealed: SealedSet, source: Path) -> Model:
+    expected = recorded.origin, recorded.manifest_id, recorded.weights_sha256, recorded.config_sha256
     got = "imported", sealed.manifest.id, weights_sha256(source), sha256_hex(canonical_json(read_configuration(source)))
     if expected != got:
         raise ConflictError(
-            f"model {known.name!r} is another one: expected origin, manifest, weights and configuration {expected}, got {got}",
+            f"model {recorded.name!r} is another one: expected origin, manifest, weights and configuration {expected}, "
+            f"got {got}",
             code="model_exists",
         )
-    return known
+    return recorded
 
 
 def _check_free(folder: Path) -> None:

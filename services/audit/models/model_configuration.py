@@ -1,8 +1,7 @@
-"""The configuration of a recorded model's network and scheduler, held against the record.
+"""The configuration of a model's network and scheduler, checked against the record.
 
-Weights do not say how a model draws: with another prediction type, other timesteps or another activation the very same weights
-give noise, and noise copies nothing. The digest of the configuration is in the log, so that it can be checked before anything
-is drawn.
+Weights do not say how a model draws. With another prediction type, other timesteps or another activation the same weights give
+noise, and noise copies nothing. The digest of the configuration is in the log, so that it is checked before anything is drawn.
 
 Rules, in order:
 
@@ -34,10 +33,10 @@ def verify_configuration(model: Model, folder: Path) -> None:
 
     Args:
         model: on record.
-        folder: the finished model's, or one as it was kept in the course of its training.
+        folder: of the finished model, or of one of its checkpoints.
 
     Raises:
-        CorruptStateError: it is configured otherwise.
+        CorruptStateError: it is configured differently.
         NotFoundError: the folder or one of its parts is missing.
         InputError: the folder holds no model that can be read.
     """

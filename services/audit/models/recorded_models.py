@@ -1,6 +1,6 @@
-"""Models as recorded: what a name stands for already, what a model may be trained on, and the record with its log entry.
+"""The record of a model: what it may be trained on, which model a name stands for, and the row with its log entry.
 
-Nothing here brings torch, so that a request is refused by the server and not by the process that would do the work.
+Nothing here imports torch, so that the server itself can refuse a request and not only the subprocess that would carry it out.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,17 +59,17 @@ def find_same_model(session: Session, name: str, manifest: Manifest, config_sha2
     Raises:
         ConflictError: the name stands for a model of another manifest or configuration.
     """
-    known = find_model(session, name)
-    if known is None:
+    recorded = find_model(session, name)
+    if recorded is None:
         return None
-    expected, got = (known.manifest_id, known.config_sha256), (manifest.id, config_sha256)
+    expected, got = (recorded.manifest_id, recorded.config_sha256), (manifest.id, config_sha256)
     if expected != got:
         raise ConflictError(
             f"model {name!r} was made from manifest {expected[0]} with configuration {expected[1][:12]}…; "
             f"got manifest {got[0]} with {got[1][:12]}…",
             code="model_exists",
         )
-    return known
+    return recorded
 
 
 def record_model(
@@ -90,16 +90,16 @@ def record_model(
 
     Args:
         session: a transaction, which the caller commits.
-        manifest: what it was trained on, or what its owner says so of.
-        name: not taken yet; the folder is that of this name below `models/`.
+        manifest: what it was trained on, or what its owner declares.
+        name: a free one; the folder is that of this name below `models/`.
         origin: trained or imported.
         weights_sha256: of its weight files.
         config_sha256: of its configuration.
         config: what it was trained with, or its folder's configuration files.
         resolution_px: side of its pictures.
         channels: 1 or 3.
-        updates: how many it was trained by; None where that is not known.
-        seed: of the training; None where that is not known.
+        updates: how many it was trained by; None where unknown.
+        seed: of the training; None where unknown.
     """
     model_id, now = new_id(), utc_now()
     body = _BODY_BY_ORIGIN[origin](

@@ -100,12 +100,12 @@ def _section(workspace: Workspace, audit: Audit, content: dict[str, Any], folder
         "by_chance": content["attained_rate"] * content["copies"]["trials"],
         "sweep": _sweep(content),
         "underfitted": is_underfitted(content["statistics"]["data_copying"].get("statistic")),
-        "kinds": Counter(sorted(one["kind"] for one in content["statistics"]["kinds"].values())),
+        "kinds": Counter(sorted(item["kind"] for item in content["statistics"]["kinds"].values())),
     }
 
 
 def _sweep(content: dict[str, Any]) -> dict[float, dict[str, Any]]:
-    return {one["level"]: one for one in content["statistics"]["sweep"] if one["level"] in SWEEP_LEVELS}
+    return {row["level"]: row for row in content["statistics"]["sweep"] if row["level"] in SWEEP_LEVELS}
 
 
 def is_underfitted(statistic: float | None) -> bool:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from services.audit.training_sets.sealed_set import open_view_store
 from shared.records.items import Item, ItemOwner, load_item, load_owners
 from shared.records.parties import Party
-from shared.vision.view_store import ViewStore
 from shared.vision.views import Pixels, ViewRecipe, view_to_image
 from shared.workspace import Workspace
 
@@ -48,39 +48,38 @@ def build_gallery(workspace: Workspace, content: dict[str, Any], samples: Pixels
         content: content of `audit.json`.
         samples: uint8, shape (G, C, H, W): the generations of the audit.
     """
-    copies = sorted((one for one in content["generations"] if one["copy"]), key=lambda one: -one["metrics"]["ssim"])
+    copies = sorted((row for row in content["generations"] if row["copy"]), key=lambda row: -row["metrics"]["ssim"])
     best: dict[str, dict[str, Any]] = {}
-    for one in copies:
-        best.setdefault(one["item"], one)
-    shown = list(best.values())[:ROWS_A_MODEL]
-    return [_build_row(workspace, content, samples, one, copies) for one in shown]
+    for copy in copies:
+        best.setdefault(copy["item"], copy)
+    return [_build_row(workspace, content, samples, copy, copies) for copy in list(best.values())[:ROWS_A_MODEL]]
 
 
 def _build_row(
     workspace: Workspace,
     content: dict[str, Any],
     samples: Pixels,
-    one: dict[str, Any],
+    copy: dict[str, Any],
     copies: Sequence[dict[str, Any]],
 ) -> GalleryRow:
     with workspace.reading() as session:
-        item = load_item(session, one["item"])
+        item = load_item(session, copy["item"])
         owners = load_owners(session, [item.id])[item.id]
-    store = ViewStore(workspace.home / "views", workspace.blobs, workspace.limits)
+    store = open_view_store(workspace)
     recipe = ViewRecipe(resolution_px=content["model"]["resolution_px"], channels=content["model"]["channels"])
-    match, generation = store.build_one(item.blob_sha256, recipe), samples[one["index"]]
+    match, generation = store.build_one(item.blob_sha256, recipe), samples[copy["index"]]
     difference = np.abs(match.astype(np.int16) - generation).astype(np.uint8)
     return GalleryRow(
         generation=picture_uri(view_to_image(generation)),
         match=picture_uri(view_to_image(match)),
         difference=picture_uri(view_to_image(255 - difference)),
-        seed=one["seed"],
-        metrics=one["metrics"],
-        p_value=one["p_value"],
+        seed=copy["seed"],
+        metrics=copy["metrics"],
+        p_value=copy["p_value"],
         item=item,
         owners=tuple(owners),
         receipt=workspace.log.receipt(item.entry_id),
-        generations_of_item=sum(copy["item"] == item.id for copy in copies),
+        generations_of_item=sum(other["item"] == item.id for other in copies),
     )
 
 

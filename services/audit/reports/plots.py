@@ -29,7 +29,7 @@ def plot_distributions(contents: Sequence[dict[str, Any]]) -> str:
 
 
 def _draw(axes: Any, content: dict[str, Any]) -> None:
-    generated = [one["metrics"]["ssim"] for one in content["generations"]]
+    generated = [generation["metrics"]["ssim"] for generation in content["generations"]]
     control = content["control_scores"]
     low = min(0.0, *generated, *control)
     bins = np.arange(np.floor(low / BIN_WIDTH) * BIN_WIDTH, 1 + BIN_WIDTH, BIN_WIDTH)
@@ -51,15 +51,16 @@ def _draw(axes: Any, content: dict[str, Any]) -> None:
 
 def _describe(contents: Sequence[dict[str, Any]]) -> str:
     return "; ".join(
-        f"{one['model']['name']}: threshold {one['threshold']:.3f}, {one['copies']['hits']} of {one['copies']['trials']} "
-        f"generations above it, median best SSIM {median_ssim(one):.3f}"
-        for one in contents
+        f"{content['model']['name']}: threshold {content['threshold']:.3f}, "
+        f"{content['copies']['hits']} of {content['copies']['trials']} "
+        f"generations above it, median best SSIM {median_ssim(content):.3f}"
+        for content in contents
     )
 
 
 def median_ssim(content: dict[str, Any]) -> float:
     """Return the median of the generations' best SSIM."""
-    return float(np.median([one["metrics"]["ssim"] for one in content["generations"]]))
+    return float(np.median([generation["metrics"]["ssim"] for generation in content["generations"]]))
 
 
 def rank_of_threshold(content: dict[str, Any]) -> str:

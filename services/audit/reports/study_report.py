@@ -49,7 +49,7 @@ def build_study_report(workspace: Workspace, study: Study, content: dict[str, An
             sweep=Markup(plot_sweep(content)),  # noqa: S704 - as above
             training=Markup(training),  # noqa: S704 - as above
             bound=upper_bound,
-            underfitted=[f"{one['size']:,}" for one in content["sizes"] if is_underfitted(one["data_copying"])],
+            underfitted=[f"{line['size']:,}" for line in content["sizes"] if is_underfitted(line["data_copying"])],
             galleries=[_gallery(workspace, content, size["size"]) for size in content["sizes"]],
             rule_names=list(content["sizes"][0]["rules"]),
             checkpoint=workspace.log.checkpoint(),

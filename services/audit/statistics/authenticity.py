@@ -35,6 +35,6 @@ def authentic_share(training: Features, generations: Features) -> Rate:
         raise InputError(
             f"expected two training pictures and one generation of one width, got {training.shape} and {generations.shape}"
         )
-    own = find_nearest_other(training)
+    to_nearest_other = find_nearest_other(training)
     row, distance = find_nearest(generations, training)
-    return build_rate(int((own[row] < distance).sum()), len(generations))
+    return build_rate(int((to_nearest_other[row] < distance).sum()), len(generations))

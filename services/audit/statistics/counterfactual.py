@@ -76,7 +76,13 @@ def _compare(item: str, models: Sequence[CopyCounts]) -> Counterfactual | None:
     groups: dict[bool, list[float]] = {True: [], False: []}
     for model in models:
         groups[item in model.items].append(model.copies.get(item, 0) / model.generations)
-    seen, unseen = groups[True], groups[False]
-    if not seen or not unseen:
+    with_item, without_item = groups[True], groups[False]
+    if not with_item or not without_item:
         return None
-    return Counterfactual(item, sum(seen) / len(seen), sum(unseen) / len(unseen), len(seen), len(unseen))
+    return Counterfactual(
+        item,
+        sum(with_item) / len(with_item),
+        sum(without_item) / len(without_item),
+        len(with_item),
+        len(without_item),
+    )

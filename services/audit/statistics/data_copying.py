@@ -75,7 +75,7 @@ def three_sample_test(training: Features, held_out: Features, generations: Featu
     counted = share_of_generations > GENERATIONS_A_CELL / len(generations)
     statistic = None
     if counted.any():
-        z = np.array([0.0 if one is None else one for one in cells])
+        z = np.array([0.0 if cell is None else cell for cell in cells])
         statistic = float(weights[counted] @ z[counted] / weights[counted].sum())
     return DataCopying(statistic, cells, weights.tolist(), counted.tolist())
 
@@ -114,7 +114,7 @@ def _cells(
     for count in range(min(CELLS, len(training)), 1, -1):
         centres = _centres(training, count, seed)
         labels = [vq(sample, centres)[0].astype(np.int64) for sample in (training, held_out, generations)]
-        if all(len(np.unique(one)) == count for one in labels[:2]):
+        if all(len(np.unique(cells)) == count for cells in labels[:2]):
             return labels
     return [np.zeros(len(sample), dtype=np.int64) for sample in (training, held_out, generations)]
 
@@ -122,9 +122,9 @@ def _cells(
 def _centres(training: NDArray[np.float64], count: int, seed: int) -> NDArray[np.float64]:
     """Run k-means from several starts and keep the centres with the least squared distance to their pictures."""
     random = np.random.default_rng(seed)
-    found = [kmeans2(training, count, minit="++", rng=random, missing="warn")[0] for _ in range(STARTS)]
-    losses = [float((vq(training, centres)[1] ** 2).sum()) for centres in found]
-    return np.asarray(found[int(np.argmin(losses))], dtype=np.float64)
+    attempts = [kmeans2(training, count, minit="++", rng=random, missing="warn")[0] for _ in range(STARTS)]
+    losses = [float((vq(training, centres)[1] ** 2).sum()) for centres in attempts]
+    return np.asarray(attempts[int(np.argmin(losses))], dtype=np.float64)
 
 
 def _z_in_cell(training: NDArray[np.float64], held_out: NDArray[np.float64], generations: NDArray[np.float64]) -> float | None:

@@ -79,18 +79,18 @@ def frechet_distance(first: Features, second: Features) -> float:
     """
     if min(len(first), len(second)) < 2 or first.shape[1] != second.shape[1]:
         raise InputError(f"expected two or more of each and one width, got {first.shape} and {second.shape}")
-    one, other = (np.asarray(sample, dtype=np.float64) for sample in (first, second))
-    gap = one.mean(axis=0) - other.mean(axis=0)
+    first, second = (np.asarray(sample, dtype=np.float64) for sample in (first, second))
+    gap = first.mean(axis=0) - second.mean(axis=0)
     return float(
-        max(gap @ gap + one.var(axis=0, ddof=1).sum() + other.var(axis=0, ddof=1).sum() - 2 * _root_trace(one, other), 0)
+        max(gap @ gap + first.var(axis=0, ddof=1).sum() + second.var(axis=0, ddof=1).sum() - 2 * _root_trace(first, second), 0)
     )
 
 
-def _root_trace(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def _root_trace(first: Features, second: Features) -> float:
     """Trace of (C1 C2)^½: with C = AᵀA it is the sum of the singular values of A1 A2ᵀ, which needs no matrix root.
 
     With A = QR, R does for A: at most as many rows as dimensions, however many pictures there are.
     """
-    centred = [(sample - sample.mean(axis=0)) / np.sqrt(len(sample) - 1) for sample in (one, other)]
+    centred = [(sample - sample.mean(axis=0)) / np.sqrt(len(sample) - 1) for sample in (first, second)]
     factors = [np.asarray(np.linalg.qr(sample, mode="r")) for sample in centred]
     return float(np.linalg.norm(factors[0] @ factors[1].T, ord="nuc"))

@@ -25,7 +25,7 @@ def find_nearest(
     >>> find_nearest(np.array([[0.2]]), np.array([[1.0], [0.0]]))[0].tolist()
     [1]
     """
-    return _find_nearest(pictures, training, own=False)
+    return _find_nearest(pictures, training, skip_self=False)
 
 
 def find_nearest_other(training: Features) -> NDArray[np.float64]:
@@ -34,15 +34,15 @@ def find_nearest_other(training: Features) -> NDArray[np.float64]:
     >>> find_nearest_other(np.array([[0.0], [1.0], [1.5]])).tolist()
     [1.0, 0.5, 0.5]
     """
-    return _find_nearest(training, training, own=True)[1]
+    return _find_nearest(training, training, skip_self=True)[1]
 
 
-def _find_nearest(pictures: Features, training: Features, *, own: bool) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _find_nearest(pictures: Features, training: Features, *, skip_self: bool) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     rows = np.empty(len(pictures), dtype=np.int64)
     nearest = np.empty(len(pictures))
     for start in range(0, len(pictures), BLOCK_ROWS):
         distances = cdist(pictures[start : start + BLOCK_ROWS], training)
-        if own:
+        if skip_self:
             at = np.arange(len(distances))
             distances[at, at + start] = np.inf
         rows[start : start + BLOCK_ROWS] = distances.argmin(axis=1)

@@ -11,13 +11,14 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from services.audit.training.training_config import MOST_UPDATES, TrainingConfig
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
+from shared.matching.panel.registry import RuleName, list_rule_names
 from shared.schemas import NAME, describe_field_errors
 
 CONFIGS = Path(__file__).with_name("configs")
@@ -33,7 +34,7 @@ MOST_OF_A_KIND = 100
 Pictures = Annotated[int, Field(strict=True, ge=1, le=MOST_PICTURES)]
 # Beyond 2**53 integers have no exact form in JSON (RFC 8785, section 3.2.2.3).
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
-RuleName = Literal["ssim", "fused", "l2-ratio", "carlini-adaptive", "tiled-l2", "pdq", "sscd", "clip"]
+PanelRule = Annotated[RuleName, WithJsonSchema({"type": "string", "enum": list(list_rule_names())})]
 Updates = Annotated[int, Field(strict=True, ge=1, le=MOST_UPDATES)]
 
 
@@ -86,7 +87,7 @@ class StudyConfig(BaseModel):
     )
     neighbours: int = Field(strict=True, default=1000, ge=1, le=100_000)
     false_positive_rate: float = Field(strict=True, default=0.001, gt=0, le=0.5)
-    relied_on: tuple[RuleName, ...] = Field(
+    relied_on: tuple[PanelRule, ...] = Field(
         default=("ssim",),
         min_length=1,
         max_length=8,

@@ -64,7 +64,7 @@ class AcceleratedState(TrainingState):
 
     def _compare(self, noisy: torch.Tensor, timesteps: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
-        noisy, timesteps, target = (whole[share].to(self.accelerator.device) for whole in (noisy, timesteps, target))
+        noisy, timesteps, target = (batch[share].to(self.accelerator.device) for batch in (noisy, timesteps, target))
         with self.accelerator.autocast():
             predicted = self.network(noisy, timesteps).sample
         return torch.nn.functional.mse_loss(predicted.float(), target)

@@ -2,14 +2,11 @@
 
 Rules, in order:
 
-1. Weights are safetensors. A pickle (`.bin`, `.pt`, `.pth`, `.ckpt`) runs code when it is read, so it is
-   never opened.
-2. The digest of a model is the SHA-256 of its weights file; of several files, that of the canonical list of
-   them.
-3. Only a `UNet2DModel` with a DDPM or DDIM scheduler is accepted: what training makes and what sampling can
-   run.
-4. Weights in half precision are a variant, `diffusion_pytorch_model.fp16.safetensors`. Beside others it is passed over; alone
-   it is read. The network computes in float32 whatever its file holds.
+1. Weights are safetensors. A pickle (`.bin`, `.pt`, `.pth`, `.ckpt`) runs code when it is read, so it is never opened.
+2. The digest of a model is the SHA-256 of its weights file; of several files, that of the canonical list of them.
+3. Only a `UNet2DModel` with a DDPM or DDIM scheduler is accepted, which is what training makes and what sampling can run.
+4. Weights in half precision are a variant, `diffusion_pytorch_model.fp16.safetensors`. It is read where
+   there are no others. The network computes in float32 whatever its file holds.
 5. Every weight that the network has comes from the file, and every one in the file is used: diffusers would fill what is
    missing with noise.
 
@@ -91,13 +88,13 @@ def load_model(folder: Path) -> tuple[UNet2DModel, Scheduler]:
     _, scheduler_class = _read_classes(folder)
     variant = weights_variant(weight_files(folder))
     try:
-        unet, found = UNet2DModel.from_pretrained(
+        unet, mismatches = UNet2DModel.from_pretrained(
             folder / "unet", use_safetensors=True, local_files_only=True, variant=variant, output_loading_info=True
         )
         scheduler = _SCHEDULERS[scheduler_class].from_pretrained(folder / "scheduler", local_files_only=True)
     except _UNREADABLE as error:
         raise InputError(f"expected a diffusers model in {folder.name!r}, got: {error}", code="model_unreadable") from error
-    wrong = [f"{kind}: {', '.join(map(str, list(keys)[:3]))}" for kind, keys in found.items() if keys]
+    wrong = [f"{kind}: {', '.join(map(str, list(keys)[:3]))}" for kind, keys in mismatches.items() if keys]
     if wrong:
         raise InputError(f"expected weights for exactly this network, got {'; '.join(wrong)}", code="weights_do_not_fit")
     return unet.float().eval(), scheduler
@@ -142,9 +139,9 @@ def weight_files(folder: Path) -> list[Path]:
     """
     by_variant: dict[str, list[Path]] = {}
     for path in sorted((folder / "unet").glob("*.safetensors")):
-        named = _WEIGHTS_NAME.fullmatch(path.name)
-        if named is not None:
-            by_variant.setdefault(named["variant"] or "", []).append(path)
+        match = _WEIGHTS_NAME.fullmatch(path.name)
+        if match is not None:
+            by_variant.setdefault(match["variant"] or "", []).append(path)
     if "" in by_variant:
         return by_variant[""]
     if len(by_variant) > 1:
@@ -161,8 +158,8 @@ def weight_files(folder: Path) -> list[Path]:
 
 def weights_variant(files: list[Path]) -> str | None:
     """Return the variant that weight files are of, None in full precision."""
-    named = _WEIGHTS_NAME.fullmatch(files[0].name)
-    return named["variant"] if named is not None else None
+    match = _WEIGHTS_NAME.fullmatch(files[0].name)
+    return match["variant"] if match is not None else None
 
 
 def _read_classes(folder: Path) -> tuple[str, str]:

@@ -53,8 +53,8 @@ class DataOrder:
         """Return the indices of the next `size` images, int64 (size,)."""
         while len(self.pending) < size:
             self.pending = torch.cat([self.pending, torch.randperm(self.count, generator=self.generator)])
-        drawn, self.pending = self.pending[:size], self.pending[size:].clone()
-        return drawn
+        indices, self.pending = self.pending[:size], self.pending[size:].clone()
+        return indices
 
 
 @dataclass
@@ -147,16 +147,16 @@ class TrainingState:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return all tensors that the next update depends on, but the network's weights."""
-        named = {
+        tensors = {
             "order.generator": self.order.generator.get_state(),
             "order.pending": self.order.pending,
             "noise.generator": self.noise.get_state(),
         }
         for index, slots in self.optimizer.state_dict()["state"].items():
-            named.update({f"optimizer.{index}.{name}": value for name, value in slots.items()})
+            tensors.update({f"optimizer.{index}.{name}": value for name, value in slots.items()})
         if self.ema is not None:
-            named.update({f"ema.{index}": value for index, value in enumerate(self.ema.shadow_params)})
-        return named
+            tensors.update({f"ema.{index}": value for index, value in enumerate(self.ema.shadow_params)})
+        return tensors
 
     def numbers(self) -> dict[str, Any]:
         """Return all JSON values that the next update depends on."""
