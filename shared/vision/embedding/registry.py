@@ -24,8 +24,8 @@ _FOLDER = Path(__file__).parents[1] / "embedders"
 def list_embedder_kinds() -> tuple[str, ...]:
     """Return the kinds of embedders, in alphabetical order.
 
-    >>> list_embedder_kinds()
-    ('open_clip', 'pixels', 'sscd')
+    >>> "pixels" in list_embedder_kinds()
+    True
     """
     return tuple(sorted(module.name for module in pkgutil.iter_modules([str(_FOLDER)])))
 

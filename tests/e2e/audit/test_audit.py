@@ -15,6 +15,7 @@ from services.audit.training_sets.sealed_set import load_sealed_set
 from shared.canonical import sha256_hex
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError
 from shared.ledger.verify import verify_log, verify_receipt
+from shared.matching.panel.panel import rule_names
 from shared.records.items import load_item
 from shared.records.manifests import seal_manifest
 from shared.records.models import list_audits, load_model_record
@@ -119,7 +120,7 @@ def test_copies_are_found_each_with_its_item(audited_workspace: Workspace, tmp_p
     assert [one["item"] for one in content["generations"]] == ids
     assert content["distinct_items_copied"] == sorted(ids)
     rules = {rule["name"]: rule for rule in content["rules"]}
-    assert list(rules) == ["ssim", "fused", "l2-ratio", "carlini-adaptive", "tiled-l2", "pdq"]
+    assert tuple(rules) == rule_names("pixels:16")
     for name in ("ssim", "fused", "l2-ratio", "tiled-l2"):
         assert (rules[name]["generations"]["hits"], rules[name]["distinct_items"]) == (SLICE, SLICE), name
         # Calibrated rules are held against halves of the control, of which the best one may fire by construction.
