@@ -3,19 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from shared.errors import SleeveError
+from shared.db import describe_failure
+from shared.errors import SleeveError, UnavailableError
 from shared.http.problem_details import MEDIA_TYPE, Problem, status_of
 from shared.schemas import describe_field_errors
 
 # RFC 9110 section 9.3, RFC 5789; what a route may be for.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+log = structlog.get_logger()
 
 
 def _response(title: str) -> dict[str, Any]:
@@ -55,6 +59,21 @@ def add_problem_handlers(app: FastAPI) -> None:
     def on_lost_race(_request: Request, _error: IntegrityError) -> JSONResponse:
         detail = "another request changed the same thing at the same moment; look again and repeat what is still wanted"
         return build_problem(409, "concurrent_change", detail)
+
+    @app.exception_handler(OperationalError)
+    def on_failing_database(_request: Request, error: OperationalError) -> JSONResponse:
+        log.warning("database_failed", error=str(error.orig))
+        return build_problem(503, UnavailableError.code, describe_failure(error))
+
+    @app.exception_handler(OSError)
+    def on_failing_disk(_request: Request, error: OSError) -> JSONResponse:
+        log.warning("disk_failed", error=str(error))
+        return build_problem(503, UnavailableError.code, f"a file could not be read or written: {error.strerror}")
+
+    @app.exception_handler(Exception)
+    def on_unexpected_error(_request: Request, _error: Exception) -> JSONResponse:
+        # Raised again by Starlette once it is answered, so that the server's log has it.
+        return build_problem(500, "internal_error", "the server failed; its log says why")
 
     @app.exception_handler(DataError)
     def on_unstorable_value(_request: Request, _error: DataError) -> JSONResponse:

@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 
 from shared.workspace import open_workspace
-from tests.campaigns.checking import Store, Tally, issue_receipts
 from tests.campaigns.databases import wait_until_left
 from tests.campaigns.processes import START_SECONDS, holds_open, kill, output_of, start
 from tests.support.factories import png
+from tests.support.store_checks import Store, Tally, issue_receipts
 from tests.unit.services.ingest.small_sources import sample, write_tar
 
 SIDE_PX = 16

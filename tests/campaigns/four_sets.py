@@ -28,12 +28,12 @@ from services.ingest.commands.add import default_name
 from shared.records.items import Item, ItemOwner
 from shared.records.parties import Party
 from shared.workspace import open_workspace
-from tests.campaigns.checking import Store, Tally
 from tests.campaigns.databases import KINDS, open_database, wait_until_left
 from tests.campaigns.processes import kill, output_of, start
 from tests.campaigns.results import save_figures
 from tests.e2e.ingest.test_real_sets import SETS
 from tests.support.paths import SHARED
+from tests.support.store_checks import Store, Tally
 
 KILLS = 3
 # The longest a command is left alone before it is killed; on an idle machine a set takes 3 to 10 s.

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.campaigns.bulk_kills import run_bulk_kills
-from tests.campaigns.checking import RESTART_SECONDS, Tally
 from tests.campaigns.databases import KINDS, open_database
 from tests.campaigns.gate_kills import GateTally, run_gate_kills
 from tests.campaigns.rest_kills import run_rest_kills
 from tests.campaigns.results import save_figures
+from tests.support.store_checks import RESTART_SECONDS, Tally
 
 WAYS: dict[str, tuple[Any, Any]] = {
     "bulk": (run_bulk_kills, Tally),

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import httpx
 
-from tests.campaigns.checking import Store, Tally
 from tests.campaigns.databases import wait_until_left
 from tests.campaigns.processes import START_SECONDS, kill, output_of, start
 from tests.support.factories import png, registration
 from tests.support.postgres import free_port
+from tests.support.store_checks import Store, Tally
 
 CLIENTS = 4
 SIDE_PX = 16

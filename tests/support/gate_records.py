@@ -131,7 +131,7 @@ def build_world(workspace: Workspace, content: PolicyContent | None = None, **ch
     calibration = ControlScores({"ssim": CONTROL, "fused": CONTROL}, pipeline)
     with workspace.writing() as session:
         manifest = seal_manifest(session, "small", "train", [item.id for item in items])
-        model = _add_model(session, manifest)
+        model = add_model(session, manifest)
         session.add(
             Calibration(
                 model_id=model.id,
@@ -144,7 +144,7 @@ def build_world(workspace: Workspace, content: PolicyContent | None = None, **ch
     return GateWorld(workspace, open_gate(workspace, content or policy()), model, manifest, calibration, items)
 
 
-def _add_model(session: Any, manifest: Manifest) -> Model:
+def add_model(session: Any, manifest: Manifest) -> Model:
     model_id, digest = new_id(), "d" * 64
     body = ModelImported(
         name="model-a",

@@ -42,12 +42,12 @@ def running_cluster(binaries: Path) -> Iterator[str]:
 
 
 @contextmanager
-def new_database(cluster: str) -> Iterator[str]:
-    """Make an empty database in a cluster; yield its URL, and drop it at the end."""
+def new_database(cluster: str, template: str | None = None) -> Iterator[str]:
+    """Make a database in a cluster, empty or a copy of the one named; yield its URL, and drop it at the end."""
     name = f"sleeve_{uuid.uuid4().hex}"
     maintenance = create_engine(cluster, isolation_level="AUTOCOMMIT")
     with maintenance.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else "")))
     try:
         yield cluster.rsplit("/", 1)[0] + f"/{name}"
     finally:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.campaigns.bulk_kills import run_bulk_kills
-from tests.campaigns.checking import Tally
 from tests.campaigns.rest_kills import run_rest_kills
+from tests.support.store_checks import Tally
 
 KILLS = 3
 # More than one batch.
