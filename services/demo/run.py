@@ -16,7 +16,7 @@ from rich.table import Table
 from services.audit.audits.audit import audit_model
 from services.audit.comparison.context import AuditContext
 from services.audit.processes.process_pool import ModelJob, ModelProgressCallback, train_and_sample
-from services.audit.reports.audit_report import write_report
+from services.audit.reports.kinds.audit_report import write_report
 from services.audit.training.presets import DEMO_CONFIG, DEMO_SAMPLING_STEPS
 from services.audit.training.training_config import TrainingConfig
 from services.audit.training_sets.slices import draw_slice

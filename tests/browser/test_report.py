@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from services.audit.audits.audit import audit_model
-from services.audit.reports.audit_report import write_report
+from services.audit.reports.kinds.audit_report import write_report
 from shared.workspace import Workspace
 from tests.e2e.conftest import SLICE, audit_context, audited, audited_workspace, save_copycat
 from tests.support.paths import RESULTS

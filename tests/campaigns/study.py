@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.audit.reports.audit_report import format_metric, format_percent, format_rate
+from services.audit.reports.kinds.study_report import build_study_report
+from services.audit.reports.page import format_metric, format_percent, format_rate
 from services.audit.reports.study_plots import plot_curve, plot_sweep, plot_training
-from services.audit.reports.study_report import build_study_report
 from services.audit.studies.dashboard import dashboard
 from services.audit.studies.study import FinishedStudy, run_study
 from services.audit.studies.study_config import load_study_config

@@ -24,7 +24,8 @@ from services.audit.commands.options import (
 from services.audit.comparison.context import AuditContext
 from services.audit.comparison.ray_matcher import open_matcher
 from services.audit.jobs.requests import DEFAULT_NEIGHBOURS, DEFAULT_RATE
-from services.audit.reports.audit_report import format_percent, write_report
+from services.audit.reports.page import format_percent
+from services.audit.reports.registry import write_audit_reports
 from services.audit.sampling.sample import Sampler
 from services.audit.sampling.samples import sample_model
 from shared.command_line.console import console, step_progress
@@ -110,10 +111,9 @@ def _show_audit(workspace: Workspace, audit: Audit, content: dict[str, Any], sam
         f"{len(content['distinct_items_copied'])} distinct items; held-out images {checked['hits']} of {checked['trials']}",
         soft_wrap=True,
     )
-    path = report or folder / "report.html"
-    write_report(workspace, [(audit, content, samples)], path)
-    for written in (*sorted(folder.glob("*.parquet")), path):
-        console.print(str(written), soft_wrap=True)
+    reports = write_audit_reports(workspace, audit, content, samples, report)
+    for path in (*sorted(folder.glob("*.parquet")), *reports):
+        console.print(str(path), soft_wrap=True)
     if audit.state == "failed":
         for control in content["controls"]:
             for check in control["checks"]:

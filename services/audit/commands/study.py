@@ -6,14 +6,13 @@ import typer
 
 from services.audit.commands.options import EXIT_VOID, ByRay, ReportFile
 from services.audit.comparison.ray_matcher import open_matcher
-from services.audit.reports.audit_report import format_percent
-from services.audit.reports.study_report import build_study_report
+from services.audit.reports.page import format_percent
+from services.audit.reports.registry import write_study_reports
 from services.audit.studies.dashboard import dashboard
 from services.audit.studies.study import run_study
 from services.audit.studies.study_config import load_study_config
 from shared.command_line.console import console
 from shared.command_line.workspace import open_home
-from shared.files import save_atomically
 
 
 def study(
@@ -44,9 +43,8 @@ def study(
             soft_wrap=True,
         )
     if finished.content["sizes"]:
-        path = report or workspace.home / finished.record.folder / "report.html"
-        save_atomically(path, build_study_report(workspace, finished.record, finished.content).encode())
-        console.print(str(path), soft_wrap=True)
+        for path in write_study_reports(workspace, finished.record, finished.content, report):
+            console.print(str(path), soft_wrap=True)
     else:
         console.print("every audit is void: there is no curve to report", soft_wrap=True)
     if finished.content["void"]:

@@ -31,14 +31,14 @@ def training_task(workspace: Workspace, request: dict[str, Any], report_progress
 
 
 def audit_task(workspace: Workspace, request: dict[str, Any], report_progress: JobProgressCallback) -> dict[str, str]:
-    """Sample a model, audit it, and write the report beside `audit.json`; a step is a generation, the last one all the rest.
+    """Sample a model, audit it, and write its reports; a step is a generation, the last one all the rest.
 
     Raises:
         SleeveError: as `sample_model` and `audit_model`.
     """
     from services.audit.audits.audit import audit_model
     from services.audit.comparison.context import AuditContext
-    from services.audit.reports.audit_report import write_report
+    from services.audit.reports.registry import write_audit_reports
     from services.audit.sampling.samples import sample_model
     from shared.vision.embedding import open_embedder
 
@@ -55,7 +55,7 @@ def audit_task(workspace: Workspace, request: dict[str, Any], report_progress: J
     embedder = open_embedder(workspace.settings.embedder)
     context = AuditContext(workspace, audit.control, embedder, audit.neighbours, audit.rate)
     record, content = audit_model(context, audit.model, samples)
-    write_report(workspace, [(record, content, samples)], workspace.home / record.folder / "report.html")
+    write_audit_reports(workspace, record, content, samples)
     report_progress(steps, steps, {"generations": audit.generations})
     return {"audit": record.id, "model": record.model_id}
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from services.audit.reports.accessible_svg import CONTROL_INK, GENERATION_INK, RULE_INK, styled, to_svg
-from services.audit.reports.audit_report import format_percent
+from services.audit.reports.page import format_percent
 
 # Shapes of the twins' points; points are moved aside by this share of a slice size, so that they do not lie on each other.
 TWIN_MARKERS = {"a": "o", "b": "^"}

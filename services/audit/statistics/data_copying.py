@@ -3,11 +3,11 @@
 Rules, in order:
 
 1. Features of more than 64 dimensions are projected on the training set's first 64 principal components.
-2. Space is cut into cells by k-means on the training set. In each cell the distances of generations and of held-out
-   pictures to their nearest training picture of that cell are compared by a Mann–Whitney U test, standardised: z ≪ 0 is
-   copying, z ≫ 0 underfitting.
+2. Space is cut into cells by k-means on the training set. In each cell a Mann–Whitney U test compares how far generations and
+   held-out pictures are from their nearest training picture of that cell. It is standardised: z ≪ 0 is copying, z ≫ 0
+   underfitting.
 3. C_T is the mean of z over the cells with more than τ of the generations, weighted by the held-out pictures in them.
-4. A cell without training or held-out pictures has no z. Fewer cells are tried then; with one cell everything is in it.
+4. A cell without training or held-out pictures has no z. Then fewer cells are tried. One cell holds everything.
 
 Source: Meehan, Chaudhuri, Dasgupta 2020, "A Non-Parametric Test to Detect Data-Copying in Generative Models"; constants as in
 dgm-eval (Stein et al. 2023).
@@ -27,10 +27,14 @@ from shared.errors import InputError
 COMPONENTS = 64
 CELLS = 3
 GENERATIONS_A_CELL = 20
-# Starts of k-means, of which the tightest is kept, as in dgm-eval.
+# Starts of k-means; the tightest result is used, as in dgm-eval.
 STARTS = 10
 
 Features = NDArray[np.floating]
+
+
+# Where generations are as near as held-out pictures, C_T is standard normal or narrower: above this at most once in 700 times.
+FAR_ABOVE_ZERO = 3.0
 
 
 @dataclass(frozen=True)
@@ -131,3 +135,12 @@ def _z_in_cell(training: NDArray[np.float64], held_out: NDArray[np.float64], gen
     if len(generations) == 0:
         return None
     return standardised_u(find_nearest(generations, training)[1], find_nearest(held_out, training)[1])
+
+
+def is_underfitted(statistic: float | None) -> bool:
+    """Say whether C_T shows generations farther from the training pictures than held-out pictures are.
+
+    >>> is_underfitted(8.6), is_underfitted(-8.6), is_underfitted(None)
+    (True, False, False)
+    """
+    return statistic is not None and statistic > FAR_ABOVE_ZERO

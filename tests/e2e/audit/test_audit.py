@@ -8,7 +8,7 @@ import pytest
 
 from services.audit.audits.audit import audit_model
 from services.audit.models.trained_models import train_model
-from services.audit.reports.audit_report import write_report
+from services.audit.reports.kinds.audit_report import write_report
 from services.audit.sampling.sample_shards import begin_shards, load_samples, save_shard
 from services.audit.sampling.samples import sample_model
 from services.audit.training_sets.sealed_set import load_sealed_set

@@ -14,7 +14,7 @@ from services.audit.audits.audit import audit_calibrated, audit_model
 from services.audit.commands.options import EXIT_VOID
 from services.audit.controls import exact_optimum
 from services.audit.controls.calibration import calibrate_model
-from services.audit.reports.audit_report import write_report
+from services.audit.reports.kinds.audit_report import write_report
 from services.audit.sampling.sample import draw_batch
 from services.audit.sampling.samples import sample_model
 from services.audit.training_sets.sealed_set import load_sealed_set, load_views

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from services.audit.audits.audit import audit_extraction, audit_model
 from services.audit.commands.options import known_sampler
-from services.audit.reports.audit_report import write_report
+from services.audit.reports.kinds.audit_report import write_report
 from services.audit.sampling.sample_shards import begin_shards, load_samples, save_shard
 from services.audit.sampling.samples import export_pngs, sample_model
 from services.audit.training_sets.sealed_set import load_sealed_set, load_views

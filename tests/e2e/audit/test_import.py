@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from services.audit.audits.audit import audit_model
 from services.audit.models import imported_models
 from services.audit.models.imported_models import import_model
-from services.audit.reports.audit_report import write_report
+from services.audit.reports.kinds.audit_report import write_report
 from services.audit.sampling.samples import sample_model
 from services.audit.training.diffusion_model import load_model
 from services.output_gate.gate import open_gate

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.audit.commands.options import EXIT_VOID
-from services.audit.reports.study_report import build_study_report
+from services.audit.reports.kinds.study_report import build_study_report
 from services.audit.studies.study import FinishedStudy, run_study
 from services.audit.studies.study_config import StudyConfig, load_study_config
 from services.commands.main import app

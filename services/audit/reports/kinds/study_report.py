@@ -9,10 +9,12 @@ from typing import Any
 from markupsafe import Markup
 
 from services.audit.audits.recorded_audits import load_audit, load_audit_content
-from services.audit.reports.audit_report import build_environment, is_underfitted
 from services.audit.reports.gallery import build_gallery
+from services.audit.reports.page import build_environment
+from services.audit.reports.registry import StudyReport
 from services.audit.reports.study_plots import plot_curve, plot_sweep, plot_training
 from services.audit.sampling.recorded_samples import load_judged_samples
+from services.audit.statistics.data_copying import is_underfitted
 from shared.errors import InputError
 from shared.matching.calibration.rate_intervals import upper_bound
 from shared.records.studies import Study
@@ -64,3 +66,6 @@ def _gallery(workspace: Workspace, content: dict[str, Any], size: int) -> dict[s
     audit = load_audit_content(workspace, load_audit(workspace, point["audit"]))
     rows = build_gallery(workspace, audit, load_judged_samples(workspace, audit).images)
     return {"point": point, "rows": rows[:ROWS_A_SIZE]}
+
+
+REPORT = StudyReport(file="report.html", build=build_study_report)

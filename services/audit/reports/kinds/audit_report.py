@@ -10,19 +10,20 @@ Rules, in order (standards of evidence):
 Source: Carlini 2025 (note to lawyers) and Cooper and Grimmelmann 2024 for what a figure may be taken to show.
 """
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from services.audit.reports.gallery import GalleryRow, build_gallery, text_uri
+from services.audit.reports.gallery import GalleryRow, build_gallery
+from services.audit.reports.page import build_environment
 from services.audit.reports.plots import median_ssim, plot_distributions
+from services.audit.reports.registry import AuditReport
 from services.audit.sampling.recorded_samples import verify_judged
 from services.audit.sampling.sample_shards import load_samples
+from services.audit.statistics.data_copying import is_underfitted
 from shared.code_version import package_versions
 from shared.files import save_atomically
 from shared.matching.calibration.rate_intervals import upper_bound
@@ -31,8 +32,6 @@ from shared.workspace import Workspace
 
 # Fixed levels of SSIM at which shares are shown besides the calibrated threshold.
 SWEEP_LEVELS = (0.7, 0.8, 0.9)
-# Where generations are as near as held-out pictures, C_T is standard normal or narrower: above this at most once in 700 times.
-FAR_ABOVE_ZERO = 3.0
 METRIC_NAMES = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")
 
 
@@ -108,67 +107,7 @@ def _sweep(content: dict[str, Any]) -> dict[float, dict[str, Any]]:
     return {row["level"]: row for row in content["statistics"]["sweep"] if row["level"] in SWEEP_LEVELS}
 
 
-def is_underfitted(statistic: float | None) -> bool:
-    """Say whether C_T shows generations farther from the training pictures than held-out pictures are.
-
-    >>> is_underfitted(8.6), is_underfitted(-8.6), is_underfitted(None)
-    (True, False, False)
-    """
-    return statistic is not None and statistic > FAR_ABOVE_ZERO
-
-
-def build_environment() -> Environment:
-    """Build what the reports' templates are rendered with: strict, escaping, with the formats of figures."""
-    environment = Environment(
-        loader=PackageLoader("services.audit.reports"),
-        autoescape=select_autoescape(("html", "j2")),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = format_percent
-    environment.filters["p_value"] = format_p_value
-    environment.filters["metric"] = format_metric
-    environment.filters["rate"] = format_rate
-    environment.filters["receipt_uri"] = lambda text: text_uri(text.encode(), "text/plain")
-    return environment
-
-
-def format_percent(share: float) -> str:
-    """Format a share 0..1 as per cent, with more decimals near 0 and 100, so that neither is claimed where it is not meant.
-
-    >>> [format_percent(share).replace(chr(160), " ") for share in (0.873, 0.021, 0.001, 0.00003, 0.9986, 0.99999, 1.0)]
-    ['87 %', '2.1 %', '0.10 %', '0.003 %', '99.9 %', '99.999 %', '100 %']
-    """
-    distance = min(share, 1 - share)
-    decimals = 0 if distance >= 0.1 or distance == 0 else 2 if share < 0.01 or share > 0.9994 else 1
-    if distance > 0:
-        decimals = max(decimals, math.ceil(-math.log10(100 * distance) - 1e-9))
-    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
-
-
-def format_p_value(value: float) -> str:
-    """Format a p-value to two digits; it is never 0, however large the control.
-
-    >>> format_p_value(0.00025), format_p_value(1 / 47)
-    ('0.00025', '0.021')
-    """
-    return f"{value:.2g}"
-
-
-def format_metric(value: float | None) -> str:
-    """Format a metric; null stands for +infinity, which identical images have.
-
-    >>> format_metric(None), format_metric(0.98765)
-    ('∞', '0.988')
-    """
-    return "∞" if value is None else f"{value:.3f}"
-
-
-def format_rate(rate: dict[str, Any] | None) -> str:
-    """Format a rate as hits of trials with its share; null stands for a rule that is undefined throughout.
-
-    >>> format_rate({"hits": 1, "trials": 4, "value": 0.25}).replace(chr(160), " "), format_rate(None)
-    ('1 of 4 (25 %)', 'undefined')
-    """
-    return "undefined" if rate is None else f"{rate['hits']:,} of {rate['trials']:,} ({format_percent(rate['value'])})"
+REPORT = AuditReport(
+    file="report.html",
+    build=lambda workspace, audit, content, samples: build_report(workspace, [(audit, content, samples)]),
+)
