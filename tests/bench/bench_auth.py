@@ -97,7 +97,7 @@ async def measure(without: FastAPI, asking: FastAPI, key: str) -> dict[str, Any]
                 for name, seconds in pair.items():
                     took[name].append(seconds)
     by_clock, of_processor = (
-        {name: statistics.median(one[which] for one in pairs) * 1000 for name, pairs in took.items()} for which in (0, 1)
+        {name: statistics.median(pair[which] for pair in pairs) * 1000 for name, pairs in took.items()} for which in (0, 1)
     )
     return {
         "without_ms": round(by_clock["without"], 3),

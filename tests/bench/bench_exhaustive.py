@@ -58,14 +58,14 @@ def seconds(work: Callable[[], object]) -> float:
 def measure_set(generations: NDArray[np.uint8], views: NDArray[np.uint8]) -> dict[str, Any]:
     """Search both ways and compare."""
     terms = build_terms(views)
-    found, scores = find_exhaustive_best(generations, terms), pairwise_ssim(generations, terms)
-    if not np.array_equal(found.index, scores.argmax(axis=1)):
+    best, scores = find_exhaustive_best(generations, terms), pairwise_ssim(generations, terms)
+    if not np.array_equal(best.index, scores.argmax(axis=1)):
         sys.exit("expected the best of all scores, got another view")
     every = seconds(lambda: pairwise_ssim(generations, terms))
     pruned = seconds(lambda: find_exhaustive_best(generations, terms))
     return {
-        "median_best": round(float(np.median(found.ssim)), 3),
-        "pruned_share": round(found.pruned_share, 3),
+        "median_best": round(float(np.median(best.ssim)), 3),
+        "pruned_share": round(best.pruned_share, 3),
         "multiple": round(every / pruned, 2),
     }
 

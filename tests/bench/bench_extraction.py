@@ -64,16 +64,16 @@ def main() -> None:
     marks.append(perf_counter())
     expected = relate_plainly(generations, REFERENCE_ROWS)
     marks.append(perf_counter())
-    found = [set(clique.members) for clique in cliques]
+    member_sets = [set(clique.members) for clique in cliques]
     if not np.array_equal(np.unpackbits(bits, axis=1, count=count)[:REFERENCE_ROWS].astype(np.bool_), expected):
         sys.exit("the relation is not that of the reference")
-    if any(max(len(copies & members) for members in found) < CLIQUE_SIZE for copies in shared):
+    if any(max(len(copies & members) for members in member_sets) < CLIQUE_SIZE for copies in shared):
         sys.exit("a shared picture was not found")
     relation, whole, reference = np.diff(marks).tolist()
     estimated = reference * count / REFERENCE_ROWS / 2
     result = {
         "generations": count,
-        "cliques": len(found),
+        "cliques": len(member_sets),
         "shared_pictures": SHARED,
         "seconds": {"relation": round(relation, 2), "whole": round(whole, 2), "plain_numpy_estimated": round(estimated, 2)},
         "multiple_of_plain_numpy": round(estimated / whole, 2),

@@ -72,25 +72,27 @@ def fill(folder: Path, corpus: Rows) -> tuple[EdgeIndex, float]:
 def recall(index: EdgeIndex, queries: Rows, corpus: Rows) -> float:
     """Share of the true neighbours that a walk of the graph finds."""
     truth, _ = exact_neighbours(queries, corpus, NEIGHBOURS)
-    found = index.neighbours_many(queries, NEIGHBOURS, MANIFEST, exact=False)
-    rows = zip(found, truth.tolist(), strict=True)
-    return float(np.mean([len({uuid.UUID(one.item_id).int for one in row} & {*true}) / NEIGHBOURS for row, true in rows]))
+    neighbours = index.neighbours_many(queries, NEIGHBOURS, MANIFEST, exact=False)
+    rows = zip(neighbours, truth.tolist(), strict=True)
+    return float(
+        np.mean([len({uuid.UUID(neighbour.item_id).int for neighbour in row} & {*true}) / NEIGHBOURS for row, true in rows])
+    )
 
 
 def main() -> None:
     """Measure and print."""
     corpus, queries = make_vectors(ITEMS, 1), make_vectors(BLOCK, 2)
-    one = queries[:1]
+    query = queries[:1]
     with tempfile.TemporaryDirectory() as folder:
         index, stored = fill(Path(folder), corpus)
         references: dict[str, tuple[Callable[[], object], int]] = {
-            "single": (lambda: product_and_argpartition(one, corpus), 1),
+            "single": (lambda: product_and_argpartition(query, corpus), 1),
             "block": (lambda: product_and_argpartition(queries, corpus), BLOCK),
         }
         ways: dict[str, tuple[Callable[[], object], int]] = {
-            "matrix_single": (lambda: exact_neighbours(one, corpus, NEIGHBOURS), 1),
+            "matrix_single": (lambda: exact_neighbours(query, corpus, NEIGHBOURS), 1),
             "matrix_block": (lambda: exact_neighbours(queries, corpus, NEIGHBOURS), BLOCK),
-            "edge_exact_single": (lambda: index.neighbours(one[0], NEIGHBOURS, MANIFEST, exact=True), 1),
+            "edge_exact_single": (lambda: index.neighbours(query[0], NEIGHBOURS, MANIFEST, exact=True), 1),
             "edge_exact_block": (lambda: index.neighbours_many(queries, NEIGHBOURS, MANIFEST, exact=True), BLOCK),
         }
         before = best_milliseconds(references | ways)
@@ -98,12 +100,12 @@ def main() -> None:
         index.optimize()
         build_seconds = perf_counter() - start
         graph: dict[str, tuple[Callable[[], object], int]] = {
-            "edge_graph_single": (lambda: index.neighbours(one[0], NEIGHBOURS, MANIFEST, exact=False), 1),
+            "edge_graph_single": (lambda: index.neighbours(query[0], NEIGHBOURS, MANIFEST, exact=False), 1),
             "edge_graph_block": (lambda: index.neighbours_many(queries, NEIGHBOURS, MANIFEST, exact=False), BLOCK),
             "edge_exact_single_with_graph": ways["edge_exact_single"],
         }
         after = best_milliseconds(references | graph)
-        found = recall(index, queries, corpus)
+        share = recall(index, queries, corpus)
         index.close()
     multiple = {
         name: round(taken[name] / taken["single" if "single" in name else "block"], 2)
@@ -116,7 +118,7 @@ def main() -> None:
         "neighbours": NEIGHBOURS,
         "numpy_milliseconds_a_query": {name: round(before[name], 2) for name in references},
         "multiple_of_numpy": multiple,
-        "graph_recall": round(found, 4),
+        "graph_recall": round(share, 4),
         "graph_build_seconds": round(build_seconds),
         "items_stored_per_second": round(stored),
     }

@@ -85,7 +85,7 @@ def write_tar(path: Path, icons: list[bytes]) -> None:
 def processor_seconds() -> float:
     """Processor time of this process and of those it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def time_registration(workspace: Workspace, path: Path) -> tuple[float, float]:

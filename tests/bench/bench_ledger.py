@@ -139,11 +139,11 @@ def measure_postgres(entries: list[Entry]) -> dict[str, Any] | None:
     if binaries is None:
         return None
     with running_cluster(binaries) as cluster:
-        found = []
+        runs = []
         for _ in range(ROUNDS):
             with new_database(cluster) as url:
-                found.append(measure_registration(url, entries)[0])
-    return max(found, key=lambda rates: rates["registered_entries_per_second"])
+                runs.append(measure_registration(url, entries)[0])
+    return max(runs, key=lambda rates: rates["registered_entries_per_second"])
 
 
 def measure_registration(url: str | None, entries: list[Entry]) -> tuple[dict[str, Any], float]:

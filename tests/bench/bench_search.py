@@ -129,8 +129,8 @@ def measure_finding(workspace: Workspace, defined: dict[str, list[Fingerprint]])
     shares = {}
     for dataset, fingerprints in defined.items():
         sample = fingerprints[::EVERY]
-        images = [decode_image(workspace.blobs.load(one.blob_sha256), workspace.limits).pixels for one in sample]
-        originals = pack_hashes([one.pdq or b"" for one in sample])
+        images = [decode_image(workspace.blobs.load(item.blob_sha256), workspace.limits).pixels for item in sample]
+        originals = pack_hashes([item.pdq or b"" for item in sample])
         shares[dataset] = {
             name: round(share_found([hash_image(change(image)).value for image in images], originals), 3)
             for name, change in CHANGES.items()
@@ -186,10 +186,10 @@ def measure_sets() -> dict[str, Any]:
         ]
         names = sorted({dataset for dataset, _, _ in items})
         defined = {name: [made for dataset, made, _ in items if dataset == name] for name in names}
-        by_set = {name: measure_mistaking([one for one in items if one[0] == name]) for name in names}
-        found = measure_finding(workspace, defined)
+        by_set = {name: measure_mistaking([pair for pair in items if pair[0] == name]) for name in names}
+        finding = measure_finding(workspace, defined)
         workspace.engine.dispose()
-    return {"undefined": len(rows) - len(items), "mistaken": {**by_set, "all": measure_mistaking(items)}, "found": found}
+    return {"undefined": len(rows) - len(items), "mistaken": {**by_set, "all": measure_mistaking(items)}, "found": finding}
 
 
 def main() -> None:

@@ -102,10 +102,10 @@ def spread(times: Sequence[tuple[float, float]]) -> dict[str, float]:
 def ask(gate: Gate, images: Sequence[bytes]) -> list[Check]:
     """Check generations and make their answers; an error is one."""
     outcomes = check_generations(gate, MODEL, images)
-    errors = [one for one in outcomes if isinstance(one, SleeveError)]
+    errors = [outcome for outcome in outcomes if isinstance(outcome, SleeveError)]
     if errors:
         raise SystemExit(f"a generation was refused: {errors[0].message}")
-    checks = [one for one in outcomes if isinstance(one, Check)]
+    checks = [outcome for outcome in outcomes if isinstance(outcome, Check)]
     build_answers(gate.workspace, checks)
     return checks
 
@@ -125,12 +125,12 @@ def measure_checks(gate: Gate, images: Sequence[bytes]) -> dict[str, Any]:
         steps.append(checks[0].timings_ms)
         if checks[0].decision == "undecided":
             raise SystemExit(f"undecided: {checks[0].result['reason']}")
-    names = list(dict.fromkeys(name for one in steps for name in one))
+    names = list(dict.fromkeys(name for step in steps for name in step))
     whole = spread(times)
     by_step = {
         name: {
-            "p50_ms": round(float(np.median([one.get(name, 0) for one in steps])), 2),
-            "p95_ms": round(float(np.percentile([one.get(name, 0) for one in steps], 95)), 2),
+            "p50_ms": round(float(np.median([step.get(name, 0) for step in steps])), 2),
+            "p95_ms": round(float(np.percentile([step.get(name, 0) for step in steps], 95)), 2),
         }
         for name in names
     }
@@ -189,9 +189,9 @@ def measure_alone(gate: Gate, ready: ReadyModel, views: Pixels) -> dict[str, Any
     return {"times": alone, "same_as_numpy": exact}
 
 
-def same_share(found: NDArray[np.int64], expected: NDArray[np.int64]) -> float:
+def same_share(shortlists: NDArray[np.int64], expected: NDArray[np.int64]) -> float:
     """Return the mean share of the expected neighbours that were found."""
-    return float(np.mean([len({*a} & {*b}) / len(b) for a, b in zip(found.tolist(), expected.tolist(), strict=True)]))
+    return float(np.mean([len({*a} & {*b}) / len(b) for a, b in zip(shortlists.tolist(), expected.tolist(), strict=True)]))
 
 
 def measure_brute_force(ready: ReadyModel, generation: Pixels) -> dict[str, float]:
@@ -289,7 +289,7 @@ def main() -> None:
         return
     path = RESULTS / "gate.json"
     kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sizes": {}}
-    for size in [int(one) for one in sys.argv[1:]] or SIZES:
+    for size in [int(size) for size in sys.argv[1:]] or SIZES:
         command = [sys.executable, "-m", "tests.bench.gate_at_scale", "--one", str(size)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         kept["sizes"][str(size)] = json.loads(done.stdout.splitlines()[-1])

@@ -40,44 +40,44 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
     yield "are upper bounds. Processor times, all threads together, stand beside them."
     yield ""
     yield from _table("", sorted(sizes), [
-        ("a check: p50 (p95), ms", [_wall(one["check"]) for one in ordered]),
-        ("processor time of a check, ms", [one["check"]["processor_ms"] for one in ordered]),
-        ("with ViT-B-32: p50 (p95), ms", [_wall(one["check_with_vit"]) for one in ordered]),
-        ("its processor time, ms", [one["check_with_vit"]["processor_ms"] for one in ordered]),
-        ("in batch, checks a second", [one["batch"]["a_second"] for one in ordered]),
-        ("processor time of a check in batch, ms", [one["batch"]["processor_ms_a_check"] for one in ordered]),
-        ("in batch with ViT-B-32, checks a second", [one["batch_with_vit"]["a_second"] for one in ordered]),
+        ("a check: p50 (p95), ms", [_wall(size["check"]) for size in ordered]),
+        ("processor time of a check, ms", [size["check"]["processor_ms"] for size in ordered]),
+        ("with ViT-B-32: p50 (p95), ms", [_wall(size["check_with_vit"]) for size in ordered]),
+        ("its processor time, ms", [size["check_with_vit"]["processor_ms"] for size in ordered]),
+        ("in batch, checks a second", [size["batch"]["a_second"] for size in ordered]),
+        ("processor time of a check in batch, ms", [size["batch"]["processor_ms_a_check"] for size in ordered]),
+        ("in batch with ViT-B-32, checks a second", [size["batch_with_vit"]["a_second"] for size in ordered]),
         ("brute force with scikit-image, s a generation (extrapolated)", [
-            one["brute_force"]["seconds_a_generation_extrapolated"] for one in ordered]),
-        ("index caught up, s", [one["ready"]["catch_up_seconds"] for one in ordered]),
+            size["brute_force"]["seconds_a_generation_extrapolated"] for size in ordered]),
+        ("index caught up, s", [size["ready"]["catch_up_seconds"] for size in ordered]),
         ("files built, s (processor)", [
-            f"{one['ready']['build_seconds']} ({one['ready']['build_processor_seconds']})" for one in ordered]),
-        ("files found and read, s", [one["ready"]["load_seconds"] for one in ordered]),
-        ("own memory after the checks, MiB", [one["memory_mib"]["after_checks"]["own"] for one in ordered]),
-        ("mapped files in memory, MiB", [one["memory_mib"]["after_checks"]["mapped_files"] for one in ordered]),
-        ("most memory together, MiB", [one["memory_mib"]["after_batch"]["peak"] for one in ordered]),
+            f"{size['ready']['build_seconds']} ({size['ready']['build_processor_seconds']})" for size in ordered]),
+        ("files found and read, s", [size["ready"]["load_seconds"] for size in ordered]),
+        ("own memory after the checks, MiB", [size["memory_mib"]["after_checks"]["own"] for size in ordered]),
+        ("mapped files in memory, MiB", [size["memory_mib"]["after_checks"]["mapped_files"] for size in ordered]),
+        ("most memory together, MiB", [size["memory_mib"]["after_batch"]["peak"] for size in ordered]),
     ])  # fmt: skip
     yield ""
     yield "## Steps of a check, p50 (p95), ms"
     yield ""
     names = [name for name in STEPS if name in ordered[0]["check"]["steps"]]
     yield from _table("", sorted(sizes), [
-        (STEPS[name], [_wall(one["check"]["steps"][name]) for one in ordered]) for name in names
+        (STEPS[name], [_wall(size["check"]["steps"][name]) for size in ordered]) for name in names
     ])  # fmt: skip
     yield ""
     yield "## Alone: p50 wall (processor), ms"
     yield ""
     yield from _table("", sorted(sizes), [
-        (name.replace("_", " "), [f"{one['alone']['times'][name]['p50_ms']} ({one['alone']['times'][name]['processor_ms']})"
-                                  for one in ordered])
+        (name.replace("_", " "), [f"{size['alone']['times'][name]['p50_ms']} ({size['alone']['times'][name]['processor_ms']})"
+                                  for size in ordered])
         for name in ordered[0]["alone"]["times"]
     ])  # fmt: skip
     yield ""
     yield from _against_the_bars(ordered[-1], max(sizes))
     yield ""
-    shares = [one["alone"]["same_as_numpy"] for one in ordered]
+    shares = [size["alone"]["same_as_numpy"] for size in ordered]
     yield "Share of the neighbours of a plain matrix product that the scan finds: " + "; ".join(
-        f"{name.replace('_', ' ')} {', '.join(str(one[name]) for one in shares)}" for name in shares[0]
+        f"{name.replace('_', ' ')} {', '.join(str(size[name]) for size in shares)}" for name in shares[0]
     ) + "."  # fmt: skip
 
 

@@ -157,19 +157,19 @@ def polyglots() -> Iterator[Case]:
 def boundaries(data: bytes) -> set[int]:
     """Where the parts of a PNG, JPEG or WebP file begin and end."""
     if data.startswith(PNG_START):
-        at, found = 8, {0, 4, 8}
+        at, places = 8, {0, 4, 8}
         while at < len(data):
             length = int.from_bytes(data[at : at + 4])
-            found |= {at, at + 4, at + 8, at + 8 + length, at + 12 + length}
+            places |= {at, at + 4, at + 8, at + 8 + length, at + 12 + length}
             at += 12 + length
-        return found
+        return places
     if data[:4] == b"RIFF":
-        at, found = 12, {0, 4, 8, 12}
+        at, places = 12, {0, 4, 8, 12}
         while at < len(data):
             length = int.from_bytes(data[at + 4 : at + 8], "little")
-            found |= {at, at + 4, at + 8, at + 8 + length}
+            places |= {at, at + 4, at + 8, at + 8 + length}
             at += 8 + length + length % 2
-        return found
+        return places
     return {at + shift for at in range(len(data) - 1) if data[at] == 0xFF and data[at + 1] for shift in (0, 2, 4)}
 
 
@@ -348,26 +348,26 @@ def judge(cases: Iterable[Case], folder: Path) -> tuple[dict[str, Outcome], list
     wrong = []
     with Decoder(folder) as decoder:
         for case in cases:
-            found = outcomes[case.name] = decoder.decode(case.data)
+            outcome = outcomes[case.name] = decoder.decode(case.data)
             if case.original is not None and case.original not in originals:
                 originals[case.original] = decoder.decode(case.original).pixels_sha256
-            if not _is_as_expected(case, found, originals.get(case.original or b"")):
-                wrong.append(f"{case.name}: expected {case.expected}, got {found}")
+            if not _is_as_expected(case, outcome, originals.get(case.original or b"")):
+                wrong.append(f"{case.name}: expected {case.expected}, got {outcome}")
     return outcomes, wrong
 
 
-def _is_as_expected(case: Case, found: Outcome, original_sha256: str | None) -> bool:
-    if found.is_defect or found.seconds >= MAX_SECONDS or found.rss_bytes >= MAX_RSS_BYTES:
+def _is_as_expected(case: Case, outcome: Outcome, original_sha256: str | None) -> bool:
+    if outcome.is_defect or outcome.seconds >= MAX_SECONDS or outcome.rss_bytes >= MAX_RSS_BYTES:
         return False
-    if found.outcome == "accepted" and case.original is not None and found.pixels_sha256 != original_sha256:
+    if outcome.outcome == "accepted" and case.original is not None and outcome.pixels_sha256 != original_sha256:
         return False
     match case.expected:
         case "either" | "whole":
             return True
         case "refused":
-            return found.outcome != "accepted"
+            return outcome.outcome != "accepted"
         case expected:
-            return found.outcome == expected
+            return outcome.outcome == expected
 
 
 def main() -> None:
@@ -377,10 +377,10 @@ def main() -> None:
     slowest = max(outcomes, key=lambda name: outcomes[name].seconds)
     figures = {
         "cases": len(outcomes),
-        "outcomes": dict(Counter(found.outcome for found in outcomes.values()).most_common()),
+        "outcomes": dict(Counter(outcome.outcome for outcome in outcomes.values()).most_common()),
         "slowest": slowest,
         "slowest_seconds": round(outcomes[slowest].seconds, 3),
-        "rss_mib": max(found.rss_bytes for found in outcomes.values()) // 2**20,
+        "rss_mib": max(outcome.rss_bytes for outcome in outcomes.values()) // 2**20,
         "otherwise_than_expected": wrong,
     }
     save_figures("bad-input", "cases", figures)

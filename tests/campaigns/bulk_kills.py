@@ -115,11 +115,11 @@ def _finishes(process: subprocess.Popen[bytes], status: Path, chance: random.Ran
 def _acknowledge(store: Store, dataset: str, status: Path) -> None:
     # A line that a kill cut short says nothing.
     for line in status.read_bytes().split(b"\n")[:-1]:
-        told = json.loads(line)
-        if told["state"] == "refused":
-            raise RuntimeError(f"a good row was refused: {told}")
-        key = (dataset, told["row"])
-        if store.acknowledged.setdefault(key, told["item"]) != told["item"]:
+        progress = json.loads(line)
+        if progress["state"] == "refused":
+            raise RuntimeError(f"a good row was refused: {progress}")
+        key = (dataset, progress["row"])
+        if store.acknowledged.setdefault(key, progress["item"]) != progress["item"]:
             raise RuntimeError(f"{key} was acknowledged as two items")
 
 

@@ -29,7 +29,7 @@ YCC = np.array([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.0
 def small(pictures: Pictures, side_px: int) -> NDArray[np.float64]:
     """Shrink pictures, (N, n, n, 3)."""
     resized = [picture.resize((side_px, side_px), Image.Resampling.BOX) for picture in pictures]
-    return np.stack([np.asarray(one, np.float64) for one in resized])
+    return np.stack([np.asarray(plane, np.float64) for plane in resized])
 
 
 def unit(values: NDArray[np.float64]) -> Rows:
@@ -99,7 +99,7 @@ def gradients(side_px: int) -> Design:
 
     def describe(pictures: Pictures) -> Rows:
         planes = small(pictures, side_px)
-        return unit(np.stack([hog(one, pixels_per_cell=(8, 8), cells_per_block=(2, 2), channel_axis=2) for one in planes]))
+        return unit(np.stack([hog(plane, pixels_per_cell=(8, 8), cells_per_block=(2, 2), channel_axis=2) for plane in planes]))
 
     return lambda _: describe
 

@@ -47,12 +47,17 @@ def timed(match: Matcher, corpus: Corpus, pictures: Pixels) -> tuple[float, Matc
     return perf_counter() - start, matched
 
 
-def is_same(one: Matched, other: Matched) -> bool:
+def is_same(matched: Matched, other: Matched) -> bool:
     """Whether two hold the same bytes, where the audit takes its figures from."""
-    pairs: list[tuple[Any, Any]] = [(one.vectors, other.vectors), (one.matches.metrics.fsim, other.matches.metrics.fsim)]
-    pairs += [(getattr(one.evidence, name), getattr(other.evidence, name)) for name in ("shortlists", "cosines", "best_ssim")]
-    if one.evidence.copies is not None and other.evidence.copies is not None:
-        pairs.append((one.evidence.copies.scores, other.evidence.copies.scores))
+    pairs: list[tuple[Any, Any]] = [
+        (matched.vectors, other.vectors),
+        (matched.matches.metrics.fsim, other.matches.metrics.fsim),
+    ]
+    pairs += [
+        (getattr(matched.evidence, name), getattr(other.evidence, name)) for name in ("shortlists", "cosines", "best_ssim")
+    ]
+    if matched.evidence.copies is not None and other.evidence.copies is not None:
+        pairs.append((matched.evidence.copies.scores, other.evidence.copies.scores))
     return all(first.tobytes() == second.tobytes() for first, second in pairs)
 
 
@@ -66,9 +71,9 @@ def main() -> None:
         for _ in range(ROUNDS):
             seconds, expected = timed(match_against, corpus, pictures)
             plain_seconds.append(round(seconds, 2))
-            seconds, found = timed(match, corpus, pictures)
+            seconds, matched = timed(match, corpus, pictures)
             ray_seconds.append(round(seconds, 2))
-            same = same and is_same(expected, found)
+            same = same and is_same(expected, matched)
     figures = {
         "cores": usable_cores(),
         "items": ITEMS,

@@ -115,13 +115,13 @@ def rows_of(dataset: str) -> int:
 
 def read_status_files(home: Path) -> dict[tuple[str, str], str]:
     """The items that the status files call registered or known, by data set and row."""
-    found = {}
+    acknowledged = {}
     for path in (home / "ingest").glob("*.status.jsonl"):
         for line in path.read_text(encoding="utf-8").splitlines():
-            told = json.loads(line)
-            if told["state"] != "refused":
-                found[path.name.removesuffix(".status.jsonl"), told["row"]] = told["item"]
-    return found
+            progress = json.loads(line)
+            if progress["state"] != "refused":
+                acknowledged[path.name.removesuffix(".status.jsonl"), progress["row"]] = progress["item"]
+    return acknowledged
 
 
 def main() -> None:
@@ -129,13 +129,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=KINDS, required=True)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    given = parser.parse_args()
+    options = parser.parse_args()
     data = SHARED / "data"
     if not data.is_dir():
         sys.exit(f"the real data sets are not at {data} (set SLEEVE_SHARED)")
-    with tempfile.TemporaryDirectory() as name, open_database(given.database, Path(name)) as url:
-        figures = run_four_sets(Path(name), url, data.resolve(), given.seed)
-    save_figures("four-sets", given.database, figures)
+    with tempfile.TemporaryDirectory() as name, open_database(options.database, Path(name)) as url:
+        figures = run_four_sets(Path(name), url, data.resolve(), options.seed)
+    save_figures("four-sets", options.database, figures)
     for name, expected in figures["expected"].items():
         print(f"{name:12} expected {expected}  got {figures['sets'].get(name)}")  # noqa: T201
     print(json.dumps(figures))  # noqa: T201

@@ -38,9 +38,9 @@ def measure(client: httpx.Client, number: int) -> float:
     answer = client.post("/v1/items", files=files, data={"record": record}).raise_for_status()
     item, begun = answer.json()["item"]["id"], time.monotonic()
     while True:
-        found = client.post("/v1/search", files=files, params={"limit": 1}).raise_for_status().json()["items"]
+        items = client.post("/v1/search", files=files, params={"limit": 1}).raise_for_status().json()["items"]
         waited = time.monotonic() - begun
-        if found and found[0]["item"]["id"] == item:
+        if items and items[0]["item"]["id"] == item:
             return waited
         if waited > GIVE_UP_SECONDS:
             sys.exit(f"item {item} was not found after {GIVE_UP_SECONDS} s")
@@ -52,18 +52,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=KINDS, required=True)
     parser.add_argument("--registrations", type=int, default=50)
-    given = parser.parse_args()
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="sleeve-freshness-"))
     with (
-        open_database(given.database, folder) as url,
+        open_database(options.database, folder) as url,
         running_server(Settings(home=folder / "home", database_url=url)) as client,
     ):
         measure(client, 0)  # the first search also compiles
-        waited = [measure(client, number) for number in range(1, given.registrations + 1)]
+        waited = [measure(client, number) for number in range(1, options.registrations + 1)]
     shutil.rmtree(folder)
     p50, p99 = (round(float(np.percentile(waited, q)), 3) for q in (50, 99))
     figures = {"registrations": len(waited), "seconds": {"p50": p50, "p99": p99, "max": round(max(waited), 3)}}
-    save_figures("freshness", given.database, figures)
+    save_figures("freshness", options.database, figures)
     print(figures)  # noqa: T201
     if p99 >= PROMISED_SECONDS:
         sys.exit(1)

@@ -22,9 +22,9 @@ TIMEOUT_SECONDS = 6 * 3600.0
 
 def build_figures(done: Fuzzed, served: Served, examples: int, seed: int, seconds: float) -> dict[str, Any]:
     """Spell a run: what was asked for, what the application answered, and what Schemathesis counted."""
-    asked = {"examples_an_operation": examples, "seed": seed, "phases": PHASES.split(","), "seconds": round(seconds)}
+    settings = {"examples_an_operation": examples, "seed": seed, "phases": PHASES.split(","), "seconds": round(seconds)}
     answered = {"requests": served.answers.total(), "answers": dict(sorted(served.answers.items()))}
-    return asked | {"succeeded": done.succeeded} | answered | done.counts()
+    return settings | {"succeeded": done.succeeded} | answered | done.counts()
 
 
 def main() -> None:
@@ -32,16 +32,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fuzz the running application.")
     parser.add_argument("--examples", type=int, default=200, help="random requests an operation")
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         home = build_audited(folder).home
         begun = perf_counter()
         with serving(home) as served:
             done = fuzz(
-                served.url, folder, examples=asked.examples, phases=PHASES, seed=asked.seed, timeout_seconds=TIMEOUT_SECONDS
+                served.url,
+                folder,
+                examples=options.examples,
+                phases=PHASES,
+                seed=options.seed,
+                timeout_seconds=TIMEOUT_SECONDS,
             )
-    save_figures("fuzz", "schemathesis", build_figures(done, served, asked.examples, asked.seed, perf_counter() - begun))
+    save_figures("fuzz", "schemathesis", build_figures(done, served, options.examples, options.seed, perf_counter() - begun))
     sys.stdout.write(done.output)
     sys.exit(0 if done.succeeded else 1)
 

@@ -57,9 +57,9 @@ def copy_workspace(home: Path, folder: Path) -> Workspace:
 
 def newest_audits(home: Path) -> list[dict[str, Any]]:
     """Return the newest audit of each pair of model and control."""
-    found = sorted(home.glob("audits/*/*/audit.json"), key=lambda path: path.stat().st_mtime)
-    contents = [json.loads(path.read_text(encoding="utf-8")) for path in found]
-    return list({(one["model"]["name"], one["control"]["name"]): one for one in contents}.values())
+    files = sorted(home.glob("audits/*/*/audit.json"), key=lambda path: path.stat().st_mtime)
+    contents = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    return list({(content["model"]["name"], content["control"]["name"]): content for content in contents}.values())
 
 
 def load_generations(home: Path, content: dict[str, Any]) -> list[bytes]:
@@ -68,7 +68,7 @@ def load_generations(home: Path, content: dict[str, Any]) -> list[bytes]:
     for folder in sorted((home / "samples" / content["model"]["name"]).iterdir()):
         samples = load_samples(folder)
         if samples.weights_sha256 == content["model"]["weights_sha256"] and len(samples.images) == count:
-            return [encode_view(samples.images[one["index"]]) for one in content["generations"]]
+            return [encode_view(samples.images[generation["index"]]) for generation in content["generations"]]
     raise InputError(f"no samples of {content['model']['name']} with {count} images of its weights")
 
 
@@ -85,19 +85,19 @@ def judge(gate: Gate, home: Path, content: dict[str, Any]) -> dict[str, Any]:
     calibrated = calibrate_model(context, name)
     with workspace.writing() as session:
         # Newer than that of the audit, so the gate decides by it; nothing here finds a rule unsound.
-        kept = record_calibration(session, calibrated, (), rate)
+        recorded = record_calibration(session, calibrated, (), rate)
     held_out = [workspace.blobs.load(item.blob_sha256) for item in control.items[1::2]]
     generations = load_generations(home, content)
-    copied = [at for at, one in enumerate(content["generations"]) if one["copy"]]
-    others = [at for at, one in enumerate(content["generations"]) if not one["copy"]]
+    copied = [at for at, generation in enumerate(content["generations"]) if generation["copy"]]
+    others = [at for at, generation in enumerate(content["generations"]) if not generation["copy"]]
     copies = check(gate, name, [generations[at] for at in copied])
     passed = check(gate, name, held_out)
     rest = check(gate, name, [generations[at] for at in others])
     truths = [content["generations"][at]["item"] for at in copied]
-    cited = {one.result["calibration_sha256"] for one in (*copies, *passed, *rest) if one.decision != "undecided"}
-    if not cited <= {kept.sha256}:
-        raise SystemExit(f"expected decisions by calibration {kept.sha256}, got {sorted(cited)}")
-    attained = {one.result["attained_rate"] for one in (*copies, *passed) if one.decision != "undecided"}
+    cited = {check.result["calibration_sha256"] for check in (*copies, *passed, *rest) if check.decision != "undecided"}
+    if not cited <= {recorded.sha256}:
+        raise SystemExit(f"expected decisions by calibration {recorded.sha256}, got {sorted(cited)}")
+    attained = {check.result["attained_rate"] for check in (*copies, *passed) if check.decision != "undecided"}
     return {
         "model": name,
         "control_calibrated": len(control.items[::2]),
@@ -111,31 +111,31 @@ def judge(gate: Gate, home: Path, content: dict[str, Any]) -> dict[str, Any]:
 def check(gate: Gate, model: str, images: Sequence[bytes]) -> list[Check]:
     """Check generations; an error ends the run."""
     outcomes = check_generations(gate, model, images)
-    for one in outcomes:
-        if isinstance(one, SleeveError):
-            raise one
-    return [one for one in outcomes if isinstance(one, Check)]
+    for outcome in outcomes:
+        if isinstance(outcome, SleeveError):
+            raise outcome
+    return [outcome for outcome in outcomes if isinstance(outcome, Check)]
 
 
 def tally(checks: Sequence[Check]) -> dict[str, Any]:
     """Count decisions."""
     counts = Counter(check.decision for check in checks)
     reasons = Counter(check.result["reason"] for check in checks if check.decision == "undecided")
-    return {"checks": len(checks)} | {one: counts[one] for one in ("flag", "clear", "undecided")} | (
+    return {"checks": len(checks)} | {name: counts[name] for name in ("flag", "clear", "undecided")} | (
         {"undecided_for": dict(reasons)} if reasons else {}
     )  # fmt: skip
 
 
 def right_ones(gate: Gate, checks: Sequence[Check], truths: Sequence[str]) -> dict[str, int]:
     """Count the flags that name the right item, and the right owner."""
-    flagged = [(one, truth) for one, truth in zip(checks, truths, strict=True) if one.decision == "flag"]
-    named = {one.result["matches"][0]["id"] for one, _ in flagged}
+    flagged = [(check, truth) for check, truth in zip(checks, truths, strict=True) if check.decision == "flag"]
+    named = {check.result["matches"][0]["id"] for check, _ in flagged}
     with gate.workspace.reading() as session:
         owners = load_owners(session, sorted(named | {truth for _, truth in flagged}))
-    people = {item: {party.id for _, party in found} for item, found in owners.items()}
+    people = {item: {party.id for _, party in parties} for item, parties in owners.items()}
     return {
-        "right_item": sum(truth in one.result["cluster"] for one, truth in flagged),
-        "right_owner": sum(bool(people[one.result["matches"][0]["id"]] & people[truth]) for one, truth in flagged),
+        "right_item": sum(truth in check.result["cluster"] for check, truth in flagged),
+        "right_owner": sum(bool(people[check.result["matches"][0]["id"]] & people[truth]) for check, truth in flagged),
     }
 
 
@@ -143,11 +143,11 @@ def sum_up(models: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Add the models up, and give shares with intervals."""
     copies = Counter[str]()
     held_out = Counter[str]()
-    for one in models:
-        copies.update({name: count for name, count in one["copies"].items() if isinstance(count, int)})
-        held_out.update({name: count for name, count in one["held_out"].items() if isinstance(count, int)})
+    for model in models:
+        copies.update({name: count for name, count in model["copies"].items() if isinstance(count, int)})
+        held_out.update({name: count for name, count in model["held_out"].items() if isinstance(count, int)})
     flagged, allowed = held_out["flag"], held_out["checks"]
-    expected = sum(one["stated_rate"] * one["held_out"]["checks"] for one in models if one["stated_rate"] is not None)
+    expected = sum(model["stated_rate"] * model["held_out"]["checks"] for model in models if model["stated_rate"] is not None)
     return {
         "copies": dict(copies),
         "copies_flagged": build_rate(copies["flag"], copies["checks"]).__dict__ if copies["checks"] else None,
@@ -165,16 +165,20 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--name", default="demo", help="what the table is kept under")
     parser.add_argument("--policy", type=Path, default=DEFAULT_POLICY, help="what decides; the shipped one by default")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        workspace = copy_workspace(given.home, Path(folder) / "home")
-        policy = load_policy_file(given.policy)
+        workspace = copy_workspace(options.home, Path(folder) / "home")
+        policy = load_policy_file(options.policy)
         gate = open_gate(workspace, policy, patience_seconds=None)
-        models = [judge(gate, given.home, content) for content in newest_audits(given.home)]
+        models = [judge(gate, options.home, content) for content in newest_audits(options.home)]
         gate.close()
         workspace.engine.dispose()
-    said = {"policy": f"{policy.name} v{policy.version}", "rules": policy.deciding_rules, "embedder": Settings().embedder}
-    save_figures("gate-confusion", given.name, {"all": sum_up(models), "models": models} | said)
+    description = {
+        "policy": f"{policy.name} v{policy.version}",
+        "rules": policy.deciding_rules,
+        "embedder": Settings().embedder,
+    }
+    save_figures("gate-confusion", options.name, {"all": sum_up(models), "models": models} | description)
 
 
 if __name__ == "__main__":

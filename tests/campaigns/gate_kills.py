@@ -219,10 +219,10 @@ class Clients:
             self.jobs[number] = body["id"]
             return
         entries = body.get("checks", [{"position": 0, "check": body}])
-        found = {entry["position"]: entry["check"] for entry in entries if entry["check"]}
-        self.checks[number] = {position: check["id"] for position, check in found.items()}
-        self.decisions |= {check["id"]: check["decision"] for check in found.values()}
-        self.receipts |= {check["id"]: check["receipt"] for check in found.values()}
+        checks = {entry["position"]: entry["check"] for entry in entries if entry["check"]}
+        self.checks[number] = {position: check["id"] for position, check in checks.items()}
+        self.decisions |= {check["id"]: check["decision"] for check in checks.values()}
+        self.receipts |= {check["id"]: check["receipt"] for check in checks.values()}
 
 
 def run_gate_kills(folder: Path, database_url: str, kills: int, seed: int, tally: GateTally | None = None) -> GateTally:
@@ -257,7 +257,7 @@ def answer_the_rest(servers: Servers, clients: Clients, tally: GateTally) -> Non
                 time.sleep(0.05)
             outcomes = job["checks"] or []
             tally.unfinished_jobs += job["state"] != "done" or len(outcomes) != SEVERAL + 1
-            tally.unfinished_jobs += any(not one["check"] and not one["problem"] for one in outcomes)
+            tally.unfinished_jobs += any(not outcome["check"] and not outcome["problem"] for outcome in outcomes)
     servers.kill()
 
 
@@ -277,14 +277,14 @@ def check_store(home: Path, database_url: str, clients: Clients, tally: GateTall
         counted = CompletenessCount(workspace).bring_up()
         verify_log(workspace.log.folder, workspace.log.vkey)
         with workspace.reading() as session:
-            made = dict(session.exec(select(Check.id, Check.decision)).all())
-        named = [check_id for found in clients.checks.values() for check_id in found.values()]
+            recorded = dict(session.exec(select(Check.id, Check.decision)).all())
+        named = [check_id for checks in clients.checks.values() for check_id in checks.values()]
         tally.checks_of_store += 1
-        tally.acknowledged, tally.acknowledged_jobs, tally.decided = len(named), len(clients.jobs), len(made)
+        tally.acknowledged, tally.acknowledged_jobs, tally.decided = len(named), len(clients.jobs), len(recorded)
         tally.log_size, tally.completeness_gaps = counted.recount.size, len(counted.gaps)
-        tally.lost = sum(made.get(check_id) != clients.decisions[check_id] for check_id in named)
-        tally.doubled = len(named) - len(set(named)) + _count_unasked(clients, len(made))
-        tally.decisions = Counter(made.values())
+        tally.lost = sum(recorded.get(check_id) != clients.decisions[check_id] for check_id in named)
+        tally.doubled = len(named) - len(set(named)) + _count_unasked(clients, len(recorded))
+        tally.decisions = Counter(recorded.values())
         tally.bad_receipts = 0
         for check_id, receipt in clients.receipts.items():
             try:
@@ -296,12 +296,12 @@ def check_store(home: Path, database_url: str, clients: Clients, tally: GateTall
     tally.on_check(tally)
 
 
-def _count_unasked(clients: Clients, made: int) -> int:
+def _count_unasked(clients: Clients, recorded: int) -> int:
     """Return how many checks there are beyond one for each picture that was sent, once everything was answered."""
     if not clients.unanswered.empty():
         return 0
-    sent = sum(len(found) for found in clients.checks.values()) + SEVERAL * len(clients.jobs)
-    return max(made - sent, 0)
+    sent = sum(len(checks) for checks in clients.checks.values()) + SEVERAL * len(clients.jobs)
+    return max(recorded - sent, 0)
 
 
 def prepare(home: Path, database_url: str) -> list[bytes]:

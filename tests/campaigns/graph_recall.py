@@ -82,14 +82,14 @@ def measure(corpus: Rows) -> dict[str, Any]:
 
 def walk(index: EdgeIndex, queries: Rows, truth: NDArray[np.int64], ef: int) -> dict[str, float]:
     """Recall for every shortlist, and the median time of a query."""
-    milliseconds, found = [], []
+    milliseconds, answers = [], []
     for query in queries:
         start = perf_counter()
-        found.append(ask(index, query, ef))
+        answers.append(ask(index, query, ef))
         milliseconds.append(1000 * (perf_counter() - start))
     shares = {
         f"recall_{k}": round(
-            float(np.mean([len({*got[:k]} & {*true[:k]}) / k for got, true in zip(found, truth.tolist(), strict=True)])), 4
+            float(np.mean([len({*got[:k]} & {*true[:k]}) / k for got, true in zip(answers, truth.tolist(), strict=True)])), 4
         )
         for k in SHORTLISTS
     }
@@ -98,7 +98,9 @@ def walk(index: EdgeIndex, queries: Rows, truth: NDArray[np.int64], ef: int) -> 
 
 def main() -> None:
     """Measure and write."""
-    pictures = [one for name in ("dcss_tiles", "openmoji", "game_icons", "omniglot") for one in load_pictures(DATA, name)]
+    pictures = [
+        picture for name in ("dcss_tiles", "openmoji", "game_icons", "omniglot") for picture in load_pictures(DATA, name)
+    ]
     corpora = {
         "real pictures, pixels:16": lambda: PixelEmbedder(16).embed(pictures),
         "made, 64 directions": lambda: make_vectors(ITEMS, 1),

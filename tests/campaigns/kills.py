@@ -44,19 +44,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     parser.add_argument("--folder", type=Path, help="where the state is made; a temporary folder by default")
     parser.add_argument("--keep", action="store_true", help="leave the state there")
-    given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="sleeve-kills-", dir=given.folder))
-    print(f"seed {given.seed}, state in {folder}", flush=True)  # noqa: T201
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="sleeve-kills-", dir=options.folder))
+    print(f"seed {options.seed}, state in {folder}", flush=True)  # noqa: T201
 
     def keep(tally: Tally | GateTally) -> None:
-        figures = {"seed": given.seed, **tally.figures()}
-        save_figures("kills", f"{given.database} {given.way}", figures)
+        figures = {"seed": options.seed, **tally.figures()}
+        save_figures("kills", f"{options.database} {options.way}", figures)
         print(json.dumps(figures), flush=True)  # noqa: T201
 
-    with open_database(given.database, folder) as url:
-        run, counts = WAYS[given.way]
-        tally = run(folder, url, given.kills, given.seed, counts(on_check=keep))
-    if not given.keep:
+    with open_database(options.database, folder) as url:
+        run, counts = WAYS[options.way]
+        tally = run(folder, url, options.kills, options.seed, counts(on_check=keep))
+    if not options.keep:
         shutil.rmtree(folder)
     if tally.faults or max(tally.restart_seconds) >= RESTART_SECONDS:
         sys.exit(1)

@@ -94,13 +94,13 @@ def judge(sample: Sample) -> dict[str, Any]:
 
 
 def _count(detector: CopyDetector, views: Pixels, threshold: float, is_right: Any) -> dict[str, Any]:
-    found = detector.detect(views)
-    kept = (found.scores > threshold) & is_right(found.items)
-    figures = measure_matches(views, detector.views, found)
-    named = [one for one, keep in zip(figures, kept, strict=True) if keep and one is not None]
+    detections = detector.detect(views)
+    kept = (detections.scores > threshold) & is_right(detections.items)
+    figures = measure_matches(views, detector.views, detections)
+    named = [match for match, keep in zip(figures, kept, strict=True) if keep and match is not None]
     counts = Counter(map(classify, named))
     quantiles = {
-        name: [round(float(value), 3) for value in np.quantile([float(getattr(one, name)) for one in named], QUANTILES)]
+        name: [round(float(value), 3) for value in np.quantile([float(getattr(match, name)) for match in named], QUANTILES)]
         for name in MatchMeasurements.__dataclass_fields__
         if named
     }
@@ -112,11 +112,11 @@ def _time(detector: CopyDetector, views: Pixels) -> dict[str, float]:
     taken: dict[str, list[float]] = {"detect": [], "kind": []}
     for at in range(60):
         start = perf_counter()
-        found = detector.detect(views[at : at + 1])
+        detections = detector.detect(views[at : at + 1])
         between = perf_counter()
-        for one in measure_matches(views[at : at + 1], detector.views, found):
-            if one is not None:
-                classify(one)
+        for match in measure_matches(views[at : at + 1], detector.views, detections):
+            if match is not None:
+                classify(match)
         taken["detect"].append(1000 * (between - start))
         taken["kind"].append(1000 * (perf_counter() - between))
     return {f"{name}_{word}": round(float(np.quantile(times, at)), 3) for name, times in taken.items() for word, at in _AT}
@@ -128,12 +128,12 @@ _AT = (("median", 0.5), ("p95", 0.95))
 def main() -> None:
     """Judge and write down."""
     half = "tuning" if "--tuning" in sys.argv[1:] else "judged"
-    found = judge(build_samples(load_pictures(DATA))[half])
-    for name, row in found["kinds"].items():
+    figures = judge(build_samples(load_pictures(DATA))[half])
+    for name, row in figures["kinds"].items():
         sys.stdout.write(f"{name}: {row['counted']} of {row['copies']}: {json.dumps(row['kinds'])}\n")
-    sys.stdout.write(f"{json.dumps(found['milliseconds'])}\n")
+    sys.stdout.write(f"{json.dumps(figures['milliseconds'])}\n")
     if half == "judged":
-        save_figures("match-kinds", half, found)
+        save_figures("match-kinds", half, figures)
 
 
 if __name__ == "__main__":

@@ -65,9 +65,9 @@ def main() -> None:
     """Run and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=IMAGES)
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        figures = run_memory(Path(name), given.images)
+        figures = run_memory(Path(name), options.images)
     save_figures("memory", "ingest add", figures)
     print(json.dumps(figures))  # noqa: T201
     if figures["peak_mib_by_fifth"][4] > MOST_GROWTH * figures["peak_mib_by_fifth"][1]:

@@ -73,7 +73,7 @@ def originals() -> list[bytes]:
     grey, alpha = colour.convert("L"), colour.copy()
     alpha.putalpha(grey)
     more: dict[str, Any] = {"exif": exif, "icc_profile": bytes(range(256)) * 2}
-    found = [
+    originals = [
         encode(colour, pnginfo=text, **more),
         encode(colour.convert("P"), transparency=3),
         encode(alpha),
@@ -90,9 +90,9 @@ def originals() -> list[bytes]:
         encode(colour, "WEBP", save_all=True, append_images=[picture(5, 48)]),
         encode(large, "WEBP"),
     ]
-    if any(len(data) > MAX_ORIGINAL_BYTES for data in found):
-        raise RuntimeError(f"expected originals of at most {MAX_ORIGINAL_BYTES} bytes, got {list(map(len, found))}")
-    return found
+    if any(len(data) > MAX_ORIGINAL_BYTES for data in originals):
+        raise RuntimeError(f"expected originals of at most {MAX_ORIGINAL_BYTES} bytes, got {list(map(len, originals))}")
+    return originals
 
 
 def flip_bits(data: bytearray, chance: random.Random, _others: list[bytes]) -> None:
@@ -196,12 +196,12 @@ def run_mutations(folder: Path, count: int, seed: int) -> Tally:
     files, tally = originals(), Tally()
     with Decoder(folder) as decoder:
         for number in range(count):
-            found = decoder.decode(mutate(seed, number, files))
-            tally.outcomes["defect" if found.is_defect else found.outcome] += 1
-            tally.slowest_seconds = max(tally.slowest_seconds, found.seconds)
-            tally.rss_bytes = max(tally.rss_bytes, found.rss_bytes)
-            if found.is_defect:
-                tally.defects.append(f"seed {seed}, number {number}: {found.outcome}")
+            outcome = decoder.decode(mutate(seed, number, files))
+            tally.outcomes["defect" if outcome.is_defect else outcome.outcome] += 1
+            tally.slowest_seconds = max(tally.slowest_seconds, outcome.seconds)
+            tally.rss_bytes = max(tally.rss_bytes, outcome.rss_bytes)
+            if outcome.is_defect:
+                tally.defects.append(f"seed {seed}, number {number}: {outcome.outcome}")
     return tally
 
 
@@ -210,10 +210,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=MUTATIONS)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        tally = run_mutations(Path(folder), given.count, given.seed)
-    figures = {"seed": given.seed, "mutations": given.count, **tally.figures()}
+        tally = run_mutations(Path(folder), options.count, options.seed)
+    figures = {"seed": options.seed, "mutations": options.count, **tally.figures()}
     save_figures("bad-input", "mutations", figures)
     print(json.dumps(figures))  # noqa: T201
     if tally.defects or tally.slowest_seconds >= MAX_SECONDS or tally.rss_bytes >= MAX_RSS_BYTES:

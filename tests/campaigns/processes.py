@@ -39,7 +39,7 @@ def output_of(home: Path) -> str:
 
 def members(session: int) -> list[int]:
     """The living processes of a session."""
-    found = []
+    process_ids = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
@@ -47,8 +47,8 @@ def members(session: int) -> list[int]:
             continue
         # Zombies are dead; whoever adopted them has only not looked yet.
         if int(fields[3]) == session and fields[0] not in {"Z", "X"}:
-            found.append(int(path.parent.name))
-    return found
+            process_ids.append(int(path.parent.name))
+    return process_ids
 
 
 def kill(process: subprocess.Popen[bytes], *, group: bool) -> int:

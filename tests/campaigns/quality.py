@@ -56,22 +56,23 @@ def judge(sample: Sample, *, quick: bool) -> dict[str, Any]:
     replays, replayed = sample_replays(registered[in_slice], REPLAYS // step, rng)
     answers["replay"], truths["replay"] = _timed("replay", panel, replays), in_slice[replayed]
     others = {"control": control, "negative": negative, "variant": variant, "negative_transformed": _transformed(negative)}
-    asked = {name: _timed(name, panel, views) for name, views in others.items()}
-    positives = {rule: {name: answers[name][rule] for name in answers} for rule in asked["negative"]}
+    answers = {name: _timed(name, panel, views) for name, views in others.items()}
+    positives = {rule: {name: answers[name][rule] for name in answers} for rule in answers["negative"]}
     named = {
-        rule: {name: designs[one[1]] == designs[truths[name]] for name, one in by_name.items()}
+        rule: {name: designs[answer[1]] == designs[truths[name]] for name, answer in by_name.items()}
         for rule, by_name in positives.items()
     }
     rules = {
-        rule: _row(rule, positives[rule], named[rule], {name: one[rule] for name, one in asked.items()}) for rule in positives
+        rule: _row(rule, positives[rule], named[rule], {name: answer[rule] for name, answer in answers.items()})
+        for rule in positives
     }
     variant_designs = np.array([design_of(picture) for picture in sample.variant])
-    rules["fused"]["variant_named"] = float(np.mean(designs[asked["variant"]["fused"][1]] == variant_designs))
+    rules["fused"]["variant_named"] = float(np.mean(designs[answers["variant"]["fused"][1]] == variant_designs))
     return {
         "pictures": {name: len(getattr(sample, name)) for name in ("registered", "control", "negative", "variant")},
         "judged": {"registered": len(registered), "positives_a_transform": len(chosen), "replays": len(replays)},
         "rules": rules,
-        "top_negatives": _top_negatives(sample, asked["negative"]["fused"], step),
+        "top_negatives": _top_negatives(sample, answers["negative"]["fused"], step),
         "speed": _speed(panel, negative),
     }
 
@@ -168,7 +169,7 @@ def _speed(panel: Panel, views: NDArray[np.uint8]) -> dict[str, float]:
     ways: dict[str, Callable[[NDArray[np.uint8]], object]] = {
         "find_candidates": panel.detector.find_candidates,
         "detect": panel.detector.detect,
-        "best_ssim": lambda one: best_ssim(one, panel.terms),
+        "best_ssim": lambda view: best_ssim(view, panel.terms),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(30):

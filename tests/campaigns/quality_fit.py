@@ -43,18 +43,18 @@ def main() -> None:
     detector = CopyDetector.build(registered, fusion=Fusion(0.0, dict.fromkeys(SIGNS, 0.0), {}))
     copies, items = stack_candidates(detector, build_synthetic_copies(registered, np.random.default_rng(SEED + 1), STILL))
     hit = items == np.arange(len(registered))[:, None]
-    found = hit.any(axis=1)
+    is_candidate = hit.any(axis=1)
     others = np.concatenate([stack_candidates(detector, part)[0] for part in (control, negative)])
     provenance = {
         "made_by": "python -m tests.campaigns.quality_fit",
         "seed": SEED,
         "descriptor_sha256": detector.descriptor.sha256,
         "registered": len(registered),
-        "practice_copies_found": int(found.sum()),
+        "practice_copies_found": int(is_candidate.sum()),
         "others": len(others),
         "pictures": "tuning half of docs/methods/quality.md",
     }
-    fusion = fit_fusion(copies[found, hit[found].argmax(axis=1)], others, provenance)
+    fusion = fit_fusion(copies[is_candidate, hit[is_candidate].argmax(axis=1)], others, provenance)
     content = {"bias": fusion.bias, "weights": fusion.weights, "provenance": fusion.provenance}
     FUSION_FILE.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     sys.stdout.write(json.dumps(content) + "\n")

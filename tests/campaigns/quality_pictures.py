@@ -83,15 +83,15 @@ class Sample:
 
 def load_pictures(folder: Path) -> list[Picture]:
     """Load every picture of the real sets, without those whose view was met before."""
-    found: list[Picture] = []
+    pictures: list[Picture] = []
     seen: set[bytes] = set()
     for data_set, name, creator, data in _rows(folder):
         image = decode_image(data, LIMITS).pixels
         view = build_view(image, RECIPE)
         if view.tobytes() not in seen:
             seen.add(view.tobytes())
-            found.append(Picture(data_set, name, creator, view, _regions_digest(image)))
-    return found
+            pictures.append(Picture(data_set, name, creator, view, _regions_digest(image)))
+    return pictures
 
 
 def _rows(folder: Path) -> Iterator[tuple[str, str, str, bytes]]:
@@ -194,7 +194,8 @@ def _split_variants(pictures: list[Picture]) -> tuple[list[Picture], list[Pictur
         designs[design_of(picture)].append(picture)
     # The last of each design with several pictures; what is left of it stays registered.
     aside = {id(same[-1]) for same in designs.values() if len(same) > 1}
-    return [one for one in pictures if id(one) not in aside], [one for one in pictures if id(one) in aside]
+    registered = [picture for picture in pictures if id(picture) not in aside]
+    return registered, [picture for picture in pictures if id(picture) in aside]
 
 
 def _shuffled(text: str) -> str:

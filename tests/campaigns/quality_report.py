@@ -54,7 +54,10 @@ def write_report(judged: dict[str, Any]) -> str:
         "## The negatives that score highest",
         _table(
             ["score", "negative", "taken for"],
-            [[f"{one['score']:.2f}", one["negative"], one["registered"]] for one in judged["top_negatives"]],
+            [
+                [f"{negative['score']:.2f}", negative["negative"], negative["registered"]]
+                for negative in judged["top_negatives"]
+            ],
         ),
         "## Time of a check",
         _speed(judged["speed"], judged["judged"]["registered"]),

@@ -52,8 +52,8 @@ class Panel:
     def cosines(self, views: Pixels) -> NDArray[np.float32]:
         """Cosine to each item as it is and mirrored: (g, 2, n)."""
         both = [views, np.ascontiguousarray(views[..., ::-1])]
-        found = [self.detector.descriptor.describe(one) @ self.detector.points.rows.T for one in both]
-        return np.stack([one.reshape(len(views), len(INDEXED_VIEWS), -1).max(axis=1) for one in found], axis=1)
+        cosines = [self.detector.descriptor.describe(views_of_side) @ self.detector.points.rows.T for views_of_side in both]
+        return np.stack([side.reshape(len(views), len(INDEXED_VIEWS), -1).max(axis=1) for side in cosines], axis=1)
 
     def answer(self, views: Pixels, *, slow: bool = True) -> dict[str, Answer]:
         """Ask every rule about some pictures; `slow` includes SSIM and l2."""
@@ -102,7 +102,7 @@ class Panel:
         for at, name in enumerate(SIGNS):
             yield f"fused_without_{name}", scored(np.where(np.arange(len(SIGNS)) == at, 0, weights), every)
         for name in ("item_agreement", "informed_agreement", "uncovered_agreement"):
-            yield f"only_{name}", scored(np.array([float(one == name) for one in SIGNS]), every)
+            yield f"only_{name}", scored(np.array([float(sign == name) for sign in SIGNS]), every)
 
 
 def _best(scores: NDArray[np.floating]) -> Answer:

@@ -51,26 +51,26 @@ pictures, every design finds everything. The fitted designs learn from the regis
 every set."""
 
 
-def measure(one: RecallSet, design: Design, every: int = 1) -> dict[str, Any]:
+def measure(recall_set: RecallSet, design: Design, every: int = 1) -> dict[str, Any]:
     """Measure one design on one set, on every n-th query."""
     start = perf_counter()
-    describe = design(one.registered)
-    corpus, queries = describe(one.registered), describe(one.queries[::every])
+    describe = design(recall_set.registered)
+    corpus, queries = describe(recall_set.registered), describe(recall_set.queries[::every])
     seconds = perf_counter() - start
     nearest, _ = exact_neighbours(queries, corpus, max(SHORTLISTS))
-    ssim, held_out = one.ssim[::every], one.held_out[::every]
+    ssim, held_out = recall_set.ssim[::every], recall_set.held_out[::every]
     best = ssim.max(axis=1)
-    found = {k: np.take_along_axis(ssim, nearest[:, :k], axis=1).max(axis=1) >= best - SAME_SCORE for k in SHORTLISTS}
+    is_found = {k: np.take_along_axis(ssim, nearest[:, :k], axis=1).max(axis=1) >= best - SAME_SCORE for k in SHORTLISTS}
     return {
         "dimensions": corpus.shape[1],
         "milliseconds_a_picture": round(1000 * seconds / (len(corpus) + len(queries)), 3),
-        "held_out": {"queries": int(held_out.sum())} | _shares(found, held_out),
-        "degraded": {"queries": int((~held_out).sum())} | _shares(found, ~held_out),
+        "held_out": {"queries": int(held_out.sum())} | _shares(is_found, held_out),
+        "degraded": {"queries": int((~held_out).sum())} | _shares(is_found, ~held_out),
     }
 
 
-def _shares(found: dict[int, NDArray[np.bool_]], which: NDArray[np.bool_]) -> dict[str, float]:
-    return {str(k): round(float(hits[which].mean()), 4) for k, hits in found.items()}
+def _shares(is_found: dict[int, NDArray[np.bool_]], which: NDArray[np.bool_]) -> dict[str, float]:
+    return {str(k): round(float(hits[which].mean()), 4) for k, hits in is_found.items()}
 
 
 def untrained() -> Design:
@@ -87,28 +87,28 @@ def build_one(name: str) -> RecallSet:
     return build_set(name, [picture for part in parts for picture in load_pictures(DATA, part)], view_px)
 
 
-def describe_set(one: RecallSet) -> dict[str, Any]:
+def describe_set(recall_set: RecallSet) -> dict[str, Any]:
     """Say what was asked among what."""
-    best = one.ssim.max(axis=1)
-    floor = {FLOOR: measure(one, untrained(), FLOOR_EVERY)} if one.name in FLOOR_SETS else {}
+    best = recall_set.ssim.max(axis=1)
+    floor = {FLOOR: measure(recall_set, untrained(), FLOOR_EVERY)} if recall_set.name in FLOOR_SETS else {}
     return {
-        "view_px": one.view_px,
-        "registered": len(one.registered),
-        "median_best_ssim_held_out": round(float(np.median(best[one.held_out])), 4),
-        "designs": {name: measure(one, design) for name, design in DESIGNS.items()} | floor,
+        "view_px": recall_set.view_px,
+        "registered": len(recall_set.registered),
+        "median_best_ssim_held_out": round(float(np.median(best[recall_set.held_out])), 4),
+        "designs": {name: measure(recall_set, design) for name, design in DESIGNS.items()} | floor,
     }
 
 
 def build_page(results: dict[str, Any]) -> str:
     """Write the tables."""
     lines = [INTRODUCTION]
-    for name, one in results.items():
-        lines += ["", f"## {name}, {one['registered']:,} registered, compared at {one['view_px']} px", ""]
-        some = next(iter(one["designs"].values()))
-        asked = f"{some['held_out']['queries']} held-out queries, {some['degraded']['queries']} degraded ones"
-        lines += [f"{asked}; median best SSIM of the held-out ones {one['median_best_ssim_held_out']:.2f}.", ""]
+    for name, result in results.items():
+        lines += ["", f"## {name}, {result['registered']:,} registered, compared at {result['view_px']} px", ""]
+        some = next(iter(result["designs"].values()))
+        queries = f"{some['held_out']['queries']} held-out queries, {some['degraded']['queries']} degraded ones"
+        lines += [f"{queries}; median best SSIM of the held-out ones {result['median_best_ssim_held_out']:.2f}.", ""]
         lines += ["| descriptor | width | k = 10 | k = 100 | k = 1,000 |", "|---|---|---|---|---|"]
-        for design, row in one["designs"].items():
+        for design, row in result["designs"].items():
             cells = [f"{row['held_out'][str(k)]:.3f} / {row['degraded'][str(k)]:.3f}" for k in SHORTLISTS]
             few = f" ({row['held_out']['queries']} + {row['degraded']['queries']} queries)" if design == FLOOR else ""
             lines.append(f"| {design}{few} | {row['dimensions']} | {' | '.join(cells)} |")
@@ -121,7 +121,7 @@ def main() -> None:
     for name in sys.argv[1:] or SETS:
         measured = describe_set(build_one(name))
         kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        results = {one: (kept | {name: measured})[one] for one in SETS if one in kept or one == name}
+        results = {set_name: (kept | {name: measured})[set_name] for set_name in SETS if set_name in kept or set_name == name}
         path.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (RESULTS / "recall.md").write_text(build_page(results), encoding="utf-8")
 

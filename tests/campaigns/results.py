@@ -18,9 +18,9 @@ def save_figures(name: str, key: str, figures: dict[str, Any]) -> None:
     # Two campaigns may end at the same moment.
     with (Path(__file__).parent / "results.py").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        figures_by_key = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         # How many processes wanted the cores in the last quarter of an hour: seconds are to be read beside it.
         machine = describe_machine() | {"load_average": round(os.getloadavg()[2], 1)}
         measured = datetime.now(UTC).isoformat(timespec="minutes")
-        kept[key] = {"measured": measured, "machine": machine, "figures": figures}
-        save_atomically(path, (json.dumps(dict(sorted(kept.items())), indent=2) + "\n").encode())
+        figures_by_key[key] = {"measured": measured, "machine": machine, "figures": figures}
+        save_atomically(path, (json.dumps(dict(sorted(figures_by_key.items())), indent=2) + "\n").encode())

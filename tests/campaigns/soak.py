@@ -88,17 +88,17 @@ class Watch:
 
     def figures(self) -> dict[str, Any]:
         """Return the drift of everything that was looked at."""
-        warm = [one for one in self.seen if one["second"] >= WARM_UP_SHARE * self.seen[-1]["second"]]
-        seconds = np.array([one["second"] for one in warm])
+        warm = [sample for sample in self.seen if sample["second"] >= WARM_UP_SHARE * self.seen[-1]["second"]]
+        seconds = np.array([sample["second"] for sample in warm])
         figures: dict[str, Any] = {"looks": len(warm)}
         for name in MEMORY:
-            values = np.array([one[name] for one in warm])
+            values = np.array([sample[name] for sample in warm])
             slope = float(np.polyfit(seconds, values, 1)[0])
             drift = slope * (seconds[-1] - seconds[0]) / values.mean()
             figures[name] = {"mean": round(float(values.mean()), 1), "drift": round(float(drift), 4)}
         tenth = max(len(warm) // 10, 1)
         for name in COUNTED:
-            counts = [int(one[name]) for one in warm]
+            counts = [int(sample[name]) for sample in warm]
             figures[name] = {"most_at_first": max(counts[:tenth]), "fewest_at_last": min(counts[-tenth:]), "most": max(counts)}
         return figures
 
@@ -167,8 +167,8 @@ def soak(folder: Path, database_url: str, minutes: float, checks_per_second: flo
     if tally.faults:
         faults.append(f"the store: {tally.figures()}")
     faults += watch.faults()
-    asked = {"minutes": minutes, "checks_per_second": checks_per_second}
-    return asked | load.figures() | watch.figures() | tally.figures() | {"faults": faults}, faults
+    settings = {"minutes": minutes, "checks_per_second": checks_per_second}
+    return settings | load.figures() | watch.figures() | tally.figures() | {"faults": faults}, faults
 
 
 def main() -> None:
@@ -177,12 +177,12 @@ def main() -> None:
     parser.add_argument("--database", choices=KINDS, required=True)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--checks-per-second", type=float, default=5.0)
-    given = parser.parse_args()
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="sleeve-soak-"))
-    with open_database(given.database, folder) as url:
-        figures, faults = soak(folder, url, given.minutes, given.checks_per_second)
+    with open_database(options.database, folder) as url:
+        figures, faults = soak(folder, url, options.minutes, options.checks_per_second)
     shutil.rmtree(folder)
-    save_figures("soak", given.database, figures)
+    save_figures("soak", options.database, figures)
     print(figures)  # noqa: T201
     if faults:
         sys.exit("\n".join(faults))

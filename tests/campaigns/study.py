@@ -83,7 +83,7 @@ def build_page(content: dict[str, Any]) -> str:
             f"Report, with copies: [{NAME}.html]({NAME}.html). Every figure: [{NAME}.json]({NAME}.json)."
         ),
         f"![Share of generations that are copies, by number of training pictures]({NAME}-curve.svg)",
-        "\n".join([_line(head), _line(["---"] * len(head)), *(_line(_cells(one)) for one in content["sizes"])]),
+        "\n".join([_line(head), _line(["---"] * len(head)), *(_line(_cells(point)) for point in content["sizes"])]),
         _limits(data["left_out_alike"]),
         f"![Share above every level of SSIM]({NAME}-sweep.svg)",
         f"![Share of copies in the course of training]({NAME}-training.svg)",
@@ -106,23 +106,24 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _cells(one: dict[str, Any]) -> list[str]:
-    twins, copies = one["twins"], one["copies"]
+def _cells(point: dict[str, Any]) -> list[str]:
+    twins, copies = point["twins"], point["copies"]
     of_the_twins = twins["counterfactual"]["copies_of_the_twins"]
     bound = upper_bound(of_the_twins["hits"], of_the_twins["trials"])
+    rates = f"{format_percent(point['lowest_rate'])} to {format_percent(point['highest_rate'])}"
     return [
-        f"{one['size']:,}",
-        f"{one['updates_per_image']:,.0f} ×",
-        f"{format_percent(one['mean_rate'])} ({format_percent(one['lowest_rate'])} to {format_percent(one['highest_rate'])})",
+        f"{point['size']:,}",
+        f"{point['updates_per_image']:,.0f} ×",
+        f"{format_percent(point['mean_rate'])} ({rates})",
         f"{copies['hits']:,} of {copies['trials']:,}, {format_percent(copies['low'])} to {format_percent(copies['high'])}",
-        " to ".join(dict.fromkeys(format_metric(threshold) for threshold in one["thresholds"])),
-        format_percent(next(share for level, share, _ in one["sweep"] if level == 0.9)),
-        format_rate(one["control"]),
-        format_rate(one["left_out"]),
-        format_percent(one["distinct_share"]),
-        f"{one['quality']:.3f} ({one['quality_floor']:.3f})",
-        f"{one['data_copying']:.1f}",
-        format_percent(one["rules"]["fused"]["generations"]) if one["rules"]["fused"]["sound"] else "void",
+        " to ".join(dict.fromkeys(format_metric(threshold) for threshold in point["thresholds"])),
+        format_percent(next(share for level, share, _ in point["sweep"] if level == 0.9)),
+        format_rate(point["control"]),
+        format_rate(point["left_out"]),
+        format_percent(point["distinct_share"]),
+        f"{point['quality']:.3f} ({point['quality_floor']:.3f})",
+        f"{point['data_copying']:.1f}",
+        format_percent(point["rules"]["fused"]["generations"]) if point["rules"]["fused"]["sound"] else "void",
         format_rate(twins["counterfactual"]["copies_of_own"]),
         f"{of_the_twins['hits']} of {of_the_twins['trials']:,}, at most {format_percent(bound)}",
         f"{twins['same_noise_ssim']:.3f} ({twins['other_noise_ssim']:.3f})",

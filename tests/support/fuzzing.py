@@ -190,5 +190,5 @@ def fuzz(url: str, folder: Path, *, examples: int, phases: str, seed: int, timeo
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_seconds, check=False
     )
-    found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
-    return Fuzzed(done.returncode == 0, done.stdout + done.stderr, found)
+    totals = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    return Fuzzed(done.returncode == 0, done.stdout + done.stderr, totals)

@@ -102,8 +102,8 @@ class GateWorld:
             rules=tuple(
                 RuleFinding(
                     rule=rule,
-                    verdict="fired" if one > 0.998 else "not_fired",
-                    score=one,
+                    verdict="fired" if value > 0.998 else "not_fired",
+                    score=value,
                     threshold=0.998,
                     fires="above",
                     reason=None,
@@ -111,16 +111,16 @@ class GateWorld:
                     source="a test",
                     kind=kind if rule == "fused" else None,
                 )
-                for rule, one in by_rule.items()
+                for rule, value in by_rule.items()
             ),
             kind_figures=KIND_FIGURES if rules[chosen] == "fused" and kind is not None else None,
             metrics=METRICS,
             control_size=len(CONTROL),
             calibration_sha256=self.calibration.sha256,
         )
-        asked = service._admit(gate, self.model, 0, png(1000 + next(_PICTURES)), OncePerKey(None, ""))
-        assert not isinstance(asked, Check)
-        [check] = service._record_all(gate, self.model, [asked], [evidence])
+        admitted = service._admit(gate, self.model, 0, png(1000 + next(_PICTURES)), OncePerKey(None, ""))
+        assert not isinstance(admitted, Check)
+        [check] = service._record_all(gate, self.model, [admitted], [evidence])
         return check
 
 

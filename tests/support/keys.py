@@ -31,10 +31,10 @@ def make_key(workspace: Workspace, *scopes: str, party: str | None = None, **mor
     """The text of a fresh key; one that speaks for a party speaks for Olga Owner where nobody else is named."""
     if not OF_A_PARTY.isdisjoint(scopes) and party is None:
         party = party_named(workspace, "Olga Owner")
-    asked = {"name": "a test", "scopes": list(scopes), "party_id": party} | more
-    made = create_key(workspace, KeyRequest.model_validate(asked)).key
-    assert made is not None
-    return made
+    request = {"name": "a test", "scopes": list(scopes), "party_id": party} | more
+    key = create_key(workspace, KeyRequest.model_validate(request)).key
+    assert key is not None
+    return key
 
 
 def bearer(key: str) -> dict[str, str]:

@@ -15,9 +15,9 @@ from sqlalchemy import create_engine, text
 
 def find_postgres() -> Path | None:
     """The folder of the newest installed server binaries; None where there are none."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if found:
-        return found[-1].parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if installed:
+        return installed[-1].parent
     on_path = shutil.which("initdb")
     return Path(on_path).resolve().parent if on_path else None
 

@@ -55,7 +55,7 @@ class WebServer:
         return f"http://{host}:{self.port}{path}"
 
     def paths(self) -> list[str]:
-        return [one.path for one in self.seen]
+        return [request.path for request in self.seen]
 
 
 @contextmanager
