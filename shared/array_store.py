@@ -1,14 +1,14 @@
-"""Arrays that are computed once, kept as files and memory-mapped: projections, which can always be made again.
+"""Arrays that are computed once, stored as files and memory-mapped: projections, which can always be built again.
 
 Rules, in order:
 
-1. A kept array is `<name>.npy` with its content's digest beside it. It is read in full once, when it is loaded, and held
-   against the digest; what does not hold is made again.
-2. From then on its stamp (file, size, time of change) tells at the cost of one look whether anyone wrote to it since. What a
+1. A stored array is `<name>.npy` with its content's digest beside it. It is read in full once, when it is loaded, and held
+   against the digest. Where the two disagree it is built again.
+2. From then on its stamp (file, size, time of change) tells, at the cost of one look, whether anyone has written to it. What a
    disk alters without a write is found at the next load.
-3. It is built in blocks, each written with its digest before the next is made: memory holds one block, and a build that was
+3. It is built in blocks, each written with its digest before the next is made. Memory holds one block, and a build that was
    stopped goes on behind its last whole block.
-4. One process builds at a time; another waits and then finds it made.
+4. One process builds at a time. Another waits and then finds the array built.
 """
 
 import fcntl
@@ -38,7 +38,7 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class ArrayPlan:
-    """What an array is to be: its shape, its type, and how rows from one number to another are made."""
+    """How an array is built: its shape, its type, and a function that makes the rows from one number to another."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -83,12 +83,12 @@ def digest_rows(rows: NDArray[Any]) -> str:
 
 
 def load_or_build(path: Path, plan: ArrayPlan, report_progress: ProgressCallback | None = None) -> StoredArray:
-    """Return a kept array, building it where it is missing or does not hold.
+    """Return a stored array, building it where it is missing or no longer matches its digest.
 
     Args:
         path: `<name>.npy`; its folder is made where it is missing. The name says of what the array is made.
         plan: what it is to be; at least one row.
-        report_progress: told (rows done, rows in all) after each block that is built.
+        report_progress: called with (rows done, rows in all) after each block that is built.
     """
     array = load_stored(path, plan)
     if array is not None:
@@ -105,7 +105,7 @@ def load_or_build(path: Path, plan: ArrayPlan, report_progress: ProgressCallback
 
 
 def load_stored(path: Path, plan: ArrayPlan) -> StoredArray | None:
-    """Return a kept array, or None where it is missing or does not hold; reads all of it."""
+    """Return a stored array, or None where it is missing or does not match its digest; reads all of it."""
     try:
         # Before reading: what is written meanwhile changes the stamp.
         stamp, stated = _stamp(path), _digest_path(path).read_text(encoding="ascii")

@@ -1,4 +1,4 @@
-"""Work over the cores: compiled loops and transforms release the interpreter lock, so threads are enough."""
+"""Work spread over the cores by threads: compiled loops and transforms release the interpreter lock, so threads are enough."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ def usable_cores() -> int:
 
 @contextmanager
 def limited_cores(count: int) -> Iterator[None]:
-    """Use at most so many cores, at least 1, for the work that this thread begins inside the block.
+    """Use at most `count` cores, at least 1, for the work that this thread begins inside the block.
 
     >>> with limited_cores(1):
     ...     usable_cores()
@@ -49,7 +49,7 @@ def cut_evenly(length: int, parts: int) -> list[tuple[int, int]]:
 
 
 def in_threads(work: Callable[..., R], parts: Sequence[tuple[Any, ...]]) -> list[R]:
-    """Do the work of every part, on all cores, and return what each gave, in order.
+    """Call `work` with each part, on all cores, and return the results in the order of the parts.
 
     >>> in_threads(lambda a, b: a + b, [(1, 2), (3, 4)])
     [3, 7]

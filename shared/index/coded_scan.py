@@ -2,14 +2,14 @@
 
 Rules, in order:
 
-1. A row x is coded as x̂ = scale · code, code int8; its error ‖x − x̂‖ and length ‖x̂‖ are kept. A query q is coded the same
-   way in 16 bits at most. Inner products of codes are exact in int32.
-2. By Cauchy and Schwarz |q·x − q̂·x̂| ≤ ‖q‖ · ‖x − x̂‖ + ‖q − q̂‖ · ‖x̂‖. So every row has a score that it at least reaches
-   and one that it at most reaches. Rows that at most reach less than k rows at least reach are left out; the others are
-   scored by the vectors. The result is that of scoring all of them.
-3. Scores are sums in float64, rounded to float32: one query gets the same figures in any company. Of equals the first row
+1. A row x is coded as x̂ = scale · code, code int8; its error ‖x − x̂‖ and length ‖x̂‖ are stored with it. A query q is coded in
+   the same way, in 16 bits at most. Inner products of codes are exact in int32.
+2. By Cauchy and Schwarz |q·x − q̂·x̂| ≤ ‖q‖ · ‖x − x̂‖ + ‖q − q̂‖ · ‖x̂‖. This gives every row a least and a greatest
+   possible score. A row is left out where its greatest possible score is below the least possible scores of k rows. The
+   others are scored by the vectors. The result is that of scoring all rows.
+3. Scores are sums in float64, rounded to float32. So a query gets the same figures in any company. Of equals the first row
    comes first.
-4. Rows and codes may be memory-mapped: a pass reads every code, and only the rows that rule 2 leaves.
+4. Rows and codes may be memory-mapped: a search reads every code, and only the rows that rule 2 leaves.
 
 docs/methods/neighbours.md has the measurements, docs/adr/0014 the alternatives.
 """

@@ -1,11 +1,11 @@
 """The embedded vector index: Qdrant's own engine in this process (`qdrant-edge-py`), one shard a collection.
 
-Rules, in order, beside those of `shared.index.vector_index`:
+Rules, in order, beside those of `vector_index`:
 
 1. One process owns a shard. A second one gets a clear error, not a corrupted index.
 2. A write is flushed before it returns. The cursor is a file of its own, replaced whole after that.
-3. A shard without a cursor, or a cursor without a shard, is not trusted: both go, and the log fills the index again.
-4. The engine builds no graph of its own accord; `optimize` does. What has no graph is compared one by one.
+3. A shard without a cursor, or a cursor without a shard, is not trusted: both are removed, and the log fills the index again.
+4. The engine builds a graph only when `optimize` asks for it. Points without a graph are compared one by one.
 """
 
 import fcntl
@@ -48,7 +48,7 @@ from shared.index.vector_index import (
 )
 
 ENGINE = "qdrant-edge"
-# Entries that hold nothing for the index and of which only memory knows: reading them again takes a moment.
+# Entries without anything for the index whose cursor is not saved yet: reading them again takes a moment.
 UNSAVED_ENTRIES = 1024
 
 

@@ -2,10 +2,11 @@
 
 Rules, in order:
 
-1. A matrix product adds up in an order that depends on the size of the block and the number of threads; the last digits of its
-   scores do too. So it only finds candidates: every row whose score may be among the k best, by the bound on such a sum.
-2. Candidates are scored as `shared.index.coded_scan` scores them. So a query gets the same neighbours and figures in any
-   company, with any number of threads, in either module.
+1. A matrix product adds up in an order that depends on the size of the block and the number of threads, and so do the last
+   digits of its scores. So it only finds candidates: every row whose score may be among the k best, by the bound on such a
+   sum.
+2. Candidates are scored as `coded_scan` scores them. So a query gets the same neighbours and figures in any company, with any
+   number of threads, from either module.
 
 Source of the bound: Higham 2002, "Accuracy and Stability of Numerical Algorithms", equation 3.5, for any order of adding.
 """

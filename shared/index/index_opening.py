@@ -1,4 +1,4 @@
-"""Which index the settings name: a Qdrant server where a URL is set, the embedded engine else."""
+"""Open the index that the settings name: on a Qdrant server where a URL is set, else the embedded engine."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def open_index(settings: Settings, collection: str, dimensions: int, views: Sequ
         InputError: the server's URL is none, or its key would travel in clear text.
         UnavailableError: the server does not answer, or another process owns the embedded index.
     """
-    # Each is imported where it is chosen: the client's models alone take a second, and neither needs the other.
+    # Two optional heavy packages, qdrant-edge-py and qdrant-client: only the one in use is imported.
     if settings.qdrant_url is None:
         from shared.index.edge_index import EdgeIndex  # noqa: PLC0415
 

@@ -1,14 +1,14 @@
 """The vector index on a Qdrant server, through `qdrant-client`: one collection, many processes.
 
-Rules, in order, beside those of `shared.index.vector_index`:
+Rules, in order, beside those of `vector_index`:
 
-1. A write waits until it is applied by every replica (`wait`, and a write consistency factor equal to the replication
-   factor), in the order of one leader (strong ordering). So any replica may answer a search.
-2. The cursor is a point of the collection, in no manifest: it lives and goes with the points it speaks for.
-3. No answer within the timeout, a refused connection, an error of the server: `UnavailableError`, and the gate is undecided.
-4. Nothing is sent before the first use, so a gate starts without its server and is undecided until it is there.
-5. An API key never travels in clear text: with one, the URL is https, or of this machine.
-6. The server builds and keeps the graph itself.
+1. A write waits until every replica has applied it (`wait`, and a write consistency factor equal to the replication factor),
+   in the order of one leader (strong ordering). So any replica may answer a search.
+2. The cursor is a point of the collection, in no manifest: it lives and dies with the points that it stands for.
+3. No answer within the timeout, a refused connection and a server error are an `UnavailableError`: the gate is undecided.
+4. Nothing is sent before the first use. So a gate starts without its server, and is undecided until it is there.
+5. An API key never travels in clear text: with a key, the URL is https, or of this machine.
+6. The server builds and maintains the graph itself.
 
 Source: Qdrant's documentation, "Distributed deployment", write ordering and consistency guarantees.
 """

@@ -1,15 +1,15 @@
-"""What a vector index is: one interface over the embedded engine (`edge_index`) and a server (`server_index`).
+"""The interface of a vector index, over the embedded engine (`edge_index`) and a server (`server_index`).
 
 Rules, in order:
 
-1. The index is a projection of the log: `cursor` says how many log entries it has taken in. It moves after what it speaks
-   for is durable, so a crash repeats work and never skips any. Dropped and filled again, it gives the same neighbours.
+1. The index is a projection of the log: `cursor` says how many log entries it has taken in. It moves after what it stands for
+   is durable. So a crash repeats work and never skips any. An index that is dropped and refilled gives the same neighbours.
 2. A write that returned is durable.
-3. A search is within one manifest, or among all items, and looks at every one of them: never `indexed_only`, which leaves out
-   what no graph covers yet.
-4. An item has one point a view. The whole picture's point has the item's id; other views have an id derived from item
-   and view. A search answers items, each once, with its best view.
-5. Vectors are finite and of length 1; anything else is refused, since an engine would store it and never find it.
+3. A search is within one manifest, or among all items, and looks at every one of them. It is never `indexed_only`, which
+   leaves out what no graph covers yet.
+4. An item has one point a view. The whole picture's point has the item's id; other views have an id derived from item and
+   view. A search returns items, each once, with its best view.
+5. Vectors are finite and of length 1. Others are refused, since an engine would store them and never find them.
 6. A failing engine is an `UnavailableError`, whatever it raised itself.
 """
 
@@ -41,7 +41,7 @@ BATCH_QUERIES = 64
 
 @dataclass(frozen=True)
 class IndexedItem:
-    """What the index keeps beside a vector: whose picture it is, its bytes' digest, its manifests, and which view of it."""
+    """What the index stores beside a vector: the item, its bytes' digest, its manifests, and the view."""
 
     item_id: str
     blob_sha256: str

@@ -1,4 +1,4 @@
-"""Vectors kept as files with their codes, ready to be scanned (`shared.index.coded_scan`, `shared.array_store`)."""
+"""Vectors stored as files with their codes, ready to be scanned (`coded_scan`, `shared.array_store`)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,19 +20,19 @@ class StoredVectors:
 
 
 def load_vectors(folder: Path, name: str, plan: ArrayPlan, report_progress: ProgressCallback | None = None) -> StoredVectors:
-    """Return kept vectors with their codes, building what is missing or does not hold.
+    """Return stored vectors with their codes, building what is missing or no longer matches its digest.
 
     Args:
-        folder: where they are kept.
+        folder: where they are stored.
         name: of the files, without an ending; says of what the vectors are made.
         plan: float32 (n, d), rows of length 1, n at least 1.
-        report_progress: told (rows done, rows in all) of each block that is built.
+        report_progress: called with (rows done, rows in all) after each block that is built.
 
     Raises:
         InputError: a vector that is not finite.
     """
     rows = load_or_build(folder / f"{name}.npy", plan, report_progress)
-    # Of these very rows: codes of rows that were made anew are made anew.
+    # The name holds the rows' digest, so that the codes of rebuilt rows are rebuilt too.
     name = f"{name}-{rows.sha256[:12]}"
 
     def code(start: int, stop: int) -> NDArray[Any]:

@@ -1,8 +1,7 @@
 """Compile every loop of the matching engine ahead of its first use: `python -m shared.matching.compile_ahead`.
 
-The compiled code is kept beside the sources (or in `NUMBA_CACHE_DIR`), so that this costs half a minute once, at
-installation, and the first check of a server none. Nothing depends on it: what is not compiled yet is compiled when it is
-called.
+The compiled code is cached beside the sources (or in `NUMBA_CACHE_DIR`). So it costs half a minute once, at installation, and
+the first check of a server nothing. Nothing depends on it: a loop that is not compiled yet is compiled when it is called.
 """
 
 import numpy as np

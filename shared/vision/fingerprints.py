@@ -1,13 +1,13 @@
-"""What a picture is recognised by: the digest of its canonical pixels, and its perceptual hash.
+"""How a picture is recognised: by the digest of its canonical pixels, and by its perceptual hash.
 
 The recipe, version 1, in order:
 
 1. The bytes are decoded by `image_decoding`: upright, RGB, transparency over white, 16-bit grey cut to its upper byte.
    Colour profiles are not applied.
-2. Pixels: SHA-256 over a label, width and height (32 bits each, big-endian), and the RGB values row by row.
-3. Hash: PDQ over the same pixels (`shared.vision.perceptual_hash`).
+2. The pixel digest is SHA-256 over a label, width and height (32 bits each, big-endian), and the RGB values row by row.
+3. The hash is PDQ over the same pixels (`perceptual_hash`).
 
-Whatever would give another digest or hash for the same bytes makes another version.
+A change that gives the same bytes another digest or hash makes another version.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ RECIPE = 1
 
 # Keeps these digests apart from those of any other bytes, and of other versions.
 _LABEL = b"sleeve pixels 1\n"
-# Rows that are copied out at a time: a picture of 50 megapixels is not held twice.
+# Rows that are copied at a time, so that a picture of 50 megapixels is not held twice.
 _ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class ImageFingerprint:
-    """What one picture is recognised by."""
+    """The pixel digest and the perceptual hash of one picture."""
 
     pixels_sha256: str
     hash: PerceptualHash

@@ -1,13 +1,13 @@
-"""Decoding of images that nobody vouches for.
+"""Decoding of untrusted images.
 
 Rules, in order:
 
 1. Only PNG, JPEG and WebP are tried, whatever the file is called.
-2. The encoded size is checked before anything is parsed, the pixel count and a JPEG's scans before anything is decoded; the
-   number of blocks that a file is read in is bounded.
-3. A picture that ends early, or is too small for the similarity suite, is refused; nothing is repaired in silence.
-4. What comes out is upright (EXIF orientation applied), RGB, transparency laid over white.
-5. Of a large picture no more copies are held than its decoder needs and one.
+2. The encoded size is checked before anything is parsed. The pixel count and the number of a JPEG's scans are checked before
+   anything is decoded. The number of blocks that are read from a file is bounded.
+3. A picture that is truncated, or too small for the similarity metrics, is refused. Nothing is repaired silently.
+4. The result is upright (EXIF orientation applied), RGB, with transparency laid over white.
+5. Of a large picture, memory holds the copies that its decoder needs and one more.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""A picture that is looked for: its digests, and what an answer says of how it was understood and compared."""
+"""A picture to search for: its digests, and how an answer describes it and the comparison."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -40,7 +40,7 @@ class PerceptualAnswer(BaseModel):
 
 @dataclass(frozen=True)
 class ImageQuery:
-    """A picture as it is looked for."""
+    """A picture to search for."""
 
     sha256: str
     fingerprint: ImageFingerprint
@@ -48,7 +48,7 @@ class ImageQuery:
     height_px: int
 
     def describe(self) -> QueryAnswer:
-        """Say how the picture was understood."""
+        """Describe the picture as it was decoded."""
         return QueryAnswer(
             sha256=self.sha256,
             width_px=self.width_px,
@@ -80,7 +80,7 @@ def build_query(data: bytes, limits: ImageLimits) -> ImageQuery:
 
 
 def nearest_places(distances: NDArray[np.uint16], count: int) -> NDArray[np.int64]:
-    """Return the places of the smallest distances: as many as wanted, and whatever is as near as the last of them.
+    """Return the positions of the `count` smallest distances, and of all that equal the last of them.
 
     >>> nearest_places(np.array([3, 1, 2, 1], dtype=np.uint16), 1).tolist()
     [1, 3]

@@ -1,11 +1,13 @@
-"""How many passes over its picture a JPEG file asks for, counted without decoding any.
+"""How many passes a JPEG file asks a decoder to make over its picture, counted without decoding.
+
+A progressive file may have any number of scans, each of a few bytes, and a decoder passes over the whole picture for each of
+them. 300,000 scans fit into 20 MB and take most of an hour.
 
 Rules, in order:
 
-1. A progressive file may have any number of scans, each of a few bytes, and a decoder passes over the whole picture for each:
-   300,000 of them fit into 20 MB and take the better part of an hour.
-2. Markers are followed as a decoder follows them: a segment's length is skipped, and within a scan only a marker that is
-   neither a stuffed zero nor a restart ends it. What comes after the end of the image is not looked at.
+1. Markers are followed as a decoder follows them: a segment is skipped by its stated length.
+2. Within a scan, only a marker that is neither a stuffed zero nor a restart ends it.
+3. What comes after the end of the image is not read.
 
 Source: JPEG (ITU-T T.81) annex B.1.1 and table B.1.
 """
@@ -19,7 +21,7 @@ _BARE = frozenset({0x01, 0xD8})
 
 
 def has_more_scans(data: bytes, most: int) -> bool:
-    """Say whether a JPEG has more scans than so many.
+    """Say whether a JPEG has more than `most` scans.
 
     Args:
         data: the encoded file, of any content.

@@ -1,6 +1,6 @@
 """Every pair of perceptual hashes within a distance of each other: the first step to clusters of duplicates.
 
-Apart from `shared.vision.perceptual_hash`, which the ledger's commands import, because compiled loops take time to import.
+This stands apart from `perceptual_hash`, which services without compiled loops import too.
 """
 
 from collections.abc import Iterator

@@ -5,8 +5,8 @@ Rules, in order:
 1. A picture with a side above 512 px is scaled to 512 × 512 first, as the reference program does; one with a side below 128 px
    to 128 × 128, where the reference would take single pixels. The reference code then makes hash and quality.
 2. A hash is 32 bytes, in the order of the reference's hexadecimal form. A distance is the number of bits that differ.
-3. Below the quality floor a hash says nothing: flat pictures all share one. Whoever compares leaves such hashes out.
-4. Searches are exact: every hash is looked at, in blocks, by XOR and population count (`near_hashes` for all pairs of a set).
+3. Below the quality floor a hash says nothing: flat pictures all share one. Comparisons leave such hashes out.
+4. Searches are exact: every hash is looked at, in blocks, by XOR and population count. `near_hash_pairs` finds all pairs.
 
 Source: PDQ, hashing.pdf and pdq/ in facebook/ThreatExchange (reference code, through `pdqhash`).
 """

@@ -1,9 +1,9 @@
-"""View store: the canonical views of a manifest, kept as one memory-mapped array (`shared.array_store`).
+"""The canonical views of manifests, each manifest's stored as one memory-mapped array (`shared.array_store`).
 
 Rules, in order:
 
-1. A file is named by the manifest's root and the recipe's digest, so it can never be read for another set of pixels.
-2. It is a projection: built from the blobs when it is missing, and rebuilt when its digest no longer holds.
+1. A file is named by the manifest's root and the recipe's digest, so it is never read for another set of pixels.
+2. It is a projection: built from the blobs where it is missing, and rebuilt where its digest no longer holds.
 3. Rows stand in the manifest's order. Building checks every blob's digest.
 """
 

@@ -63,11 +63,11 @@ def test_more_noise_is_less_similar(seed: int) -> None:
     cut = data.astronaut()[100:132, 200:232].transpose(2, 0, 1).astype(np.float64)
     noise = np.random.default_rng(seed).normal(0, 1, cut.shape)
     rows = [np.clip(cut + deviation * noise, 0, 255) for deviation in (2, 8, 25, 70)]
-    suite = measure_similarity(torch.from_numpy(np.stack([cut] * 4)), torch.from_numpy(np.stack(rows)))
+    metrics = measure_similarity(torch.from_numpy(np.stack([cut] * 4)), torch.from_numpy(np.stack(rows)))
     for name in ("ssim", "psnr", "fsim", "sre", "uiq"):
-        assert (np.diff(getattr(suite, name)) < 0).all(), name
+        assert (np.diff(getattr(metrics, name)) < 0).all(), name
     for name in ("rmse", "sam"):
-        assert (np.diff(getattr(suite, name)) > 0).all(), name
+        assert (np.diff(getattr(metrics, name)) > 0).all(), name
 
 
 @settings(max_examples=60, deadline=None)

@@ -2,17 +2,18 @@
 
 Rules, in order:
 
-1. Whatever is missing or failed makes the outcome `undecided`, with a reason; it never makes it `clear`. So does a score that
-   is no finite number.
-2. `flag` where the score exceeds the policy's bound: a control score at a false-positive rate, or a score given outright.
+1. Whatever is missing or failed makes the outcome `undecided`, with a reason, never `clear`. So does a score that is not
+   finite.
+2. The outcome is `flag` where the score exceeds the policy's bound: the control's score at a false-positive rate, or a score
+   that the policy gives.
 3. Where the policy has a borderline band, a score between its bound and the flag's is `undecided`, reason `borderline`: too
-   close for a machine, so that a person looks. Both bounds are of one kind, so the band reads as "between these two rates", or
+   close for a machine, so a person looks. Both bounds are of one kind, so the band reads as "between these two rates" or
    "between these two scores". A control too small to tell two rates apart leaves no score between them.
-4. `clear` otherwise.
+4. Otherwise the outcome is `clear`.
 5. Of several rules, each is judged by its own control and its equal share of the rate. The one that fires with the smallest
-   p-value decides, the first of equals; where none fires, the one with the smallest. Its p-value is multiplied by how many
-   rules there are (Bonferroni: an unrelated picture makes any of them fire at most as often as all of them added up). A score
-   that is missing leaves the outcome `undecided`, unless another one fires.
+   p-value decides, the first of equals; where none fires, the one with the smallest p-value. Its p-value is multiplied by the
+   number of rules (Bonferroni: an unrelated picture makes any of them fire at most as often as all of them added up). A
+   missing score leaves the outcome `undecided`, unless another rule fires.
 """
 
 import math
@@ -29,7 +30,7 @@ BORDERLINE = "borderline"
 
 @dataclass(frozen=True)
 class Bound:
-    """What a score has to exceed.
+    """The bound that a score has to exceed, stated in one of two ways.
 
     Args:
         rate: the control's score at this false-positive rate, 0..1; or
@@ -45,7 +46,7 @@ class Bound:
             raise InputError(f"expected a rate or a score as bound, got rate {self.rate} and score {self.score}")
 
     def divided_by(self, rules: int) -> "Bound":
-        """Return the share of each of several rules in a rate; a score given outright is of one rule.
+        """Return the bound of each of several rules, which share a rate equally; a score belongs to one rule.
 
         Raises:
             InputError: a score is to be divided.
@@ -66,13 +67,13 @@ class Bound:
         return null.threshold(self.rate) if self.rate is not None else float(self.score or 0.0)
 
     def attained_rate(self, null: NullDistribution) -> float:
-        """Return the false-positive rate that this bound comes to on a control."""
+        """Return the false-positive rate that this bound attains on a control."""
         return null.rate_above(self.threshold(null)) if self.rate is None else null.attained_rate(self.rate)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """An outcome; p-value, threshold and attained rate are there unless something was missing."""
+    """An outcome; it has p-value, threshold and attained rate unless something was missing."""
 
     outcome: Outcome
     reason: str
@@ -122,10 +123,10 @@ class RuleScore:
 
 
 def decide_by_any(rule_scores: Sequence[RuleScore], flag: Bound, borderline: Bound | None = None) -> tuple[int, Decision]:
-    """Decide by several rules: what any of them finds is found.
+    """Decide by several rules: any of them may fire.
 
     Args:
-        rule_scores: the generation by each rule, in the policy's order; at least one.
+        rule_scores: the generation's score by each rule, in the policy's order; at least one.
         flag: what a score has to exceed to fire, for all rules together.
         borderline: what a score has to exceed to be looked at; not above `flag`.
 
@@ -168,5 +169,5 @@ def _judge(score: float, threshold: float, lower: float | None, *, is_given: boo
 
 
 def undecided(reason: str) -> Decision:
-    """Build the outcome for a check that could not be carried through; the reason is a stable code."""
+    """Build the decision for a check that could not be completed; the reason is a stable code."""
     return Decision(outcome="undecided", reason=reason)

@@ -2,11 +2,11 @@
 
 Rules, in order:
 
-1. The control goes through the same pipeline as a generation: same views, same embedder, same number of neighbours.
-2. The p-value of a score s is (1 + #{control ≥ s}) ÷ (n + 1): exact for exchangeable scores, never zero
+1. The control goes through the pipeline of a generation: same views, same embedder, same number of neighbours.
+2. The p-value of a score s is (1 + #{control ≥ s}) ÷ (n + 1). It is exact for exchangeable scores and never zero
    (Phipson and Smyth 2010).
-3. A match fires where p ≤ the chosen rate. No control of n images can attain a rate below 1 ÷ (n + 1); where the chosen
-   rate is smaller, the smallest attainable one is used and said so.
+3. A match fires where p ≤ the chosen rate. No control of n images can attain a rate below 1 ÷ (n + 1). Where the chosen rate
+   is smaller, the smallest attainable one is used, and the answer says so.
 4. Whether the stated rate is kept is measured, not assumed: `cross_fit` judges each half of the control by the other.
 """
 
@@ -43,7 +43,7 @@ class NullDistribution:
     scores: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what gives no distribution."""
+        """Refuse scores that make no distribution."""
         if len(self.scores) < 2 or not np.all(np.isfinite(self.scores)):
             raise InputError(f"a control needs at least two finite scores, got {len(self.scores)}")
 
@@ -72,8 +72,8 @@ class NullDistribution:
         return np.asarray((1 + as_high) / (self.size + 1), dtype=np.float64)
 
     def attained_rate(self, rate: float) -> float:
-        """Return the false-positive rate that is really used for a chosen one: the largest attainable not above it,
-        or the smallest attainable of all.
+        """Return the false-positive rate that is used for a chosen one: the largest attainable rate not above it, or else the
+        smallest attainable rate.
 
         >>> NullDistribution((0.1, 0.2, 0.3)).attained_rate(0.001)
         0.25
@@ -89,7 +89,7 @@ class NullDistribution:
         return float(self._sorted[self.size - threshold_rank(rate, self.size)])
 
     def rate_above(self, threshold: float) -> float:
-        """Return the false-positive rate of a threshold that is given: of an unrelated picture's score exceeding it.
+        """Return the false-positive rate of a given threshold: how often an unrelated picture's score exceeds it.
 
         >>> NullDistribution((0.1, 0.2, 0.3)).rate_above(0.25)
         0.5
@@ -103,7 +103,7 @@ class NullDistribution:
 
 @dataclass(frozen=True)
 class ControlScores:
-    """What a control came to by every rule that is calibrated, and what that depends on.
+    """The scores of a control by every calibrated rule, and the pipeline that they depend on.
 
     Args:
         by_rule: for each rule, the best score of each control image.
@@ -134,7 +134,7 @@ class ControlScores:
 
 @dataclass(frozen=True)
 class CrossFit:
-    """The control judged by itself: fires, trials and interval, beside the rate that the halves could attain."""
+    """The control judged by itself: its rate of fires, beside the rate that the halves could attain."""
 
     rate: Rate
     stated_rate: float

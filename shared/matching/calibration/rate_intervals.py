@@ -1,7 +1,7 @@
-"""Confidence intervals for rates: no rate is shown without one.
+"""Rates with their confidence intervals: no rate is shown without one.
 
-Wilson's score interval is used for display, Clopper and Pearson's where coverage must be guaranteed; both are computed
-by scipy. For zero hits the one-sided upper bound is stated as well.
+Wilson's score interval is for display. Clopper and Pearson's one-sided bound is for statements whose coverage must be
+guaranteed; with zero hits it is stated as well. Both are computed by scipy.
 """
 
 from dataclasses import asdict, dataclass

@@ -3,12 +3,12 @@
 Rules, in order:
 
 1. The placement maps a position of the generation to one of the item: (x, y) ↦ (a·x - b·y + tx, b·x + a·y + ty), from the
-   centre, in px of the 64 px view; the item's luma there, times a gain, plus an offset, is to equal the generation's.
-2. Each position counts by Geman and McClure's weight (s² / (s² + r²))², r its remaining difference, so that what was painted
-   over an item does not pull at it. s narrows from step to step.
-3. Weak priors hold still what the picture says nothing of: no turn, no shift, gain 1, offset 0.
-4. The placement stays a plausible copy: see the limits below.
-5. Six steps at 16 px, then eight at 32 px; both are differentiable to a tenth of a pixel of the 64 px view.
+   centre, in px of the 64 px view. The item's luma there, times a gain, plus an offset, is to equal the generation's.
+2. Each position counts by Geman and McClure's weight (s² / (s² + r²))², where r is its remaining difference. So what was
+   painted over an item does not pull at it. s narrows from step to step.
+3. Weak priors hold still what the picture does not determine: no turn, no shift, gain 1, offset 0.
+4. The placement stays a plausible copy, within the limits below.
+5. Six steps at 16 px are followed by eight at 32 px. Both determine a placement to a tenth of a pixel of the 64 px view.
 
 Source: Lucas and Kanade 1981; Baker and Matthews 2004 (forward additive); Black and Rangarajan 1996 for the weight.
 """

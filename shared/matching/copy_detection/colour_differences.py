@@ -1,11 +1,11 @@
-"""Where a generation shows a drawing of the item's in other colours: chroma by window, beside luma's agreement.
+"""Where a generation shows an item's drawing in other colours: the difference of chroma by window, beside luma's agreement.
 
 Rules, in order:
 
-1. Chroma is that of ITU-R BT.601, sampled where alignment put the item, times the gain that alignment found: what is only
+1. Chroma is that of ITU-R BT.601, sampled where alignment put the item, times the gain that alignment found. What is only
    brighter or darker keeps its colours.
-2. Windows are those of `evidence`. One counts if it agrees in drawing, and nothing that contradicts is within two windows of
-   it: lettering and stickers have colours of their own.
+2. Windows are those of `copy_evidence`. A window counts where it agrees in drawing and no window within two of it contradicts:
+   lettering and stickers have colours of their own.
 3. A window has other colours where its mean chroma differs by more than `OTHER_LEVELS`.
 """
 
@@ -17,7 +17,7 @@ from shared.matching.copy_detection.luma import BLUE, GREEN, RED
 
 # JPEG of quality 30 moves chroma by up to 8 levels on flat art of 64 px.
 OTHER_LEVELS = 10.0
-# "The same", and "something else", as in `evidence`.
+# "The same", and "something else", as in `copy_evidence`.
 _AGREES, _CONTRADICTS = 0.8, 0.5
 _BESIDE = 2
 # ITU-R BT.601: Cb = 0.564 · (B - Y), Cr = 0.713 · (R - Y).
@@ -38,7 +38,7 @@ def measure_colours(
         generation: uint8 (3, 64, 64).
         item: uint8 (3, 64, 64).
         mirrored: the generation is read from right to left.
-        placement: (6,), of `alignment`, rule 1.
+        placement: (6,), as in rule 1 of `alignment`.
         agreement: float32 (15, 15), of each window; NaN outside the item.
     """
     differences = np.empty((15, 15), np.float32)
@@ -67,7 +67,7 @@ def _fill_differences(
     placement: NDArray[np.float64],
     differences: NDArray[np.float32],
 ) -> None:
-    """Fill the distance of the mean chromas of each window; positions outside the item are left out."""
+    """Fill in how far the mean chromas of each window lie apart; positions outside the item are left out."""
     sums = np.zeros((3, 16, 16), np.float32)
     a, b, shift_x, shift_y, gain = placement[0], placement[1], placement[2], placement[3], _F(placement[4])
     for y in range(64):

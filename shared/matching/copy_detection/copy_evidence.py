@@ -1,17 +1,19 @@
-"""What speaks for and against a copy, from the window sums of an aligned pair.
+"""The evidence for and against a copy, from the window sums of an aligned pair.
 
 Rules, in order:
 
-1. A window of 8 × 8 px agrees as SSIM's contrast and structure terms do: (2·cov + K) / (var + var' + K), -1..1, after the
+1. A window of 8 × 8 px agrees as in SSIM's contrast and structure terms: (2·cov + K) / (var + var' + K), -1..1, after the
    global gain. K, thirty squared levels, is the grain of a noisy copy after smoothing: what is fainter is not evidence.
-2. A window counts by its content, v / (v + 100): flat windows, which agree with everything flat, count nothing.
-3. The item's agreement: the mean over windows, by the item's content. High only if what the item shows is there.
-4. Informed agreement: the share of content in agreeing windows (> 0.8), times the log of the information that the item gives
-   about the generation there. A line on white agrees with any line on white; little information, little weight.
-5. Agreement outside one rectangle, the worst of a third of the picture: an overlay covers one place; what else is there must
-   agree, and be something (rule 2).
-6. Tone: how far the windows' means differ from gain and offset, by the item's content. A recoloured or repainted design fails.
-7. Unmoved, turned, outside: how far the alignment had to go. Unrelated pairs come to lie at odd angles.
+2. A window counts by its content, v / (v + 100). Flat windows, which agree with everything flat, count nothing.
+3. The item's agreement is the mean over windows, weighted by the item's content. It is high only if what the item shows is
+   there.
+4. Informed agreement is the share of content in agreeing windows (> 0.8), times the log of the information that the item gives
+   about the generation there. A line on white agrees with any line on white: little information, little weight.
+5. Uncovered agreement is the agreement outside one rectangle, the worst of a third of the picture. An overlay covers one
+   place; what lies outside it must agree, and must have content (rule 2).
+6. Tone is how far the windows' means differ from gain and offset, weighted by the item's content. A recoloured or repainted
+   design fails.
+7. Unmoved, turned and outside say how far the alignment had to go. Unrelated pairs come to lie at odd angles.
 
 Source: rule 1, Wang et al. 2004, equations 6 and 10 to 13.
 """
@@ -59,7 +61,7 @@ class CopyEvidence:
         turned: rule 7, degrees.
         outside: share of the generation that lies outside the item, 0..1.
         ssim: contrast and structure agreement over all windows after alignment, -1..1; shown, not scored.
-        agreement: rule 1's by the content of both, -1..1; shown, and says the kind of a match (`kinds`).
+        agreement: rule 1's by the content of both, -1..1; shown, and tells the kind of a match (`match_classification`).
         contradicted: share of what is drawn, within the item, in windows that agree by less than a half; likewise.
         map: agreement of each window, (g, k, 15, 15), NaN outside the item; shown.
     """
@@ -78,7 +80,7 @@ class CopyEvidence:
     map: NDArray[np.float32]
 
     def take(self, best: NDArray[np.int64]) -> "CopyEvidence":
-        """Keep one candidate of each generation; best (g,)."""
+        """Take one candidate of each generation; `best` is (g,)."""
         rows = np.arange(len(best))
         return CopyEvidence(*(getattr(self, field.name)[rows, best] for field in fields(self)))
 
@@ -89,7 +91,7 @@ def weigh(cosines: Floats, placements: Floats, blocks: NDArray[np.float32]) -> C
     Args:
         cosines: (g, k), of the descriptors.
         placements: (g, k, 6), where alignment ended.
-        blocks: (g, k, 6, 16, 16), the sums of `windows`, rule 2.
+        blocks: (g, k, 6, 16, 16), the sums of `window_sums`, rule 2.
 
     Returns:
         The evidence.
@@ -141,7 +143,7 @@ def _open_log(agreement: Floats) -> Floats:
 
 
 def _information(variance: Floats, item_variance: Floats, covariance: Floats) -> Floats:
-    """Half the log of what is left of a window's variance when the item explains it: nats a position, for Gaussians."""
+    """Return half the log of total over unexplained variance of a window: nats a position, for Gaussians."""
     local = np.clip((covariance + _GRAIN) / (item_variance + _GRAIN), *_LOCAL_GAIN)
     unexplained = np.maximum(variance - 2 * local * covariance + local**2 * item_variance, 0)
     return np.asarray(0.5 * np.log((variance + _GRAIN) / (unexplained + _GRAIN)))

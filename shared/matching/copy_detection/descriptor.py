@@ -2,11 +2,12 @@
 
 Rules, in order:
 
-1. Three parts: luma in 16 × 16 cells, freed of brightness and contrast; edges in 8 × 8 cells (strength and doubled direction);
-   colour in 8 × 8 cells. Each is brought to one size, with a floor, so that flat pictures do not blow noise up.
-2. A linear map weighs directions by how much they tell pictures apart and how little copying moves them: linear discriminant
-   analysis, one class a picture, its members the copies that `practice` makes (Fisher 1936; Rao 1948).
-3. Rows have length 1: the inner product is the similarity, and any vector index can search it.
+1. It has three parts: luma in 16 × 16 cells, freed of brightness and contrast; edges in 8 × 8 cells (strength and doubled
+   direction); colour in 8 × 8 cells. Each part is scaled to one size, with a floor, so that noise in flat pictures is not
+   blown up.
+2. A linear map weighs directions by how much they tell pictures apart and how little copying moves them. It is found by linear
+   discriminant analysis: one class a picture, its members the copies that `synthetic_copies` makes (Fisher 1936; Rao 1948).
+3. Rows have length 1. The inner product is the similarity, and any vector index can search it.
 4. The map ships in `weights/`; its digest names the descriptor. Nothing in it depends on a deployment.
 5. A picture has the same descriptor in any company and with any number of threads: each is projected by itself, in float64. A
    matrix product would add up in an order that depends on how many pictures there are.

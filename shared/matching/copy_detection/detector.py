@@ -1,13 +1,13 @@
-"""The copy detector: a corpus of registered items, and for any generation the item it most likely copies, with the evidence.
+"""The copy detector: for any generation, the registered item that it most likely copies, with the evidence.
 
 Rules, in order:
 
 1. It is built from the items' canonical views alone. What is computed from them (the points of the index) can be stored
    (`detector_store`). `digests` name what scores depend on: views, descriptor and fusion. Nothing is fitted on a corpus.
 2. `detect` takes a shortlist by descriptor (its own, or one that a vector index found), aligns and weighs each candidate, and
-   answers with the best-scored one; of equals the first in the shortlist.
+   returns the best-scored one; of equals the first in the shortlist.
 3. A score has no unit. `calibrate` sends a control through the same steps; its null distribution gives p-value and threshold.
-4. The same input gives the same output, however many threads work on it.
+4. The same input gives the same output, with any number of threads.
 """
 
 from dataclasses import dataclass

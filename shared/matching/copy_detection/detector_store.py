@@ -1,11 +1,11 @@
-"""The copy detector of a manifest, kept beside its views: built on first use, found again after.
+"""The copy detector of a manifest, stored beside its views: built on first use, loaded from files after that.
 
 Rules, in order:
 
 1. Points are projections of the views. Their file is named by the manifest's root and by the digests of the views, of the
-   descriptor and of the indexed views, so that points of anything else cannot be taken for them.
-2. Their codes (`shared.index.coded_scan`) are made of the points, and kept beside them.
-3. All of it is made in blocks, and made again where a digest does not hold (`shared.array_store`).
+   descriptor and of the indexed views. So points of anything else cannot be taken for them.
+2. Their codes (`shared.index.coded_scan`) are made from the points and stored beside them.
+3. All files are built in blocks, and rebuilt where a digest does not hold (`shared.array_store`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ def load_copy_detector(
         store: makes and keeps the views; the points are kept in its folder.
         manifest_root: the manifest's root, hexadecimal.
         blob_sha256s: the digests of its items' bytes, in its order; the detector numbers the items so.
-        report_progress: told (rows done, rows in all) of each block that is built.
+        report_progress: called with (rows done, rows in all) after each block that is built.
 
     Raises:
         CorruptStateError: a blob is damaged.

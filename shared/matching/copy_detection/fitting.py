@@ -1,4 +1,4 @@
-"""Fit the descriptor's map and the fusion's weights. Done once, for the files in `weights/`; a deployment fits nothing."""
+"""Fit the descriptor's map and the fusion's weights, once, for the files in `weights/`. A deployment fits nothing."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def fit_descriptor(views: NDArray[np.uint8], rng: np.random.Generator) -> Descri
 
     Args:
         views: uint8 (n, 3, 64, 64), one class each.
-        rng: for the practice copies.
+        rng: draws the synthetic copies.
     """
     members = [measure_views(views), *(measure_views(build_synthetic_copies(views, rng)) for _ in range(_COPIES))]
     rows = np.stack(members).astype(np.float64)

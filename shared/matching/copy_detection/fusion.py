@@ -2,10 +2,10 @@
 
 Rules, in order:
 
-1. score = bias + Σ weight · evidence: the log-odds of a copy on the pictures that the weights were fitted on. Only its order
-   counts: a threshold or p-value comes from a deployment's own control.
-2. Evidence for a copy has a weight of at least 0, evidence against it of at most 0: more agreement can never lower a score.
-3. The weights ship in `weights/fusion-1.json` with what they were fitted on.
+1. score = bias + Σ weight · evidence: the log-odds of a copy, on the pictures that the weights were fitted on. Only the order
+   of scores counts: a threshold or p-value comes from a deployment's own control.
+2. Evidence for a copy has a weight of at least 0, evidence against it of at most 0. So more agreement never lowers a score.
+3. The weights ship in `weights/fusion-1.json`, with what they were fitted on.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The views of an item that are indexed, so that a crop of it is found: the whole, four corners and the centre.
 
-A generation is looked up twice, as it is and mirrored, which is cheaper than to index every view twice. Turns of up to some
-ten degrees need no view of their own: the descriptor bears them, and alignment finds the angle.
+A generation is looked up twice, as it is and mirrored. That is cheaper than indexing every view twice. Turns of up to some ten
+degrees need no view of their own: the descriptor bears them, and alignment finds the angle.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The smoothed luma pyramid of a view: 64, 32 and 16 px, what alignment and windows look at.
+"""The smoothed luma pyramid of a view, 64, 32 and 16 px, which alignment and window sums work on.
 
 Rules, in order:
 

@@ -1,16 +1,16 @@
-"""Of what kind a match is: the whole picture, moved, only a part of it, in other colours; or nothing that can be told.
+"""The kind of a match: the whole picture, transformed, only a part of it, in other colours, or unspecified.
 
-Rules, in order; the first that holds says the kind (`shared.ledger.body_fields`), and each names the figure that it rests on:
+Rules, in order; the first that holds gives the kind (`shared.ledger.body_fields.MatchKind`), by the measurement that it names:
 
 1. `unspecified` where the drawings agree by less than `LEAST_AGREEMENT`: the pair is too little alike to say more.
 2. `part` where at least `PART_CONTRADICTED` of what is drawn within the item is something else, or less than `LEAST_SHOWN` of
    the item is shown.
-3. Colours differ where at least `RECOLOURED_SHARE` of the windows that agree in drawing have other chroma: `recoloured` if
-   next to nothing contradicts, else `unspecified`, because coloured lettering laid over a picture looks the same.
+3. Colours differ where at least `RECOLOURED_SHARE` of the windows that agree in drawing have other chroma. The kind is then
+   `recoloured` if next to nothing contradicts, else `unspecified`: coloured lettering laid over a picture looks the same.
 4. `transformed` where the item is mirrored, turned, cropped or scaled.
 5. `whole` otherwise.
 
-The bounds were set on the tuning half of the pictures of docs/methods/quality.md; docs/methods/decision.md says how well they
+The bounds were set on the tuning half of the pictures of docs/methods/quality.md. docs/methods/decision.md says how well they
 tell the kinds apart on the other half.
 """
 
@@ -43,7 +43,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class MatchMeasurements:
-    """What the kind of a match rests on.
+    """The measurements that the kind of a match rests on.
 
     Attributes:
         agreement: of the drawings after alignment, by content, -1..1.
@@ -65,7 +65,7 @@ class MatchMeasurements:
 
 
 def measure_matches(generations: Pixels, items: Pixels, detections: Detections) -> list[MatchMeasurements | None]:
-    """Measure what the kinds of matches rest on.
+    """Measure matches for `classify`.
 
     Args:
         generations: uint8 (g, 3, 64, 64).
@@ -99,7 +99,7 @@ def measure_matches(generations: Pixels, items: Pixels, detections: Detections) 
 
 
 def measure_pair(detector: CopyDetector, generation: Pixels, item: int) -> MatchMeasurements | None:
-    """Lay one item over a generation, whether the detector would choose it or not, and measure what its kind rests on.
+    """Lay one item over a generation, whether the detector would choose it or not, and measure the match.
 
     Args:
         detector: with the corpus.
@@ -111,7 +111,7 @@ def measure_pair(detector: CopyDetector, generation: Pixels, item: int) -> Match
 
 
 def classify(figures: MatchMeasurements) -> MatchKind:
-    """Say of what kind a match is, by the rules above.
+    """Return the kind of a match, by the rules above.
 
     >>> kept = {"agreement": 0.97, "contradicted": 0.0, "recoloured": 0.0, "turned_degrees": 0.2, "scale": 1.0}
     >>> lies = ((1, False), (1, True), (0.4, True))
@@ -131,7 +131,7 @@ def classify(figures: MatchMeasurements) -> MatchKind:
 
 
 def share_shown(placement: NDArray[np.float64]) -> float:
-    """Return which share of an item's area lies within the generation.
+    """Return the share of an item's area that lies within the generation.
 
     Args:
         placement: (6,), of `alignment`, rule 1.

@@ -1,10 +1,11 @@
-"""The candidates of each generation: items whose indexed views are nearest, as they are or mirrored.
+"""The candidates of each generation: items whose indexed views are nearest to it, as it is or mirrored.
 
 Rules, in order:
 
 1. A generation is looked up twice: as it is, and mirrored.
-2. Of the points found, an item counts once for each of the two, with its nearest view; that view says where alignment starts.
-3. The nearest `CANDIDATES` remain, nearest first; of equals the one with the lower number, the unmirrored one first.
+2. Of the points found, an item counts once for each of the two, with its nearest view. That view says where alignment starts.
+3. The nearest `CANDIDATES` remain, nearest first. Of equals the one with the lower number comes first, the unmirrored before
+   the mirrored.
 4. Any index may find the points (`merge_points`); `search_points` compares with all of them (`shared.index.coded_scan`).
 """
 

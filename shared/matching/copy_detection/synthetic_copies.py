@@ -1,7 +1,7 @@
-"""Practice copies: what the descriptor and the weights are fitted on. Not the transforms that the benchmark judges by.
+"""Synthetic copies, which the descriptor and the weights are fitted on. The benchmark judges by other transforms.
 
-Each copy is cropped, turned and shifted at random, and three times in ten grained, brightened, (de)saturated, covered in part,
-or blurred by a box; several of these may fall together.
+Each copy is cropped, turned and shifted at random. Each of five changes is made with probability 0.3: grain, exposure,
+saturation, a cover over a part, a box blur. Several of them may coincide.
 """
 
 import numpy as np

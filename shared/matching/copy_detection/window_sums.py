@@ -2,9 +2,9 @@
 
 Rules, in order:
 
-1. The item's smoothed luma is sampled at the placement (`alignment`, rule 1); positions outside the item are left out.
+1. The item's smoothed luma is sampled at the placement (rule 1 of `alignment`). Positions outside the item are left out.
 2. A block holds six sums: positions, generation, item, generation², item², generation · item.
-3. Windows of 8 × 8 px, 4 px apart, are four blocks each (`evidence`).
+3. Windows of 8 × 8 px, 4 px apart, are four blocks each (`copy_evidence`).
 """
 
 import numpy as np

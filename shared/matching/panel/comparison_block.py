@@ -19,7 +19,7 @@ BLOCK_GENERATIONS = 64
 
 @dataclass(frozen=True)
 class CopyScores:
-    """What the copy detector found for B generations.
+    """The copy detector's best item for each of B generations.
 
     Attributes:
         scores: float64 (B,), higher is more of a copy; -inf without a candidate.
@@ -30,7 +30,7 @@ class CopyScores:
     items: NDArray[np.int64]
 
     def __getitem__(self, rows: slice) -> "CopyScores":
-        """Return the findings for some generations."""
+        """Return the scores of some generations."""
         return CopyScores(self.scores[rows], self.items[rows])
 
 
@@ -46,7 +46,7 @@ class ComparisonBlock:
         best_item: int64 (B,), the best SSIM's item.
         best_ssim: float64 (B,).
         hashes: PDQ of the generations' views.
-        copies: the copy detector's score and item for each; None where it was not asked.
+        copies: the copy detector's score and item for each; None where it was not run.
     """
 
     training: TrainingSet

@@ -1,9 +1,9 @@
-"""The panel: every rule on every generation, and how far they agree.
+"""The panel: every rule on every generation, and how far the rules agree.
 
 Rules, in order:
 
-1. All rules see the same shortlists; what they find is set side by side and never merged into one number here.
-2. A share is of the generations for which the rule is defined; how many are not is stated beside it.
+1. All rules see the same shortlists. Their results are set side by side, never merged into one number here.
+2. A share is of the generations for which the rule is defined. How many are not is stated beside it.
 3. Agreement of two rules is counted where both are defined: both fired, one fired, none.
 """
 
@@ -24,7 +24,7 @@ from shared.matching.panel.rule import Rule, RuleVerdict, ScoreBlock, Scores
 
 @dataclass(frozen=True)
 class RuleResult:
-    """What one rule found for G generations."""
+    """The result of one rule for G generations."""
 
     rule: Rule
     scores: Scores
@@ -42,13 +42,13 @@ class RuleResult:
         return build_rate(int(self.fired.sum()), trials) if trials else None
 
     def verdict(self, at: int) -> RuleVerdict:
-        """Say what the rule found for one generation."""
+        """Return the rule's verdict on one generation."""
         if not self.defined[at]:
             return "undefined"
         return "fired" if self.fired[at] else "not_fired"
 
     def row(self, at: int) -> dict[str, Any]:
-        """Spell the rule's finding for one generation; null stands for an undefined score."""
+        """Return the rule's result for one generation as JSON has it; null stands for an undefined score."""
         return {
             "rule": self.rule.name,
             "verdict": self.verdict(at),

@@ -1,10 +1,10 @@
-"""Squared distances between generations and their shortlists, tile by tile: what every l2 rule is computed from.
+"""Squared distances between generations and their shortlists, tile by tile: the basis of every l2 rule.
 
 Rules, in order:
 
-1. A view is cut into a grid of 4 × 4 tiles whose sides differ by at most one pixel (Carlini et al. 2023 cut 512-px images
-   into 16 tiles of 128 px).
-2. Sums are exact integers; they become root mean squares on the scale 0..1 only at the end, so no order of adding matters.
+1. A view is cut into a grid of 4 × 4 tiles whose sides differ by at most one pixel. (Carlini et al. 2023 cut 512-px images
+   into 16 tiles of 128 px.)
+2. Sums are exact integers. They become root mean squares on the scale 0..1 only at the end, so no order of adding matters.
 3. The distance of the whole images is the sum over their tiles: one pass serves both.
 
 Source: Carlini et al. 2023, "Extracting Training Data from Diffusion Models", sections 4.2 and 5.1.

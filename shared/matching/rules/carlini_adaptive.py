@@ -1,7 +1,7 @@
 """Distance relative to the neighbourhood: a copy is far nearer to its original than to the images around it.
 
-score = l2(x, nearest) ÷ (α · mean l2 to the 50 nearest). Plain images (a sky, a white page) have small distances to
-everything; dividing by the neighbourhood's mean takes that away. Undefined with fewer than 50 training images to compare.
+score = l2(x, nearest) ÷ (α · mean l2 to the 50 nearest). Plain images (a sky, a white page) are near to everything; dividing
+by the neighbourhood's mean makes up for that. The rule is undefined with fewer than 50 training images to compare with.
 
 Source: Carlini et al. 2023, "Extracting Training Data from Diffusion Models", section 5.1: n = 50, α = 0.5.
 """

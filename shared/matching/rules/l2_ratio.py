@@ -1,7 +1,7 @@
 """Nearest against second nearest: a copy is much nearer to one training image than to any other.
 
-The second distance is taken outside the duplicate cluster of the first, or two copies of one picture in the training set
-would hide each other. With a single cluster there is no second distance and the rule is undefined.
+The second distance is taken outside the duplicate cluster of the first; otherwise two copies of one picture in the training
+set would hide each other. With a single cluster there is no second distance, and the rule is undefined.
 
 Source: Yoon et al. 2023, "Diffusion Probabilistic Models Generalize when They Fail to Memorize": memorised where
 d1 / d2 < 1/3.

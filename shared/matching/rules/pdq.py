@@ -1,9 +1,11 @@
 """PDQ: perceptual hashes of 256 bits that differ in at most 31.
 
-Pictures with little structure hash to noise; PDQ states a quality for each hash, and below its authors' floor the rule is
-undefined. Training views below the floor are left out of the comparison. PDQ looks at 64 × 64 pixels: smaller views are blown
-up to that, their finest bits follow from rounding, and smooth pictures then miss their own copies with one level of noise
-(the copycat control of an audit, docs/methods/controls.md). For them the rule is undefined too.
+Pictures with little structure hash to noise. PDQ states a quality for each hash, and below its authors' floor the rule is
+undefined. Training views below the floor are left out of the comparison.
+
+PDQ looks at 64 × 64 pixels. Smaller views are enlarged to that, so their finest bits follow from rounding, and smooth pictures
+then miss their own copies with one level of noise (the positive control of an audit, docs/methods/controls.md). For them the
+rule is undefined too.
 
 Source: Facebook 2019, "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm".
 """

@@ -1,7 +1,7 @@
-"""The best match of each generation: shortlist by embedding, best SSIM in the shortlist, the suite on that pair.
+"""The best match of each generation: a shortlist by embedding, the best SSIM in it, and the similarity metrics of that pair.
 
-This is the paper's procedure: look up the nearest training items, keep the most similar by SSIM, measure that pair by every
-metric of the suite. One engine for the audit (many generations) and the gate (one).
+This is the paper's procedure: look up the nearest training items, keep the most similar by SSIM, and measure that pair by
+every metric of its suite. The audit (many generations) and the gate (one) share it.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from shared.vision.views import Pixels
 
 @dataclass(frozen=True)
 class BestMatches:
-    """For each of G generations: the training view matched, its SSIM, and the suite on the pair."""
+    """For each of G generations: the matched training view, its SSIM, and the metrics of the pair."""
 
     index: NDArray[np.int64]
     ssim: NDArray[np.float64]
@@ -39,8 +39,8 @@ def find_best_matches(
         generations: uint8, shape (G, C, H, W).
         training: uint8, shape (N, C, H, W): the views of the manifest, in its order.
         candidates: shape (G, K), indices into `training`: the shortlist of each generation.
-        device: where the search runs; None for the compiled loops, else as `best_ssim_on_device`. The matches are the same.
-        means: what bounds the scores of `training`, as `build_means` makes it, for a few generations among many views. The
+        device: where the search runs; None for the compiled loops, else as in `best_ssim_on_device`. The matches are the same.
+        means: bounds of the scores of `training`, from `build_means`: faster for a few generations among many views. The
             matches are the same.
 
     Returns:

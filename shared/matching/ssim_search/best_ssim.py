@@ -1,21 +1,20 @@
-"""Best SSIM of each generation among many training views: the hot path of audit and gate.
+"""The best SSIM of each generation among many training views: the hot path of audit and gate.
 
 Rules, in order:
 
-1. SSIM is `shared.vision.similarity.ssim` with its uniform window: 7 × 7, sample covariance, peak 255, mean
-   over channels. Scores agree with scikit-image within 1e-6.
+1. SSIM is `shared.vision.similarity.ssim` with its uniform window: 7 × 7, sample covariance, peak 255, mean over channels.
+   Scores agree with scikit-image within 1e-6.
 2. Images are uint8, (C, H, W), C 1 or 3, sides 7..512 px, all of one size.
-3. What depends on a view alone is computed once, in `SsimTerms`: 6 bytes a pixel and channel beside the
-   pixels. Raw views are accepted too; the terms of those that are candidates are then made and dropped in
-   blocks. `BoundedViews` keep only what bounds a score, 3 KB for 64 × 64 × 3, and the search for the best makes the rest for
-   the views that it looks at: right for few generations among many views.
-4. Candidates: row i lists the views for generation i; -1 is no candidate; None means every view. Rows may be
-   longer than there are views and may repeat them.
+3. What depends on a view alone is computed once, in `SsimTerms`: 6 bytes a pixel and channel beside the pixels. Raw views are
+   accepted too: the terms of those that are candidates are made block by block and dropped again. `BoundedViews` hold only
+   what bounds a score, 3 KB for 64 × 64 × 3; the search makes the terms of the views that it looks at. That suits few
+   generations among many views.
+4. Row i of the candidates lists the views for generation i. -1 is no candidate; None means every view. Rows may be longer than
+   there are views, and may repeat them.
 5. Among equal scores the lowest view index wins. A generation without a candidate has index -1 and score NaN.
-6. The search for the best takes the most promising views first and leaves out, in whole or in part, what cannot reach the
-   best so far; the result is the exhaustive one.
-7. Threads spread the work over the cores; the compiled loops release the interpreter lock. Scores do not
-   depend on it.
+6. The search takes the most promising views first and leaves out, in whole or in part, what cannot reach the best so far. The
+   result is that of the exhaustive search.
+7. Threads spread the work over the cores. Scores do not depend on their number.
 
 Source: Wang et al. 2004, equation 13 (see `shared.vision.similarity.compiled_ssim`).
 """
@@ -36,7 +35,7 @@ from shared.vision.similarity.ssim import UNIFORM_SIDE_PX
 LARGEST_SIDE_PX = 512
 # Raw views whose terms are held at once: 280 MB at 64 × 64 × 3.
 BLOCK_VIEWS = 4096
-# Generations are dealt out in several parts a core, since rule 6 makes some of them much shorter than others.
+# Each core gets several parts of the generations, since rule 6 makes some much shorter than others.
 PARTS_PER_CORE = 4
 
 Images = NDArray[np.uint8]
@@ -169,7 +168,7 @@ def best_ssim(
 
     Args:
         generations: uint8 (g, C, H, W).
-        views: terms of n views, the views with what bounds them, or the views, uint8 (n, C, H, W).
+        views: terms of n views, views with their bounds, or raw views, uint8 (n, C, H, W).
         candidates: int (g, k), view indices 0..n-1 or -1 for none; None for all n views.
 
     Returns:
@@ -190,7 +189,7 @@ def best_ssim(
 def search_best(
     generations: Images, views: SsimTerms | BoundedViews | Images, candidates: Indices | None = None
 ) -> tuple[Numbers, Scores, int]:
-    """Do the work of `best_ssim`, and count.
+    """Search as `best_ssim` does, and count the pairs that were looked at.
 
     Args:
         generations: as for `best_ssim`.
@@ -217,7 +216,7 @@ def search_best(
 
 
 def _keep_better(index: Numbers, score: Scores, scores: Scores, best: Numbers, numbers: Numbers) -> None:
-    """Take over into index and score what a part found better; `numbers` are the views of its block."""
+    """Write the better matches of one part into index and score; `numbers` are the views of its block."""
     views = np.where(best < 0, -1, numbers[best])
     better = (best >= 0) & ((scores > score) | ((scores == score) & (views < index)))
     index[better] = views[better]

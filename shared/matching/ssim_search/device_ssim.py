@@ -2,11 +2,11 @@
 
 Rules, in order:
 
-1. Window sums and sums of products are int32 on the device and exact, as in `shared.vision.similarity.compiled_ssim`; a
+1. Window sums and sums of products are int32 on the device and exact, as in `shared.vision.similarity.compiled_ssim`. A
    window's quotient is float32 and the mean float64, so a score differs from the compiled one by rounding alone.
-2. The device proposes: every view whose score is within twice that rounding of the best. The processor decides: it scores
-   the proposals by the compiled loops, ties to the lowest view. Index and score are so those of `best_ssim`, bit for bit.
-3. The device is named by the caller and never changed quietly: where it is missing, that is an error.
+2. The device proposes every view whose score is within twice that rounding of the best. The processor scores the proposals by
+   the compiled loops and decides, ties to the lowest view. So index and score are those of `best_ssim`, bit for bit.
+3. The caller names the device. Where it is missing, that is an error: no other takes its place.
 
 Source: Wang et al. 2004, equation 13.
 """

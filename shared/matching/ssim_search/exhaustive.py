@@ -2,9 +2,9 @@
 
 Rules, in order:
 
-1. Every view of the manifest is a candidate; the result is that of scoring each of them, ties to the lowest view.
-2. Views are not scored where the bound on their SSIM is below the best found so far; docs/methods/exhaustive.md proves the
-   bound. How many were scored is part of the result.
+1. Every view of the manifest is a candidate. The result is that of scoring each of them, ties to the lowest view.
+2. Views are not scored where the bound on their SSIM is below the best so far; docs/methods/exhaustive.md proves the bound.
+   The result says how many were scored.
 3. A shortlist holds the best where it holds a view of the best score: an equal copy under another number counts.
 
 Source: SSIM as in `shared.vision.similarity.ssim`; Wilson 1927 for the interval.

@@ -1,9 +1,9 @@
-"""Duplicate clusters of a training set: a match names the whole cluster, and d2 of the l2-ratio rule is taken outside it.
+"""Duplicate clusters of a training set: a match names the whole cluster, and the l2-ratio rule takes d2 outside it.
 
 Rules, in order:
 
 1. Items of the same bytes, or of the same canonical view, are duplicates.
-2. Items are near duplicates where their perceptual hashes are within the published distance and the views are similar by
+2. Items are near duplicates where their perceptual hashes are within the published distance and their views are similar by
    SSIM as well. Each test alone joins flat pictures that are different works: hashes see few bits of them, SSIM much white.
 3. Clusters are the connected components, so a chain of small changes is one cluster. Labels follow the order of the items.
 

@@ -1,10 +1,10 @@
-"""What is known of a training set before any generation comes, computed once for a manifest and kept.
+"""What is known of a training set, computed once for a manifest and stored.
 
 Rules, in order:
 
-1. Hashes, duplicate clusters and the means that bound scores follow from the views and the blobs' digests alone, so the files
-   that keep them are projections: named by manifest and view recipe, built where they are missing, rebuilt where their digest
-   no longer holds.
+1. Hashes, duplicate clusters and the means that bound scores follow from the views and the blobs' digests alone. So their
+   files are projections: named by manifest and view recipe, built where they are missing, rebuilt where their digest no
+   longer holds.
 2. Rows stand in the manifest's order.
 """
 
@@ -36,7 +36,7 @@ MEANS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class StoredTrainingSet:
-    """What is known of a training set, what bounds the scores of its views, and the files that are mapped."""
+    """A training set, the means that bound the scores of its views, and the memory-mapped files."""
 
     side: TrainingSet
     means: NDArray[np.float32]

@@ -1,7 +1,7 @@
-"""The open_clip embedder: any image tower that open_clip can build, from one of its tags or a local checkpoint.
+"""The open_clip embedder: any image tower that open_clip can build, with the weights of a tag or of a local checkpoint.
 
-Preprocessing is the model's own. The digest is taken over the weights as loaded, so that a file that was changed, or a tag
-that was moved, is another embedder with a collection of its own.
+Preprocessing is the model's own. The digest is taken over the weights as loaded. So a changed file, or a tag that was moved,
+is another embedder with a collection of its own.
 """
 
 from collections.abc import Callable, Sequence

@@ -2,10 +2,10 @@
 
 Rules, in order:
 
-1. Weights are a safetensors file with the names of torchvision's ResNet-50 and shapes of the published models. What was
-   published is a pickle; `deploy/convert_sscd.py` converts it, on the operator's machine. A pickle is never opened here.
-2. A picture is its centred square, as in the canonical view, resized to 288 px, less ImageNet's mean, by its deviation: what
-   the authors recommend, for square pictures.
+1. Weights are a safetensors file with the names of torchvision's ResNet-50 and the shapes of the published models. The
+   published file is a pickle. `deploy/convert_sscd.py` converts it on the operator's machine; a pickle is never opened here.
+2. A picture is its centred square, as in the canonical view, resized to 288 px, less ImageNet's mean, divided by its
+   deviation. That is what the authors recommend for square pictures.
 3. A vector is the trunk's last map under generalised mean pooling with p = 3, through a linear layer to 512, of length 1.
 
 Source: Pizzi et al. 2022, "A Self-Supervised Descriptor for Image Copy Detection" (arXiv:2202.10261); the README of

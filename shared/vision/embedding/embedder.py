@@ -1,4 +1,4 @@
-"""What an embedder is, and the name of the collection that holds its vectors."""
+"""The interface of an embedder, and the name of the collection that holds its vectors."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""What embedders share whose map is a network: the digest of its weights, and many images a few at a time."""
+"""What embedders with a network share: the digest of its weights, and the division of many images into batches."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,11 +1,11 @@
-"""Embedding of many files: threads load, decode and prepare ahead while the model is busy, in bounded memory.
+"""Embedding of many files: threads load, decode and prepare pictures while the model is busy, in bounded memory.
 
 Rules, in order:
 
 1. Vectors come in the order of the sources, a batch at a time.
-2. At most a few batches of prepared pictures exist at once, however many sources there are; an original is dropped as soon as
+2. At most a few batches of prepared pictures exist at once, however many sources there are. An original is dropped as soon as
    it is prepared.
-3. A source that cannot be loaded or decoded raises its error where its vector would have been; nothing is left out.
+3. A source that cannot be loaded or decoded raises its error where its vector would have been. None is skipped.
 """
 
 import os

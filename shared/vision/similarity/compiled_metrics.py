@@ -1,13 +1,13 @@
-"""The literature's suite of one pair of 8-bit images as compiled loops: the same figures as the metrics beside it, sooner.
+"""The literature's metrics of one pair of 8-bit images, as compiled loops: the results of the modules beside it, sooner.
 
 Rules, in order:
 
-1. Sums of 8-bit values and of their products are integers and exact; quotients and roots are float64.
-2. Every metric follows its own file, conventions for flat windows and black pixels included; tests hold the two together.
-3. FSIM takes its responses from one transform of both luminances; what follows is one pass a pixel. Images that FSIM
-   averages down first are not for this file.
+1. Sums of 8-bit values and of their products are integers and exact. Quotients and roots are float64.
+2. Every metric follows its own module, with its conventions for flat windows and black pixels. Tests hold the two together.
+3. FSIM takes its responses from one transform of both luminances, then makes one pass over the pixels. Images that FSIM
+   averages down first are left to `fsim`.
 
-Source: the files of the metrics; FeatureSIM.m for rule 3.
+Source: the modules of the metrics; FeatureSIM.m for rule 3.
 """
 
 import math

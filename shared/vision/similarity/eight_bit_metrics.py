@@ -1,10 +1,10 @@
-"""The literature's suite for batches of 8-bit images, over all cores.
+"""The literature's metrics of batches of 8-bit images, over all cores.
 
 Rules, in order:
 
-1. Pairs are measured one by one, so that a pair's planes stay in a core's cache; a part of the batch is one thread's work.
-2. RMSE, PSNR and SRE follow from each band's integer sums, with the conventions of their own files.
-3. FSIM of images that it averages down first is left to `shared.vision.similarity.fsim`.
+1. Pairs are measured one by one, so that a pair's planes stay in a core's cache. Each thread takes a part of the batch.
+2. RMSE, PSNR and SRE follow from each band's integer sums, with the conventions of their own modules.
+3. Images that FSIM averages down first are left to `fsim`.
 """
 
 from typing import Any

@@ -1,18 +1,18 @@
-"""The similarity suite: SSIM, RMSE, PSNR, FSIM, SRE, SAM and UIQ of one batch of pairs.
+"""The similarity metrics of a batch of pairs: SSIM, RMSE, PSNR, FSIM, SRE, SAM and UIQ.
 
 Rules, in order:
 
 1. x is the training image and y the generation. Only SRE depends on the order.
-2. Preset "literature" follows the papers. "muller2020" reproduces image-similarity-measures 0.3.6 in SSIM,
-   RMSE, PSNR, SRE, SAM (float images) and UIQ; its FSIM is not reproduced, and the literature's stands in
-   that place.
-3. Images are float over 0..255. 8-bit images on the processor take the compiled form of the literature's metrics, one pair
-   after the other over all cores; elsewhere they are made float64 here.
-4. A row is JSON-safe: a value that is not finite becomes null and is named under `not_finite`; equal images
-   say so under `identical`.
+2. Preset "literature" follows the papers. Preset "muller2020" reproduces image-similarity-measures 0.3.6 in SSIM, RMSE, PSNR,
+   SRE, SAM (float images) and UIQ. Its FSIM is not reproduced; the literature's stands in its place.
+3. Values are 0..255. 8-bit images in the processor's memory are measured by the compiled form of the literature's metrics,
+   pair by pair over all cores. Other images are made float64 first.
+4. A row can be written as JSON: a value that is not finite becomes null and is named under `not_finite`. Equal images say so
+   under `identical`.
+5. Nothing is resized: the caller decides on the view.
 
-Source: Müller, Ekhtiari, Almeida, Rieke, "Super-Resolution of Multispectral Satellite Images Using
-Convolutional Neural Networks", ISPRS Annals V-1, 2020 (the choice of metrics).
+Source: Müller, Ekhtiari, Almeida, Rieke, "Super-Resolution of Multispectral Satellite Images Using Convolutional Neural
+Networks", ISPRS Annals V-1, 2020 (the choice of metrics).
 """
 
 import math
@@ -120,7 +120,7 @@ def measure_similarity(x: Images, y: Images, preset: Preset = "literature") -> S
         preset: "literature", or "muller2020" (rule 2).
 
     Returns:
-        The suite of N pairs.
+        The metrics of N pairs.
 
     Raises:
         InputError: unequal shapes, a side shorter than 8 px (UIQ's window), not images, or an unknown preset.
@@ -157,7 +157,7 @@ def _floats(images: Images) -> torch.Tensor:
 
 
 def compare_arrays(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8], *, preset: Preset = "literature") -> dict[str, Any]:
-    """Measure the suite of one pair.
+    """Measure one pair of pictures held as 8-bit arrays.
 
     Args:
         a: training image, uint8 (H, W, C) or (H, W), C 1 or 3.

@@ -1,17 +1,14 @@
-"""The suite as the package image-similarity-measures 0.3.6 computes it, for comparison with tables made with
-it.
+"""The metrics as the package image-similarity-measures 0.3.6 computes them, for comparison with tables made with it.
 
 Rules, in order:
 
-1. Each function here departs from the definition in its own file, as the package does;
-   docs/methods/similarity.md says why.
-2. RMSE and PSNR are summed up in float32, pixel after pixel, as NumPy does for the package: on light images
-   RMSE is up to 5e-6 off, PSNR up to 2e-4 dB.
+1. Each function here departs from the definition in its own module, as the package does; docs/methods/similarity.md says why.
+2. RMSE and PSNR are summed in float32, pixel after pixel, as NumPy does for the package. On light images RMSE is up to 5e-6
+   off, PSNR up to 2e-4 dB.
 3. SRE divides by the norm of the error, not by its square.
-4. SAM is taken in float32. One black pixel in either image makes the mean undefined, which the package
-   reports as 0°.
+4. SAM is computed in float32. One black pixel in either image makes the mean undefined, which the package reports as 0°.
 5. UIQ counts a pair of flat windows as 0.
-6. SSIM agrees with its definition and is not repeated; FSIM is not reproduced.
+6. SSIM agrees with its definition and is not repeated. FSIM is not reproduced.
 
 Source: image-similarity-measures 0.3.6, quality_metrics.py, with 255 as the largest value and float images.
 """

@@ -9,7 +9,7 @@ from tests.unit.shared.vision.similarity.pictures import noisy
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (8, 13, 3), (33, 20, 3), (390, 400, 1)])
-def test_the_compiled_suite_is_that_of_the_metrics(shape: tuple[int, ...]) -> None:
+def test_the_compiled_metrics_are_those_of_their_own_modules(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(1)
     x = rng.integers(0, 256, shape).astype(np.uint8)
     x[: shape[0] // 2, :3] = 0

@@ -1,4 +1,4 @@
-"""The suite: rows, presets, refusals, and the one-pair form."""
+"""The similarity metrics of a batch: rows, presets, refusals, and the one-pair form."""
 
 import json
 import math
@@ -136,14 +136,14 @@ def test_4096_px() -> None:
 
 
 def test_flat_pictures() -> None:
-    suite = measure_similarity(grey(0, 0, 255, 7), grey(0, 255, 255, 7))
-    assert suite.uiq.tolist() == [1, 0, 1, 1]
-    assert suite.identical.tolist() == [True, False, True, True]
-    assert suite.sam.tolist() == [0, 90, 0, 0]
-    assert suite.sre.tolist() == [np.inf, -np.inf, np.inf, np.inf]
+    metrics = measure_similarity(grey(0, 0, 255, 7), grey(0, 255, 255, 7))
+    assert metrics.uiq.tolist() == [1, 0, 1, 1]
+    assert metrics.identical.tolist() == [True, False, True, True]
+    assert metrics.sam.tolist() == [0, 90, 0, 0]
+    assert metrics.sre.tolist() == [np.inf, -np.inf, np.inf, np.inf]
     # Outside an image there is 0, so a white one has a gradient at its border and a black one none.
-    assert suite.fsim.tolist() == pytest.approx([1, suite.fsim[1], 1, 1])
-    assert suite.fsim[1] < 1
+    assert metrics.fsim.tolist() == pytest.approx([1, metrics.fsim[1], 1, 1])
+    assert metrics.fsim[1] < 1
     as_bytes = measure_similarity(grey(0, 0, 255, 7).to(torch.uint8), grey(0, 255, 255, 7).to(torch.uint8))
     for name in METRICS:
-        np.testing.assert_allclose(getattr(as_bytes, name), getattr(suite, name), rtol=0, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(getattr(as_bytes, name), getattr(metrics, name), rtol=0, atol=1e-12, err_msg=name)
