@@ -71,15 +71,15 @@ def measure_coverage(session: Session) -> list[Coverage]:
     ]
 
 
-def total_coverage(found: Iterable[Coverage]) -> Coverage:
+def total_coverage(coverages: Iterable[Coverage]) -> Coverage:
     """Add up data sets.
 
-    >>> one = Coverage("a", 2, 1, 2, 0, 2, 1, 0)
-    >>> total_coverage([one, one]).items, total_coverage([one, one]).share(2)
+    >>> coverage = Coverage("a", 2, 1, 2, 0, 2, 1, 0)
+    >>> total_coverage([coverage, coverage]).items, total_coverage([coverage, coverage]).share(2)
     (4, 0.5)
     """
     names = [field.name for field in fields(Coverage) if field.name != "dataset"]
-    parts = list(found)
+    parts = list(coverages)
     return Coverage("total", **{name: sum(getattr(part, name) for part in parts) for name in names})
 
 

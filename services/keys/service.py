@@ -156,7 +156,7 @@ def page_of_keys(workspace: Workspace, page: PageRequest) -> Page[KeyAnswer]:
     return page.build(
         keys,
         lambda key: key.id,
-        lambda shown: [build_key_answer(key) for key in shown if _is_within(caller, key.scopes, key.party_id)],
+        lambda rows: [build_key_answer(key) for key in rows if _is_within(caller, key.scopes, key.party_id)],
     )
 
 

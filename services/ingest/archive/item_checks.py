@@ -82,8 +82,8 @@ class Keeping:
 def count_items(workspace: Workspace, scope: JobScope, by: DueBy) -> int:
     """Return how many items a job will look at."""
     with workspace.reading() as session:
-        found = count_due_items(session, scope.due(by))
-    return found if scope.limit is None else min(found, scope.limit)
+        count = count_due_items(session, scope.due(by))
+    return count if scope.limit is None else min(count, scope.limit)
 
 
 def check_links(
@@ -191,12 +191,12 @@ def _with_snapshot(finding: LinkFinding, expected_sha256: str, snapshots: Snapsh
     link, original = finding.link, finding.check.original
     if link.snapshot_url is not None or original.state is not ArchivalState.VERIFIED:
         return finding
-    taken = snapshots.take(link.original_url, expected_sha256)
-    if taken is None or not taken.is_faithful:
-        return replace(finding, taken=taken)
-    made = taken.snapshot
-    whole = replace(link, snapshot_url=made.snapshot_url, version_date=made.captured_at.date())
-    return replace(finding, link=whole, check=LinkCheck(original, taken.check), taken=taken)
+    new_snapshot = snapshots.take(link.original_url, expected_sha256)
+    if new_snapshot is None or not new_snapshot.is_faithful:
+        return replace(finding, new_snapshot=new_snapshot)
+    snapshot = new_snapshot.snapshot
+    link_with_snapshot = replace(link, snapshot_url=snapshot.snapshot_url, version_date=snapshot.captured_at.date())
+    return replace(finding, link=link_with_snapshot, check=LinkCheck(original, new_snapshot.check), new_snapshot=new_snapshot)
 
 
 def _record(workspace: Workspace, item_id: str, finding: LinkFinding, *, capture_tried: bool) -> bool:
@@ -213,7 +213,7 @@ def _append(session: Session, item: Item, finding: LinkFinding, *, capture_tried
     entries = build_entries(item, finding)
     checked_at = finding.check.original.checked_at
     entry_ids = Log.append(session, entries)
-    if finding.taken is not None and finding.taken.is_faithful and item.archival_snapshot_url is None:
+    if finding.new_snapshot is not None and finding.new_snapshot.is_faithful and item.archival_snapshot_url is None:
         item.archival_snapshot_url = finding.link.snapshot_url
-        item.archival_version_date = finding.taken.snapshot.captured_at.date().isoformat()
+        item.archival_version_date = finding.new_snapshot.snapshot.captured_at.date().isoformat()
     save_archival_state(session, item, finding.check.state.value, checked_at, entry_ids, capture_tried=capture_tried)

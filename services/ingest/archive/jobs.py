@@ -42,12 +42,12 @@ def run_archive_job(workspace: Workspace, run: JobRun, *, by: DueBy) -> None:
         UnavailableError: the database is down.
         JobStoppedError: the worker is to stop.
     """
-    asked = ArchiveRequest.model_validate(run.job.request)
+    request = ArchiveRequest.model_validate(run.job.request)
     done, counts = run.job.done, Counter(run.job.counts)
-    left = None if asked.limit is None else asked.limit - done
+    left = None if request.limit is None else request.limit - done
     if left is not None and left <= 0:
         return
-    scope = JobScope(asked.dataset, left, timedelta(days=asked.older_than_days), run.job.created_at)
+    scope = JobScope(request.dataset, left, timedelta(days=request.older_than_days), run.job.created_at)
     total = done + count_items(workspace, scope, by)
     run.save_progress(done, total, counts)
 

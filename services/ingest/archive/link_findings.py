@@ -24,14 +24,14 @@ from shared.records.items import Item
 class LinkFinding:
     """What was found of an item's link, and what was kept of it where that was wanted.
 
-    `capture` is the original's response, where there was one; `taken` the snapshot that was made, which is part of the link
-    already if it is faithful.
+    `capture` is the original's response, where there was one. `new_snapshot` is the snapshot that was made; where it is
+    faithful, `link` has it already.
     """
 
     link: RobustLink
     check: LinkCheck
     capture: Capture | None = None
-    taken: TakenSnapshot | None = None
+    new_snapshot: TakenSnapshot | None = None
 
 
 def build_entries(item: Item, finding: LinkFinding) -> list[Entry]:
@@ -58,14 +58,14 @@ def _captures(finding: LinkFinding) -> Iterator[ArchiveCaptured]:
             payload_sha256=finding.capture.payload_sha256,
             matches=finding.check.original.state is ArchivalState.VERIFIED,
         )
-    if finding.taken is not None and (sha256 := finding.taken.check.sha256) is not None:
+    if finding.new_snapshot is not None and (sha256 := finding.new_snapshot.check.sha256) is not None:
         yield ArchiveCaptured(
             original_url=original_url,
             locator=None,
-            snapshot_url=finding.taken.snapshot.snapshot_url,
-            version_date=finding.taken.snapshot.captured_at.date().isoformat(),
+            snapshot_url=finding.new_snapshot.snapshot.snapshot_url,
+            version_date=finding.new_snapshot.snapshot.captured_at.date().isoformat(),
             payload_sha256=sha256,
-            matches=finding.taken.is_faithful,
+            matches=finding.new_snapshot.is_faithful,
         )
 
 

@@ -108,10 +108,10 @@ def parse_robust_link(page: str) -> RobustLink:
     >>> parse_robust_link('<a href="https://example.org/" data-versiondate="2026-01-31T12:00:00Z">A</a>').version_date
     datetime.date(2026, 1, 31)
     """
-    found = parse_robust_links(page)
-    if len(found) != 1:
-        raise InputError(f"expected one Robust Link, got {len(found)}", code="link_invalid")
-    return found[0]
+    links = parse_robust_links(page)
+    if len(links) != 1:
+        raise InputError(f"expected one Robust Link, got {len(links)}", code="link_invalid")
+    return links[0]
 
 
 class _Anchors(HTMLParser):

@@ -45,8 +45,8 @@ def build_link_answer(item: Item) -> ArchivalLinkAnswer:
     """
     if item.archival_state is None:
         raise NotFoundError(f"item {item.id} has no archival link", code="no_archival_link")
-    found = build_link(item)
-    link = RobustLink(found.original_url, found.snapshot_url, found.version_date, found.sha256, State(item.archival_state))
+    stored = build_link(item)
+    link = RobustLink(stored.original_url, stored.snapshot_url, stored.version_date, stored.sha256, State(item.archival_state))
     return ArchivalLinkAnswer(
         original_url=link.original_url,
         snapshot_url=link.snapshot_url,

@@ -60,8 +60,8 @@ class LinkCheck:
     @property
     def reason(self) -> str | None:
         """Why nothing was learnt, where nothing was."""
-        found = [f"{place.url}: {place.reason}" for place in self.places if place.reason is not None]
-        return "; ".join(found) if found and self.state is ArchivalState.UNCHECKED else None
+        reasons = [f"{place.url}: {place.reason}" for place in self.places if place.reason is not None]
+        return "; ".join(reasons) if reasons and self.state is ArchivalState.UNCHECKED else None
 
 
 def _keep_nothing(_fetched: Fetched) -> None:

@@ -70,10 +70,10 @@ class WarcLocator:
         >>> WarcLocator.parse("2026-01-31.warc.gz#120+4096")
         WarcLocator(file='2026-01-31.warc.gz', offset=120, length=4096)
         """
-        found = _LOCATOR.fullmatch(text)
-        if found is None:
+        match = _LOCATOR.fullmatch(text)
+        if match is None:
             raise InputError(f"expected a locator such as 2026-01-31.warc.gz#0+100, got {text!r}", code="locator_invalid")
-        return cls(found["file"], int(found["offset"]), int(found["length"]))
+        return cls(match["file"], int(match["offset"]), int(match["length"]))
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class WarcStore:
             out = io.BytesIO()
             if offset == 0:
                 _write_info(out, path.name)
-            captures = [_write_fetched(out, one, path.name, offset) for one in fetched]
+            captures = [_write_fetched(out, response, path.name, offset) for response in fetched]
             _append(path, out.getvalue())
             sync_folder(self.folder)
             save_atomically(_length_file(path), str(offset + out.tell()).encode())

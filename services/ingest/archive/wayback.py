@@ -167,8 +167,8 @@ class WaybackClient:
             query.append(("filter", f"digest:{_archive_digest(data)}"))
         before = self._look_up([*query, ("to", stamp), ("limit", "-1")])
         after = self._look_up([*query, ("from", stamp), ("limit", "1")])
-        found = [*before, *after]
-        return min(found, key=lambda one: abs(one.captured_at - moment)) if found else None
+        snapshots = [*before, *after]
+        return min(snapshots, key=lambda snapshot: abs(snapshot.captured_at - moment)) if snapshots else None
 
     def _look_up(self, query: list[tuple[str, str]]) -> list[Snapshot]:
         rows = self._load(f"/cdx/search/cdx?{urlencode(query)}")
@@ -212,8 +212,8 @@ def raw_snapshot_url(snapshot_url: str) -> str:
     >>> raw_snapshot_url("https://web.archive.org/web/20260131120000/https://example.org/a.png")
     'https://web.archive.org/web/20260131120000id_/https://example.org/a.png'
     """
-    found = _REPLAY.fullmatch(snapshot_url)
-    return f"{found['head']}id_/{found['url']}" if found else snapshot_url
+    match = _REPLAY.fullmatch(snapshot_url)
+    return f"{match['head']}id_/{match['url']}" if match else snapshot_url
 
 
 def _archive_digest(data: bytes) -> str:
@@ -226,5 +226,5 @@ def _reason(answer: Mapping[str, Any]) -> str:
 
 
 def _undocumented(expected: str, got: Any) -> UnavailableError:
-    shown = quote(str(got)[:200], safe=" {}[]':,/.\"_-")
-    return UnavailableError(f"expected {expected} from the archive, got {shown}", code="wayback_undocumented")
+    quoted = quote(str(got)[:200], safe=" {}[]':,/.\"_-")
+    return UnavailableError(f"expected {expected} from the archive, got {quoted}", code="wayback_undocumented")

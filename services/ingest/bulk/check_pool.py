@@ -169,7 +169,7 @@ class CheckPool:
             if self._is_closed:
                 raise UnavailableError("the run was given up", code="run_stopped")
             worker = _Worker(self._setup)
-            self._all = [one for one in self._all if one.is_running] + [worker]
+            self._all = [other for other in self._all if other.is_running] + [worker]
         return worker
 
 

@@ -75,7 +75,7 @@ def check_rows(
     rows: Sequence[UncheckedRow],
     limits: ImageLimits,
     blobs: BlobStore,
-    each: Callable[[], AbstractContextManager[None]] = nullcontext,
+    limit_time: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> list[PreparedItem | InputError]:
     """Check rows one by one and store the bytes of the good ones, durable on return.
 
@@ -83,17 +83,17 @@ def check_rows(
         rows: what to check.
         limits: what an image may cost.
         blobs: where the bytes go.
-        each: what each check runs in.
+        limit_time: what each check runs in.
 
     Raises:
         OSError: the bytes cannot be stored.
     """
-    checked: list[PreparedItem | InputError] = []
+    results: list[PreparedItem | InputError] = []
     for row in rows:
-        with each():
-            checked.append(_check(row, limits))
-    blobs.save_many([data for (_, data, _), one in zip(rows, checked, strict=True) if isinstance(one, PreparedItem)])
-    return checked
+        with limit_time():
+            results.append(_check(row, limits))
+    blobs.save_many([data for (_, data, _), result in zip(rows, results, strict=True) if isinstance(result, PreparedItem)])
+    return results
 
 
 def _check(row: UncheckedRow, limits: ImageLimits) -> PreparedItem | InputError:
@@ -104,20 +104,20 @@ def _check(row: UncheckedRow, limits: ImageLimits) -> PreparedItem | InputError:
         return InputError(error.message, code=error.code)  # without the frames it was raised in, which hold the bytes
 
 
-def dump_answer(checked: Sequence[PreparedItem | InputError]) -> bytes:
+def dump_answer(results: Sequence[PreparedItem | InputError]) -> bytes:
     """Write what became of rows as JSON; the records are left out, since the reader has them."""
-    return json.dumps([_dump(one) for one in checked]).encode()
+    return json.dumps([_dump(result) for result in results]).encode()
 
 
-def _dump(one: PreparedItem | InputError) -> dict[str, Any]:
-    if isinstance(one, InputError):
-        return {"code": one.code, "message": one.message}
-    signals = [{**vars(signal), "observed_at": signal.observed_at.isoformat()} for signal in one.signals]
-    suggestions = [{**vars(suggestion), "owner": suggestion.owner.model_dump()} for suggestion in one.suggestions]
+def _dump(result: PreparedItem | InputError) -> dict[str, Any]:
+    if isinstance(result, InputError):
+        return {"code": result.code, "message": result.message}
+    signals = [{**vars(signal), "observed_at": signal.observed_at.isoformat()} for signal in result.signals]
+    suggestions = [{**vars(suggestion), "owner": suggestion.owner.model_dump()} for suggestion in result.suggestions]
     return {
-        "blob": vars(one.blob),
-        "record": one.record_sha256,
-        "licence": one.licence,
+        "blob": vars(result.blob),
+        "record": result.record_sha256,
+        "licence": result.licence,
         "signals": signals,
         "suggestions": suggestions,
     }
@@ -132,20 +132,23 @@ def load_answer(data: bytes, registrations: Sequence[Registration]) -> list[Prep
     answer = json.loads(data)
     if isinstance(answer, dict):
         raise UnavailableError(f"bytes cannot be stored: {answer['failed']}", code="storage_failed")
-    return [_load(one, registration) for one, registration in zip(answer, registrations, strict=True)]
+    return [_load(result, registration) for result, registration in zip(answer, registrations, strict=True)]
 
 
-def _load(one: dict[str, Any], registration: Registration) -> PreparedItem | InputError:
-    if "code" in one:
-        return InputError(one["message"], code=one["code"])
+def _load(row_answer: dict[str, Any], registration: Registration) -> PreparedItem | InputError:
+    if "code" in row_answer:
+        return InputError(row_answer["message"], code=row_answer["code"])
     signals = tuple(
-        Signal(**{**signal, "observed_at": datetime.fromisoformat(signal["observed_at"])}) for signal in one["signals"]
+        Signal(**{**signal, "observed_at": datetime.fromisoformat(signal["observed_at"])}) for signal in row_answer["signals"]
     )
     suggestions = tuple(
-        OwnerSuggestion(**{**suggestion, "owner": PresumedOwner(**suggestion["owner"])}) for suggestion in one["suggestions"]
+        OwnerSuggestion(**{**suggestion, "owner": PresumedOwner(**suggestion["owner"])})
+        for suggestion in row_answer["suggestions"]
     )
-    kept = with_embedded_owners(registration, suggestions)
-    return PreparedItem(kept, BlobFacts(**one["blob"]), one["record"], one["licence"], signals, suggestions)
+    record = with_embedded_owners(registration, suggestions)
+    return PreparedItem(
+        record, BlobFacts(**row_answer["blob"]), row_answer["record"], row_answer["licence"], signals, suggestions
+    )
 
 
 @contextmanager
@@ -159,8 +162,8 @@ def _time_limit(limit_seconds: float) -> Iterator[None]:
 
 def _answer(rows: Sequence[UncheckedRow], setup: Setup, blobs: BlobStore) -> bytes:
     try:
-        each = partial(_time_limit, setup.check_seconds)
-        return dump_answer(check_rows(rows, setup.limits, blobs, each))
+        limit_time = partial(_time_limit, setup.check_seconds)
+        return dump_answer(check_rows(rows, setup.limits, blobs, limit_time))
     except OSError as error:
         return json.dumps({"failed": str(error)}).encode()
 

@@ -67,10 +67,10 @@ class HeldBlobs:
 
     def _prepare(self, row: HeldRow, facts: Mapping[str, BlobFacts]) -> PreparedItem | SleeveError:
         try:
-            blob, said = self._kept.get(row.sha256) or self._read(row.sha256, facts.get(row.sha256))
+            blob, statements = self._kept.get(row.sha256) or self._read(row.sha256, facts.get(row.sha256))
             now = utc_now()
-            signals = [replace(signal, observed_at=now) for signal in said.signals]
-            return prepare_record(row.registration, blob, signals, said.suggestions)
+            signals = [replace(signal, observed_at=now) for signal in statements.signals]
+            return prepare_record(row.registration, blob, signals, statements.suggestions)
         except SleeveError as error:
             return error
 

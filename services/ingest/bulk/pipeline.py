@@ -137,8 +137,8 @@ class _Batch:
 
     def checked(self) -> list[Checked | HeldRow | BadRow]:
         """Wait for the checks, and return what became of the rows, in their order."""
-        found = iter([one for chunk in self._chunks for one in chunk.result()])
-        return [next(found) if other is None else other for other in self._others]
+        results = iter([result for chunk in self._chunks for result in chunk.result()])
+        return [next(results) if outcome is None else outcome for outcome in self._others]
 
 
 class _Storing:
@@ -166,12 +166,12 @@ class _Storing:
         return outcomes
 
     def _store(self, batch: _Batch) -> list[RowOutcome]:
-        ready = self._held.resolve(batch.checked())
-        good = [one for one in ready if isinstance(one, PreparedItem)]
-        recorded = iter(_record(self._workspace, good))
+        results = self._held.resolve(batch.checked())
+        prepared = [result for result in results if isinstance(result, PreparedItem)]
+        recorded = iter(_record(self._workspace, prepared))
         self._workspace.log.integrate()
-        outcomes = [next(recorded) if isinstance(one, PreparedItem) else one for one in ready]
-        return [_outcome(key, one) for key, one in zip(batch.keys, outcomes, strict=True)]
+        outcomes = [next(recorded) if isinstance(result, PreparedItem) else result for result in results]
+        return [_outcome(key, result) for key, result in zip(batch.keys, outcomes, strict=True)]
 
 
 def _record(workspace: Workspace, prepared: Sequence[PreparedItem]) -> list[RecordedItem | SleeveError]:

@@ -50,13 +50,13 @@ def record_search(session: Session, item_ids: Sequence[str], search: OwnerSearch
     body, now = _build_body(search, search_id, party_id), utc_now()
     entries = [build_committed_entry(body, at=now, subject={"item": item_id}, values=values) for item_id in item_ids]
     entry_ids = append_committed_entries(session, entries)
-    placed = list(zip(entry_ids, item_ids, strict=True))
-    insert_all(session, ItemEntry, [{"entry_id": entry_id, "item_id": item_id} for entry_id, item_id in placed])
+    numbered = list(zip(entry_ids, item_ids, strict=True))
+    insert_all(session, ItemEntry, [{"entry_id": entry_id, "item_id": item_id} for entry_id, item_id in numbered])
     positions = _next_positions(session, item_ids)
     columns = search.model_dump(include=set(OwnerSearch.model_fields) - {"sources", "searched_by"})
     columns |= {"sources": list(search.sources), "search_id": search_id, "searched_by_id": party_id}
     rows = [
-        {**columns, "item_id": item_id, "position": positions[item_id], "entry_id": entry_id} for entry_id, item_id in placed
+        {**columns, "item_id": item_id, "position": positions[item_id], "entry_id": entry_id} for entry_id, item_id in numbered
     ]
     insert_all(session, Diligence, rows)
     return search_id
@@ -64,11 +64,11 @@ def record_search(session: Session, item_ids: Sequence[str], search: OwnerSearch
 
 def _lock_items(session: Session, item_ids: Sequence[str]) -> None:
     # In one order for all callers, so that two of them cannot wait for each other.
-    found: set[str] = set()
+    locked: set[str] = set()
     for chunk in in_chunks(sorted(item_ids)):
         query = select(Item.id).where(col(Item.id).in_(chunk)).order_by(col(Item.id)).with_for_update(key_share=True)
-        found.update(session.exec(query))
-    if missing := [item_id for item_id in item_ids if item_id not in found]:
+        locked.update(session.exec(query))
+    if missing := [item_id for item_id in item_ids if item_id not in locked]:
         raise NotFoundError(f"{len(missing)} items are not registered; first {missing[0]!r}", code="item_not_found")
 
 
@@ -104,7 +104,7 @@ def load_search(session: Session, search_id: str) -> list[Diligence]:
         NotFoundError: no later search has this id.
     """
     query = select(Diligence).where(Diligence.search_id == search_id).order_by(col(Diligence.entry_id))
-    found = list(session.exec(query))
-    if not found:
+    rows = list(session.exec(query))
+    if not rows:
         raise NotFoundError(f"no search {search_id!r}", code="search_not_found")
-    return found
+    return rows

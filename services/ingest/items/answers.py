@@ -31,7 +31,7 @@ def build_item_answer(session: Session, item: Item) -> ItemAnswer:
             "sha256": item.blob_sha256,
             "state": item.archival_state,
         }
-    shown = item.model_dump(
+    fields = item.model_dump(
         include={
             "id",
             "dataset",
@@ -45,7 +45,7 @@ def build_item_answer(session: Session, item: Item) -> ItemAnswer:
         }
     )
     return ItemAnswer(
-        **shown,
+        **fields,
         sha256=item.blob_sha256,
         media_type=blob.media_type,
         width_px=blob.width_px,
@@ -79,8 +79,8 @@ def build_visible_item(session: Session, item: Item, caller: Caller) -> ItemAnsw
 
 def build_diligence_answers(session: Session, searches: Sequence[Diligence]) -> list[DiligenceAnswer]:
     """Describe searches for an owner, in the order given."""
-    wanted = {search.searched_by_id for search in searches if search.searched_by_id is not None}
-    names = {party_id: session.get_one(Party, party_id).name for party_id in wanted}
+    searcher_ids = {search.searched_by_id for search in searches if search.searched_by_id is not None}
+    names = {party_id: session.get_one(Party, party_id).name for party_id in searcher_ids}
     now = timestamp(utc_now())
     return [_diligence_answer(search, names.get(search.searched_by_id or ""), now) for search in searches]
 

@@ -24,7 +24,7 @@ def page_of_items(workspace: Workspace, page: PageRequest, **equal: str | None) 
     owner_id = own_items_only(current_caller())
     with workspace.reading() as session:
         items = list_items(session, page.position, page.rows_to_load, owner_id=owner_id, **equal)
-        return page.build(items, lambda item: item.id, lambda shown: [build_item_answer(session, item) for item in shown])
+        return page.build(items, lambda item: item.id, lambda rows: [build_item_answer(session, item) for item in rows])
 
 
 def show_item(workspace: Workspace, item_id: str) -> ItemAnswer | PublicItem:

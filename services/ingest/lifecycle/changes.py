@@ -78,8 +78,8 @@ def _apply(session: Session, item: Item, amendment: Amendment, licence: str | No
     if amendment.owners is not None:
         session.execute(delete(ItemOwner).where(col(ItemOwner.item_id) == item.id))
         for position, (claim, owner) in enumerate(zip(amendment.owners, owners, strict=True)):
-            named = claim.model_dump(include={"role", "basis", "confidence"})
-            session.add(ItemOwner(item_id=item.id, position=position, party_id=owner["party"], **named))
+            columns = claim.model_dump(include={"role", "basis", "confidence"})
+            session.add(ItemOwner(item_id=item.id, position=position, party_id=owner["party"], **columns))
     session.add(item)
     session.flush()
 

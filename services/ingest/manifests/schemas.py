@@ -56,5 +56,5 @@ class LeafAnswer(BaseModel):
 
 def build_summary(manifest: Manifest) -> ManifestSummary:
     """Describe a manifest in a list."""
-    shown = manifest.model_dump(include={"id", "name", "purpose", "size", "root"})
-    return ManifestSummary(**shown, sealed_at=format_moment(manifest.created_at))
+    fields = manifest.model_dump(include={"id", "name", "purpose", "size", "root"})
+    return ManifestSummary(**fields, sealed_at=format_moment(manifest.created_at))

@@ -59,7 +59,7 @@ def page_of_manifests(workspace: Workspace, page: PageRequest) -> Page[ManifestS
     query = select(Manifest).where(col(Manifest.id) > page.position).order_by(col(Manifest.id)).limit(page.rows_to_load)
     with workspace.reading() as session:
         manifests = list(session.exec(query))
-    return page.build(manifests, lambda manifest: manifest.id, lambda shown: list(map(build_summary, shown)))
+    return page.build(manifests, lambda manifest: manifest.id, lambda rows: list(map(build_summary, rows)))
 
 
 def page_of_leaves(workspace: Workspace, name: str, page: PageRequest) -> Page[LeafAnswer]:
@@ -75,7 +75,7 @@ def page_of_leaves(workspace: Workspace, name: str, page: PageRequest) -> Page[L
     return page.build(
         leaves,
         lambda _leaf: str(start + page.limit),
-        lambda shown: [LeafAnswer(blob=leaf.blob, entry=leaf.entry, item=leaf.item) for leaf in shown],
+        lambda rows: [LeafAnswer(blob=leaf.blob, entry=leaf.entry, item=leaf.item) for leaf in rows],
     )
 
 

@@ -38,20 +38,20 @@ def with_embedded_owners(registration: Registration, suggestions: Sequence[Owner
     """
     if not suggestions:
         return registration
-    named = {_spelling(owner.name) for owner in registration.owners}
+    known_names = {_spelling(owner.name) for owner in registration.owners}
     room = min(MAX_ADDED_OWNERS, MAX_OWNERS - len(registration.owners))
-    added = tuple(islice(_best_by_name(suggestions, named), max(room, 0)))
+    added = tuple(islice(_best_by_name(suggestions, known_names), max(room, 0)))
     searches = (_search(suggestions, len(added)),) if len(registration.diligence) < MAX_SEARCHES else ()
     return registration.model_copy(
         update={"owners": (*registration.owners, *added), "diligence": (*registration.diligence, *searches)}
     )
 
 
-def _best_by_name(suggestions: Sequence[OwnerSuggestion], named: set[str]) -> list[PresumedOwner]:
+def _best_by_name(suggestions: Sequence[OwnerSuggestion], known_names: set[str]) -> list[PresumedOwner]:
     best: dict[str, PresumedOwner] = {}
-    for owner in (one.owner for one in suggestions):
+    for owner in (suggestion.owner for suggestion in suggestions):
         name = _spelling(owner.name)
-        if name not in named and (name not in best or owner.confidence > best[name].confidence):
+        if name not in known_names and (name not in best or owner.confidence > best[name].confidence):
             best[name] = owner
     return list(best.values())
 
@@ -61,7 +61,7 @@ def _spelling(name: str) -> str:
 
 
 def _search(suggestions: Sequence[OwnerSuggestion], added: int) -> DiligenceSearch:
-    fields = ", ".join(dict.fromkeys(one.source for one in suggestions))
+    fields = ", ".join(dict.fromkeys(suggestion.source for suggestion in suggestions))
     now = utc_now()
     return DiligenceSearch(
         source=EMBEDDED_BASIS,

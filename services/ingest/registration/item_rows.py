@@ -53,26 +53,26 @@ def add_items(session: Session, prepared: Sequence[PreparedItem]) -> dict[tuple[
     Returns:
         By (dataset, source key): the item as recorded, or why it does not fit into an entry.
     """
-    parties = find_or_add_parties(session, (pair for one in prepared for pair in _named(one.registration)))
-    built = {one.key: _build(one, parties) for one in prepared}
+    parties = find_or_add_parties(session, (pair for item in prepared for pair in _party_keys(item.registration)))
+    built = {item.key: _build(item, parties) for item in prepared}
     refused: dict[tuple[str, str], KnownItem | InputError] = {
-        key: one for key, one in built.items() if isinstance(one, InputError)
+        key: item for key, item in built.items() if isinstance(item, InputError)
     }
-    new, entry_ids = _append(session, [one for one in built.values() if isinstance(one, _NewItem)], refused)
-    blobs = {one.prepared.blob.sha256: vars(one.prepared.blob) for one in new}
+    new_items, entry_ids = _append(session, [item for item in built.values() if isinstance(item, _NewItem)], refused)
+    blobs = {item.prepared.blob.sha256: vars(item.prepared.blob) for item in new_items}
     insert_missing(session, Blob, [blobs[digest] for digest in sorted(blobs)])
-    placed = list(zip(new, entry_ids, strict=True))
-    insert_all(session, Item, [_item_row(one, entry_id, parties) for one, entry_id in placed])
-    insert_openings(session, ((one.entry, entry_id) for one, entry_id in placed))
-    signals = _append_signals(session, new)
+    appended = list(zip(new_items, entry_ids, strict=True))
+    insert_all(session, Item, [_item_row(item, entry_id, parties) for item, entry_id in appended])
+    insert_openings(session, ((item.entry, entry_id) for item, entry_id in appended))
+    signals = _append_signals(session, new_items)
     insert_all(session, SignalRecord, signals)
     insert_all(session, ItemEntry, [{"entry_id": row["entry_id"], "item_id": row["item_id"]} for row in signals])
-    insert_all(session, ItemOwner, [row for one in new for row in _owner_rows(one, parties)])
-    insert_all(session, Diligence, [row for one in new for row in _diligence_rows(one)])
-    return refused | {one.prepared.key: _as_known(one, entry_id) for one, entry_id in placed}
+    insert_all(session, ItemOwner, [row for item in new_items for row in _owner_rows(item, parties)])
+    insert_all(session, Diligence, [row for item in new_items for row in _diligence_rows(item)])
+    return refused | {item.prepared.key: _describe(item, entry_id) for item, entry_id in appended}
 
 
-def _named(registration: Registration) -> list[tuple[str, str]]:
+def _party_keys(registration: Registration) -> list[tuple[str, str]]:
     return [(registration.acquirer, ""), *map(_party_key, registration.owners)]
 
 
@@ -106,15 +106,15 @@ def _build(prepared: PreparedItem, parties: Parties) -> _NewItem | InputError:
 
 
 def _append(
-    session: Session, new: list[_NewItem], refused: dict[tuple[str, str], KnownItem | InputError]
+    session: Session, new_items: list[_NewItem], refused: dict[tuple[str, str], KnownItem | InputError]
 ) -> tuple[list[_NewItem], list[int]]:
     """Append the entries; those that the log does not take are moved to the refused ones."""
     try:
-        return new, Log.append(session, [one.entry.entry for one in new])
+        return new_items, Log.append(session, [item.entry.entry for item in new_items])
     except InputError:  # raised before anything is written, for the first that does not fit
-        refused |= {one.prepared.key: error for one in new if (error := _entry_error(one.entry.entry)) is not None}
-    fitting = [one for one in new if one.prepared.key not in refused]
-    return fitting, Log.append(session, [one.entry.entry for one in fitting])
+        refused |= {item.prepared.key: error for item in new_items if (error := _entry_error(item.entry.entry)) is not None}
+    fitting = [item for item in new_items if item.prepared.key not in refused]
+    return fitting, Log.append(session, [item.entry.entry for item in fitting])
 
 
 def _entry_error(entry: Entry) -> InputError | None:
@@ -125,9 +125,9 @@ def _entry_error(entry: Entry) -> InputError | None:
     return None
 
 
-def _append_signals(session: Session, new: Sequence[_NewItem]) -> list[dict[str, Any]]:
+def _append_signals(session: Session, new_items: Sequence[_NewItem]) -> list[dict[str, Any]]:
     """Log every rights signal of new items, each an entry of its own, and give the rows that name the entries."""
-    seen = [(one, signal) for one in new for signal in one.prepared.signals]
+    observed = [(item, signal) for item in new_items for signal in item.prepared.signals]
     entries = [
         build_entry(
             SignalObserved(
@@ -137,75 +137,75 @@ def _append_signals(session: Session, new: Sequence[_NewItem]) -> list[dict[str,
                 detail=signal.detail,
                 observed_at=timestamp(signal.observed_at),
             ),
-            at=one.now,
-            subject={"item": one.item_id},
+            at=item.now,
+            subject={"item": item.item_id},
         )
-        for one, signal in seen
+        for item, signal in observed
     ]
     return [
         {
             "entry_id": entry_id,
-            "item_id": one.item_id,
+            "item_id": item.item_id,
             "kind": signal.kind,
             "verdict": signal.verdict,
             "raw_sha256": signal.raw_sha256,
             "detail": signal.detail,
             "observed_at": signal.observed_at,
         }
-        for entry_id, (one, signal) in zip(Log.append(session, entries), seen, strict=True)
+        for entry_id, (item, signal) in zip(Log.append(session, entries), observed, strict=True)
     ]
 
 
-def _as_known(one: _NewItem, entry_id: int) -> KnownItem:
-    return KnownItem(one.item_id, entry_id, one.prepared.blob.sha256, one.prepared.record_sha256)
+def _describe(item: _NewItem, entry_id: int) -> KnownItem:
+    return KnownItem(item.item_id, entry_id, item.prepared.blob.sha256, item.prepared.record_sha256)
 
 
-def _item_row(one: _NewItem, entry_id: int, parties: Parties) -> dict[str, Any]:
-    registration = one.prepared.registration
+def _item_row(item: _NewItem, entry_id: int, parties: Parties) -> dict[str, Any]:
+    registration = item.prepared.registration
     link = registration.archival_link
     return {
-        "id": one.item_id,
+        "id": item.item_id,
         "dataset": registration.dataset,
         "source_key": registration.source_key,
-        "blob_sha256": one.prepared.blob.sha256,
-        "record_sha256": one.prepared.record_sha256,
+        "blob_sha256": item.prepared.blob.sha256,
+        "record_sha256": item.prepared.record_sha256,
         "title": registration.title,
-        "licence": one.prepared.licence,
+        "licence": item.prepared.licence,
         "licence_url": registration.licence_url,
         "source_url": link.original_url if link else registration.source_url,
         "acquired_from": registration.acquired_from,
-        "acquired_at": registration.acquired_at or one.now,
+        "acquired_at": registration.acquired_at or item.now,
         "acquirer_id": parties[registration.acquirer, ""],
         "archival_snapshot_url": link.snapshot_url if link else None,
         "archival_version_date": link.version_date.isoformat() if link and link.version_date else None,
         "archival_state": "unchecked" if link else None,
         "extra": registration.extra,
         "state": "active",
-        "rights_verdict": combine(one.prepared.signals),
+        "rights_verdict": combine(item.prepared.signals),
         "training_permission": registration.training_permission,
         "entry_id": entry_id,
-        "created_at": one.now,
+        "created_at": item.now,
     }
 
 
-def _owner_rows(one: _NewItem, parties: Parties) -> list[dict[str, Any]]:
+def _owner_rows(item: _NewItem, parties: Parties) -> list[dict[str, Any]]:
     return [
         {
-            "item_id": one.item_id,
+            "item_id": item.item_id,
             "position": position,
             "party_id": parties[_party_key(owner)],
             "role": owner.role,
             "basis": owner.basis,
             "confidence": owner.confidence,
         }
-        for position, owner in enumerate(one.prepared.registration.owners)
+        for position, owner in enumerate(item.prepared.registration.owners)
     ]
 
 
-def _diligence_rows(one: _NewItem) -> list[dict[str, Any]]:
-    searches = enumerate(one.prepared.registration.diligence)
+def _diligence_rows(item: _NewItem) -> list[dict[str, Any]]:
+    searches = enumerate(item.prepared.registration.diligence)
     return [
-        {"item_id": one.item_id, "position": position, "sources": [search.source], **search.model_dump(exclude={"source"})}
+        {"item_id": item.item_id, "position": position, "sources": [search.source], **search.model_dump(exclude={"source"})}
         for position, search in searches
     ]
 

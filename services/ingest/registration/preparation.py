@@ -65,8 +65,8 @@ def check_item(
     _known_licence(registration.licence)  # quicker to refuse than an image
     image = decode_image(data, limits)
     blob = BlobFacts(sha256_hex(data), image.media_type, len(data), image.width_px, image.height_px)
-    said = read_image(data, trust_anchors_pem=limits.trust_anchors_pem)
-    return prepare_record(registration, blob, (*source_signals, *said.signals), said.suggestions)
+    statements = read_image(data, trust_anchors_pem=limits.trust_anchors_pem)
+    return prepare_record(registration, blob, (*source_signals, *statements.signals), statements.suggestions)
 
 
 def prepare_record(
@@ -85,5 +85,5 @@ def prepare_record(
     """
     licence = _known_licence(registration.licence)
     identity = {**registration.identity(), "licence": licence, "sha256": blob.sha256}
-    kept = with_embedded_owners(registration, suggestions)
-    return PreparedItem(kept, blob, sha256_hex(canonical_json(identity)), licence, tuple(signals), tuple(suggestions))
+    record = with_embedded_owners(registration, suggestions)
+    return PreparedItem(record, blob, sha256_hex(canonical_json(identity)), licence, tuple(signals), tuple(suggestions))

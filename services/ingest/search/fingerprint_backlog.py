@@ -79,8 +79,8 @@ def catch_up(
 def count_missing(workspace: Workspace) -> int:
     """Return how many blobs have no fingerprint of the present recipe."""
     with workspace.reading() as session:
-        made = FINGERPRINTS.measure(session, RECIPE).count
-        return max(count_blobs(session) - made, 0)
+        count = FINGERPRINTS.measure(session, RECIPE).count
+        return max(count_blobs(session) - count, 0)
 
 
 def _pending_batches(workspace: Workspace) -> Iterator[list[str]]:
@@ -111,12 +111,12 @@ def fingerprint_blob(workspace: Workspace, digest: str) -> dict[str, Any]:
             raise UnavailableError(f"expected the blob folder {workspace.blobs.folder}, got none") from error
         log.warning("fingerprint_failed", blob=digest, code=error.code)
         return {**row, "pixels_sha256": None, "pdq": None, "quality": None, "failure": error.code}
-    made = build_fingerprint(image)
+    fingerprint = build_fingerprint(image)
     return {
         **row,
-        "pixels_sha256": made.pixels_sha256,
-        "pdq": made.hash.value,
-        "quality": made.hash.quality,
+        "pixels_sha256": fingerprint.pixels_sha256,
+        "pdq": fingerprint.hash.value,
+        "quality": fingerprint.hash.quality,
         "failure": None,
     }
 
@@ -136,13 +136,13 @@ def _catch_up_until(workspace: Workspace, stop: threading.Event) -> None:
     def rest(_count: int, seconds: float) -> bool:
         return not stop.wait(seconds)
 
-    seen, looked = -1, float("-inf")
+    last_size, last_count_at = -1, float("-inf")
     while not stop.is_set():
         try:
             size = workspace.log.size
-            if size != seen or monotonic() - looked > RECOUNT_SECONDS:
+            if size != last_size or monotonic() - last_count_at > RECOUNT_SECONDS:
                 catch_up(workspace, on_blobs=rest)
-                seen, looked = size, monotonic()
+                last_size, last_count_at = size, monotonic()
         except (SQLAlchemyError, SleeveError, OSError) as error:
             # Database or disk may come back; until then every search says how many blobs it does not know.
             log.warning("fingerprints_stopped", error=type(error).__name__)

@@ -31,7 +31,7 @@ KINDS: tuple[MatchBasis, ...] = ("exact", "pixels", "perceptual")
 
 
 @dataclass(frozen=True)
-class FoundItem:
+class MatchingItem:
     """An item that matches, and how."""
 
     kind: MatchBasis
@@ -62,20 +62,20 @@ class ImageSearch:
         catch_up(self.workspace, CATCH_UP_SECONDS)
         with self.workspace.reading() as session:
             known = self._index.refresh(session)
-            found = find_items(session, query, known, max_distance, limit + 1)
-            matches = [_build_match(session, one) for one in found[:limit]]
+            matching = find_items(session, query, known, max_distance, limit + 1)
+            matches = [_build_match(session, match) for match in matching[:limit]]
             searched = _build_searched(known, count_blobs(session))
         return SearchAnswer(
             query=query.describe(),
             perceptual=query.describe_comparison(max_distance),
             matches=matches,
-            more=len(found) > limit,
+            more=len(matching) > limit,
             searched=searched,
             complete=searched.not_fingerprinted == 0 and searched.failed == 0,
         )
 
 
-def find_items(session: Session, query: ImageQuery, known: KnownHashes, max_distance: int, limit: int) -> list[FoundItem]:
+def find_items(session: Session, query: ImageQuery, known: KnownHashes, max_distance: int, limit: int) -> list[MatchingItem]:
     """Find the first items that match, strongest kind first, then by distance and id.
 
     Args:
@@ -86,15 +86,18 @@ def find_items(session: Session, query: ImageQuery, known: KnownHashes, max_dist
         limit: how many at most.
     """
     # Every blob has an item at least, so as many blobs give enough items.
-    alike = {one.sha256: one for one in find_similar_blobs(session, FINGERPRINTS, query, known, max_distance, limit)}
-    found = [(alike[digest], item_id) for item_id, digest in load_items_of(session, list(alike))]
-    found.sort(key=lambda one: (KINDS.index(one[0].kind), one[0].distance or 0, one[1]))
-    return [FoundItem(one.kind, one.distance, item_id) for one, item_id in found[:limit]]
+    alike = {match.sha256: match for match in find_similar_blobs(session, FINGERPRINTS, query, known, max_distance, limit)}
+    matches = [
+        MatchingItem(alike[digest].kind, alike[digest].distance, item_id)
+        for item_id, digest in load_items_of(session, list(alike))
+    ]
+    matches.sort(key=lambda match: (KINDS.index(match.kind), match.distance or 0, match.item_id))
+    return matches[:limit]
 
 
-def _build_match(session: Session, found: FoundItem) -> ItemMatch:
-    item = build_visible_item(session, load_item(session, found.item_id), current_caller())
-    return ItemMatch(kind=found.kind, distance=found.distance, item=item)
+def _build_match(session: Session, match: MatchingItem) -> ItemMatch:
+    item = build_visible_item(session, load_item(session, match.item_id), current_caller())
+    return ItemMatch(kind=match.kind, distance=match.distance, item=item)
 
 
 def _build_searched(known: KnownHashes, registered: int) -> SearchedBlobs:

@@ -81,28 +81,28 @@ def find_metadata(data: bytes) -> EmbeddedMetadata:
     Returns:
         The blocks in the order of the file; empty where it is no PNG, JPEG or WebP. `errors` says what could not be taken out.
     """
-    found = EmbeddedMetadata()
+    metadata = EmbeddedMetadata()
     try:
         if data.startswith(PNG_SIGNATURE):
-            _collect_png(data, found)
+            _collect_png(data, metadata)
         elif data.startswith(JPEG_START):
-            _collect_jpeg(data, found)
+            _collect_jpeg(data, metadata)
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            _collect_webp(data, found)
+            _collect_webp(data, metadata)
     except InputError as error:
-        found.add_error(error.message)
-    return found
+        metadata.add_error(error.message)
+    return metadata
 
 
-def _collect_png(data: bytes, found: EmbeddedMetadata) -> None:
-    found.media_type = "image/png"
+def _collect_png(data: bytes, metadata: EmbeddedMetadata) -> None:
+    metadata.media_type = "image/png"
     for kind, start, end in _png_blocks(data):
         if kind == b"caBX":
-            found.c2pa.append(data[start:end])
+            metadata.c2pa.append(data[start:end])
         elif kind == b"eXIf":
-            found.add_exif(data[start:end])
+            metadata.add_exif(data[start:end])
         elif kind == b"iTXt" and data.startswith(_XMP_IN_PNG, start):
-            _collect_png_text(data[start + len(_XMP_IN_PNG) : end], found)
+            _collect_png_text(data[start + len(_XMP_IN_PNG) : end], metadata)
 
 
 def _png_blocks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -116,37 +116,37 @@ def _png_blocks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise InputError(f"too many blocks in the file: expected at most {MAX_BLOCKS:,}", code="too_many_blocks")
 
 
-def _collect_png_text(text: bytes, found: EmbeddedMetadata) -> None:
+def _collect_png_text(text: bytes, metadata: EmbeddedMetadata) -> None:
     # Section 11.3.3.4: compression flag, method, language and translated keyword, each ended by a zero, then the text.
     compressed = text[:1] == b"\x01"
     parts = text[2:].split(b"\x00", 2)
     if len(parts) < 3:
-        found.add_error("PNG text block with XMP ends before its text")
+        metadata.add_error("PNG text block with XMP ends before its text")
         return
     try:
-        found.add_xmp(zlib.decompressobj().decompress(parts[2], MAX_XMP_BYTES + 1) if compressed else parts[2])
+        metadata.add_xmp(zlib.decompressobj().decompress(parts[2], MAX_XMP_BYTES + 1) if compressed else parts[2])
     except zlib.error as error:
-        found.add_error(f"PNG text block with XMP does not decompress: {error}")
+        metadata.add_error(f"PNG text block with XMP does not decompress: {error}")
 
 
-def _collect_jpeg(data: bytes, found: EmbeddedMetadata) -> None:
-    found.media_type = "image/jpeg"
+def _collect_jpeg(data: bytes, metadata: EmbeddedMetadata) -> None:
+    metadata.media_type = "image/jpeg"
     extensions: dict[bytes, list[tuple[int, bytes]]] = {}
     for marker, start, end in _jpeg_segments(data):
         if marker == 0xE1 and data.startswith(_XMP_IN_JPEG, start):
-            found.add_xmp(data[start + len(_XMP_IN_JPEG) : end])
+            metadata.add_xmp(data[start + len(_XMP_IN_JPEG) : end])
         elif marker == 0xE1 and data.startswith(_XMP_EXTENSION_IN_JPEG, start):
             portion = data[start + len(_XMP_EXTENSION_IN_JPEG) : end]
             offset = int.from_bytes(portion[36:_XMP_EXTENSION_HEADER_BYTES])
             extensions.setdefault(portion[:32], []).append((offset, portion[_XMP_EXTENSION_HEADER_BYTES:]))
         elif marker == 0xE1 and data.startswith(_EXIF_IN_JPEG, start):
-            found.add_exif(data[start + len(_EXIF_IN_JPEG) : end])
+            metadata.add_exif(data[start + len(_EXIF_IN_JPEG) : end])
         elif marker == 0xED and data.startswith(_IIM_IN_JPEG, start):
-            found.add_photoshop(data[start + len(_IIM_IN_JPEG) : end])
+            metadata.add_photoshop(data[start + len(_IIM_IN_JPEG) : end])
         elif marker == 0xEB and data.startswith(b"JP", start):
-            found.c2pa.append(data[start:end])
+            metadata.c2pa.append(data[start:end])
     for portions in extensions.values():
-        found.add_xmp(b"".join(part for _, part in sorted(portions)))
+        metadata.add_xmp(b"".join(part for _, part in sorted(portions)))
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -167,8 +167,8 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     raise InputError(f"too many blocks in the file: expected at most {MAX_BLOCKS:,}", code="too_many_blocks")
 
 
-def _collect_webp(data: bytes, found: EmbeddedMetadata) -> None:
-    found.media_type = "image/webp"
+def _collect_webp(data: bytes, metadata: EmbeddedMetadata) -> None:
+    metadata.media_type = "image/webp"
     at = 12
     for _ in range(MAX_BLOCKS):
         if at + 8 > len(data):
@@ -176,11 +176,11 @@ def _collect_webp(data: bytes, found: EmbeddedMetadata) -> None:
         kind, length = struct.unpack_from("<4sI", data, at)
         block = slice(at + 8, min(at + 8 + length, len(data)))
         if kind == b"XMP ":
-            found.add_xmp(data[block])
+            metadata.add_xmp(data[block])
         elif kind == b"EXIF":
             # Some writers keep the JPEG prefix.
-            found.add_exif(data[block].removeprefix(_EXIF_IN_JPEG))
+            metadata.add_exif(data[block].removeprefix(_EXIF_IN_JPEG))
         elif kind == b"C2PA":
-            found.c2pa.append(data[block])
+            metadata.c2pa.append(data[block])
         at += 8 + length + length % 2
     raise InputError(f"too many blocks in the file: expected at most {MAX_BLOCKS:,}", code="too_many_blocks")

@@ -71,7 +71,7 @@ class OwnerSuggestion:
 
 
 @dataclass(frozen=True)
-class _Named:
+class _OwnerField:
     name: str
     source: str
     role: OwnerRole
@@ -94,25 +94,27 @@ def suggest_owners(data: bytes, metadata: EmbeddedMetadata | None = None) -> lis
         return []  # Most pictures.
     properties, _ = read_packets(metadata.xmp)  # What is wrong with them, the reader of the signal reports.
     statement = next((url for url in properties.get(_WEB_STATEMENT, ()) if url.startswith(("http://", "https://"))), None)
-    named = [*_from_xmp(properties), *_from_iim(metadata), *_from_exif(metadata)]
-    if statement and not any(one.role == "rightsholder" for one in named):
-        named.extend(_from_statement(statement))
-    return list(_suggestions(named, statement))
+    owner_fields = [*_from_xmp(properties), *_from_iim(metadata), *_from_exif(metadata)]
+    if statement and not any(owner_field.role == "rightsholder" for owner_field in owner_fields):
+        owner_fields.extend(_from_statement(statement))
+    return list(_suggestions(owner_fields, statement))
 
 
-def _suggestions(named: Iterable[_Named], statement: str | None) -> Iterator[OwnerSuggestion]:
-    seen: set[tuple[str, str]] = set()
-    for one in named:
-        key = (one.name.casefold(), one.role)
-        if key in seen or len(seen) >= MAX_VALUES:
+def _suggestions(owner_fields: Iterable[_OwnerField], statement: str | None) -> Iterator[OwnerSuggestion]:
+    names_in_roles: set[tuple[str, str]] = set()
+    for owner_field in owner_fields:
+        key = (owner_field.name.casefold(), owner_field.role)
+        if key in names_in_roles or len(names_in_roles) >= MAX_VALUES:
             continue
-        seen.add(key)
-        url = statement if one.role == "rightsholder" else None
+        names_in_roles.add(key)
+        url = statement if owner_field.role == "rightsholder" else None
         try:
-            owner = PresumedOwner(name=one.name, url=url, role=one.role, basis=EMBEDDED_BASIS, confidence=one.confidence)
+            owner = PresumedOwner(
+                name=owner_field.name, url=url, role=owner_field.role, basis=EMBEDDED_BASIS, confidence=owner_field.confidence
+            )
         except ValidationError:
             continue  # Too long for a name, or empty: no name.
-        yield OwnerSuggestion(owner, one.source, one.text[:MAX_TEXT_CHARS])
+        yield OwnerSuggestion(owner, owner_field.source, owner_field.text[:MAX_TEXT_CHARS])
 
 
 def name_in_notice(notice: str) -> str:
@@ -125,37 +127,37 @@ def name_in_notice(notice: str) -> str:
     return re.sub(r"\s+", " ", words).strip(" .,;:-–—/|")
 
 
-def _named(text: str, source: str, role: OwnerRole, confidence: float) -> Iterator[_Named]:
+def _read_names(text: str, source: str, role: OwnerRole, confidence: float) -> Iterator[_OwnerField]:
     # XML and IIM cannot hold it and databases refuse it; EXIF pads with it.
     text = text.replace("\x00", " ").strip()
     name = name_in_notice(text) if confidence == _NOTICE else text
     if name:
-        yield _Named(name, source, role, confidence, text)
+        yield _OwnerField(name, source, role, confidence, text)
 
 
-def _from_xmp(properties: XmpProperties) -> Iterator[_Named]:
+def _from_xmp(properties: XmpProperties) -> Iterator[_OwnerField]:
     for key, source, role, confidence in _XMP_FIELDS:
         for value in properties.get(key, ()):
-            yield from _named(value, source, role, confidence)
+            yield from _read_names(value, source, role, confidence)
 
 
-def _from_iim(metadata: EmbeddedMetadata) -> Iterator[_Named]:
+def _from_iim(metadata: EmbeddedMetadata) -> Iterator[_OwnerField]:
     for block in metadata.photoshop:
         for record, dataset, text in read_datasets(block):
             if (record, dataset) in _IIM_FIELDS:
-                yield from _named(text, *_IIM_FIELDS[record, dataset])
+                yield from _read_names(text, *_IIM_FIELDS[record, dataset])
 
 
-def _from_exif(metadata: EmbeddedMetadata) -> Iterator[_Named]:
+def _from_exif(metadata: EmbeddedMetadata) -> Iterator[_OwnerField]:
     for block in metadata.exif:
         for tag, text in _exif_texts(block).items():
             if tag == _COPYRIGHT:
                 # EXIF, Copyright: the photographer's notice and the editor's, parted by a zero.
                 for notice in text.split("\x00"):
-                    yield from _named(notice, "EXIF Copyright", "rightsholder", _NOTICE)
+                    yield from _read_names(notice, "EXIF Copyright", "rightsholder", _NOTICE)
             else:
                 for name in text.split(";"):
-                    yield from _named(name, "EXIF Artist" if tag == _ARTIST else "EXIF XPAuthor", "creator", _NAMED)
+                    yield from _read_names(name, "EXIF Artist" if tag == _ARTIST else "EXIF XPAuthor", "creator", _NAMED)
 
 
 def _exif_texts(block: bytes) -> dict[int, str]:
@@ -183,10 +185,10 @@ def _exif_text(tag: int, value: object) -> str:
     return ""
 
 
-def _from_statement(statement: str) -> Iterator[_Named]:
+def _from_statement(statement: str) -> Iterator[_OwnerField]:
     try:
         host = urlsplit(statement).hostname
     except ValueError:
         return
     if host:
-        yield _Named(host, "XMP xmpRights:WebStatement", "rightsholder", _HOST, statement)
+        yield _OwnerField(host, "XMP xmpRights:WebStatement", "rightsholder", _HOST, statement)

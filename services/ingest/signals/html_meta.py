@@ -28,24 +28,24 @@ def find_meta(page: bytes) -> list[tuple[str, str]]:
     >>> find_meta(b'<head><META name="Robots" content="noai, noindex"><!-- <meta name=x content=y> --></head>')
     [('robots', 'noai, noindex')]
     """
-    found = []
+    elements = []
     for element in _META.finditer(_without_comments(page[:MAX_HEAD_BYTES].decode("utf-8", "replace"))):
         attributes: dict[str, str] = {}
         for name, *quoted in _ATTRIBUTE.findall(element[1]):
             # The first of equal attributes counts.
             attributes.setdefault(name.lower(), html_entities.unescape("".join(quoted)).strip())
         if "name" in attributes and "content" in attributes:
-            found.append((attributes["name"].lower(), attributes["content"]))
-    return found
+            elements.append((attributes["name"].lower(), attributes["content"]))
+    return elements
 
 
 def _without_comments(text: str) -> str:
-    kept = []
-    at = 0
-    while (opened := text.find("<!--", at)) >= 0:
-        kept.append(text[at:opened])
-        closed = text.find("-->", opened)
-        if closed < 0:
-            return "".join(kept)
-        at = closed + len("-->")
-    return "".join([*kept, text[at:]])
+    parts = []
+    position = 0
+    while (start := text.find("<!--", position)) >= 0:
+        parts.append(text[position:start])
+        end = text.find("-->", start)
+        if end < 0:
+            return "".join(parts)
+        position = end + len("-->")
+    return "".join([*parts, text[position:]])

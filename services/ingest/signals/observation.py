@@ -133,7 +133,7 @@ def record_signal(session: Session, item: Item, signal: Signal) -> SignalRecord:
     )
     session.add(ItemEntry(entry_id=record.entry_id, item_id=item.id))
     session.flush()
-    item.rights_verdict = most_restrictive(cast("SignalVerdict", one.verdict) for one in load_signals(session, item.id))
+    item.rights_verdict = most_restrictive(cast("SignalVerdict", record.verdict) for record in load_signals(session, item.id))
     session.add(item)
     session.flush()
     return record

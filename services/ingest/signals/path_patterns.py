@@ -41,9 +41,9 @@ def normal_path(path: str) -> str:
     return _ESCAPE.sub(_unescape, quote(path, safe=_KEPT, errors="replace"))
 
 
-def _unescape(found: re.Match[str]) -> str:
-    character = chr(int(found[1], 16))
-    return character if character in _UNRESERVED else found[0].upper()
+def _unescape(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if character in _UNRESERVED else escape[0].upper()
 
 
 def is_match(pattern: str, path: str) -> bool:

@@ -24,8 +24,8 @@ def most_restrictive(verdicts: Iterable[SignalVerdict]) -> SignalVerdict:
     >>> most_restrictive(["allow", "unknown"]), most_restrictive(["allow", "deny", "unknown"]), most_restrictive([])
     ('unknown', 'deny', 'unknown')
     """
-    given = set(verdicts)
-    return next((verdict for verdict in _BY_RESTRICTION if verdict in given), "unknown")
+    distinct = set(verdicts)
+    return next((verdict for verdict in _BY_RESTRICTION if verdict in distinct), "unknown")
 
 
 def combine(signals: Iterable[Signal]) -> SignalVerdict:

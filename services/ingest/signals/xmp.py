@@ -70,17 +70,17 @@ def read_packets(packets: Iterable[bytes]) -> tuple[XmpProperties, list[str]]:
 
 
 def _properties(root: Element) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
+    properties: dict[str, list[str]] = {}
     for number, element in enumerate(root.iter()):
         if number == MAX_ELEMENTS:
             raise InputError(f"XMP packet cannot be read: expected at most {MAX_ELEMENTS:,} elements", code="xmp_damaged")
         for name, value in element.attrib.items():
             if not name.startswith(f"{{{RDF}}}") and value.strip():
-                found.setdefault(name, []).append(value.strip())
+                properties.setdefault(name, []).append(value.strip())
         values = _values(element)
         if values:
-            found.setdefault(element.tag, []).extend(values)
-    return {name: tuple(values) for name, values in found.items()}
+            properties.setdefault(element.tag, []).extend(values)
+    return {name: tuple(values) for name, values in properties.items()}
 
 
 def _values(element: Element) -> list[str]:

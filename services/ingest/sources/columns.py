@@ -159,5 +159,5 @@ def _owner_and_search(known: Mapping[str, Any]) -> dict[str, Any]:
         owners.append({"name": creator, "url": known.get("creator_url"), "role": known.get("creator_role", "creator")})
     if holder and holder != creator:
         owners.append({"name": holder, "role": "rightsholder"})
-    named = [{**owner, "basis": "dataset metadata", "confidence": METADATA_CONFIDENCE} for owner in owners]
-    return {"owners": named, "diligence": [search]}
+    presumed_owners = [{**owner, "basis": "dataset metadata", "confidence": METADATA_CONFIDENCE} for owner in owners]
+    return {"owners": presumed_owners, "diligence": [search]}

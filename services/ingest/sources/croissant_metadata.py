@@ -115,26 +115,26 @@ def _local(name: str) -> str:
 
 def _objects(parent: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     value = parent.get(key, [])
-    found = value if isinstance(value, list) else [value]
-    if not all(isinstance(one, dict) for one in found):
-        raise _invalid(f"{key}: expected objects, got {type(found[0]).__name__}")
-    return found
+    objects = value if isinstance(value, list) else [value]
+    if not all(isinstance(part, dict) for part in objects):
+        raise _invalid(f"{key}: expected objects, got {type(objects[0]).__name__}")
+    return objects
 
 
 def _texts(value: Any) -> list[str]:
     """Read one or many texts, URLs, or objects with an `@id` or `url`."""
-    found = value if isinstance(value, list) else [value]
-    given = (one.get("@id") or one.get("url") if isinstance(one, dict) else one for one in found)
-    return [one for one in given if isinstance(one, str) and one]
+    values = value if isinstance(value, list) else [value]
+    texts = (part.get("@id") or part.get("url") if isinstance(part, dict) else part for part in values)
+    return [part for part in texts if isinstance(part, str) and part]
 
 
 def _parse_creators(content: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    found = content.get("creator", [])
-    for one in found if isinstance(found, list) else [found]:
-        if isinstance(one, str):
-            yield one, None
-        elif isinstance(one, dict) and isinstance(one.get("name"), str):
-            yield one["name"], one["url"] if isinstance(one.get("url"), str) else None
+    creators = content.get("creator", [])
+    for creator in creators if isinstance(creators, list) else [creators]:
+        if isinstance(creator, str):
+            yield creator, None
+        elif isinstance(creator, dict) and isinstance(creator.get("name"), str):
+            yield creator["name"], creator["url"] if isinstance(creator.get("url"), str) else None
 
 
 def _is_image(field: Mapping[str, Any]) -> bool:
@@ -142,13 +142,15 @@ def _is_image(field: Mapping[str, Any]) -> bool:
 
 
 def _find_record_set(content: Mapping[str, Any]) -> dict[str, Any]:
-    found = [one for one in _objects(content, "recordSet") if any(map(_is_image, _objects(one, "field")))]
-    if len(found) != 1:
-        raise _unsupported(f"{len(found)} record sets with an image field, where exactly one is read")
+    record_sets = [
+        record_set for record_set in _objects(content, "recordSet") if any(map(_is_image, _objects(record_set, "field")))
+    ]
+    if len(record_sets) != 1:
+        raise _unsupported(f"{len(record_sets)} record sets with an image field, where exactly one is read")
     for construct in ("data", "annotation"):
-        if construct in found[0]:
+        if construct in record_sets[0]:
             raise _unsupported(f"{construct} in the record set")
-    return found[0]
+    return record_sets[0]
 
 
 def _parse_field(field: Mapping[str, Any]) -> CroissantField:
@@ -176,11 +178,13 @@ def _parse_field(field: Mapping[str, Any]) -> CroissantField:
 
 def _find_files(content: Mapping[str, Any], record_set: Mapping[str, Any]) -> CroissantFiles:
     sources = [field["source"] for field in _objects(record_set, "field")]
-    named = {name for source in sources for kind in ("fileSet", "fileObject") for name in _texts(source.get(kind))}
-    if len(named) != 1:
-        raise _unsupported(f"a record set over {len(named)} files or file sets, where exactly one is read")
-    distribution = {str(one.get("@id") or one.get("name")): one for one in _objects(content, "distribution")}
-    [name] = named
+    source_names = {name for source in sources for kind in ("fileSet", "fileObject") for name in _texts(source.get(kind))}
+    if len(source_names) != 1:
+        raise _unsupported(f"a record set over {len(source_names)} files or file sets, where exactly one is read")
+    distribution = {
+        str(resource.get("@id") or resource.get("name")): resource for resource in _objects(content, "distribution")
+    }
+    [name] = source_names
     if name not in distribution:
         raise _invalid(f"distribution: expected {name!r}, which the record set names, got {sorted(distribution)}")
     return _parse_files(name, distribution[name], distribution)

@@ -84,12 +84,12 @@ class Statements:
             read from.
         """
         answer = fetched.answer
-        found = read_http_signals(fetched.url, answer.headers, None, None, self._product, observed_at=answer.started_at)
+        signals = read_http_signals(fetched.url, answer.headers, None, None, self._product, observed_at=answer.started_at)
         for hop in fetched.exchanges:
-            found += self._of_origin(hop)
+            signals += self._of_origin(hop)
         if self._read_pages and page_url is not None and page_url != fetched.url:
-            found += self._pages.get(page_url)
-        return _distinct(found)
+            signals += self._pages.get(page_url)
+        return _distinct(signals)
 
     def _of_origin(self, hop: Exchange) -> list[Signal]:
         target = hop.request.target
@@ -125,15 +125,15 @@ def find_page(columns: Mapping[str, Any], url: str) -> str | None:
     >>> find_page({"Page_URL": "https://example.org/works/1"}, "https://example.org/1.png")
     'https://example.org/works/1'
     """
-    named = {name.lower(): value for name, value in columns.items()}
-    pages = (named.get(name) for name in PAGE_COLUMNS)
+    by_name = {name.lower(): value for name, value in columns.items()}
+    pages = (by_name.get(name) for name in PAGE_COLUMNS)
     return next((page.strip() for page in pages if isinstance(page, str) and page.strip() not in {"", url}), None)
 
 
-def _in_file(kind: str, file: OriginFile, found: Iterable[Signal]) -> list[Signal]:
+def _in_file(kind: str, file: OriginFile, signals: Iterable[Signal]) -> list[Signal]:
     if file.trouble is not None:
         return [_unknown(kind, file.sha256, file.trouble, file.url, file.fetched_at)]
-    return [replace(_read_from(file.url, signal), raw_sha256=file.sha256) for signal in found]
+    return [replace(_read_from(file.url, signal), raw_sha256=file.sha256) for signal in signals]
 
 
 def _unknown(kind: str, raw_sha256: str, error: SleeveError, url: str, observed_at: datetime) -> Signal:
@@ -145,8 +145,8 @@ def _read_from(url: str, signal: Signal) -> Signal:
 
 
 def _distinct(signals: Sequence[Signal]) -> tuple[Signal, ...]:
-    return tuple({(one.kind, one.raw_sha256, canonical_json(one.detail)): one for one in signals}.values())
+    return tuple({(signal.kind, signal.raw_sha256, canonical_json(signal.detail)): signal for signal in signals}.values())
 
 
 def _size_bytes(signals: Sequence[Signal]) -> int:
-    return sum(len(canonical_json(one.detail)) for one in signals)
+    return sum(len(canonical_json(signal.detail)) for signal in signals)

@@ -153,13 +153,13 @@ def _entries(label: str, manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]
 
 
 def _verdict(statements: Sequence[Mapping[str, Any]], active: str) -> SignalVerdict:
-    judged = [
+    verdicts = [
         (entry["manifest"], use, _judge_entry(entry))
         for entry in statements
         if (use := entry["entry"].removeprefix("cawg.").removeprefix("c2pa.")) in _TRAINING_USES
     ]
-    verdict = most_restrictive(verdict for _, _, verdict in judged)
-    if verdict == "allow" and (active, GENERATIVE_TRAINING, "allow") not in judged:
+    verdict = most_restrictive(verdict for _, _, verdict in verdicts)
+    if verdict == "allow" and (active, GENERATIVE_TRAINING, "allow") not in verdicts:
         return "unknown"
     return verdict
 

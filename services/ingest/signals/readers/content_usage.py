@@ -92,10 +92,10 @@ def _judge_rules(rules: Sequence[tuple[str, str]], path: str, vocabulary: Vocabu
     matching = [(pattern, preference) for pattern, preference in rules if is_match(pattern, path)]
     longest = max((len(normal_path(pattern)) for pattern, _ in matching), default=0)
     chosen = [(pattern, text) for pattern, text in matching if len(normal_path(pattern)) == longest]
-    found = [finding for _, text in chosen if (finding := judge_preference(text, vocabulary)) is not None]
-    if not found:
+    readings = [reading for _, text in chosen if (reading := judge_preference(text, vocabulary)) is not None]
+    if not readings:
         return None
-    verdict = most_restrictive(finding.verdict for finding in found)
+    verdict = most_restrictive(reading.verdict for reading in readings)
     return SignalReading(verdict, {"rules": [f"{pattern} {text}" for pattern, text in chosen]})
 
 

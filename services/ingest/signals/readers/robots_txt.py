@@ -117,8 +117,8 @@ def find_group_lines(text: str, field: str, user_agent: str) -> tuple[str, ...]:
 
 
 def _choose_crawler(groups: dict[str, list[str]], user_agent: str) -> str:
-    named = [crawler for crawler in groups if crawler not in {"", "*"} and is_addressed(crawler, user_agent)]
-    return max(named, key=len, default="*")
+    crawlers = [crawler for crawler in groups if crawler not in {"", "*"} and is_addressed(crawler, user_agent)]
+    return max(crawlers, key=len, default="*")
 
 
 def is_addressed(crawler: str, user_agent: str) -> bool:

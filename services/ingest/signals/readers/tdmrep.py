@@ -54,9 +54,9 @@ def read_tdmrep_headers(headers: Sequence[tuple[str, str]]) -> Signal | None:
     Returns:
         The signal; None where the response has no `tdm-reservation`.
     """
-    found = [(name.lower(), value) for name, value in headers if name.lower() in {RESERVATION, POLICY}]
-    raw = "\n".join(f"{name}: {value}" for name, value in found).encode("utf-8", "replace")
-    return read_or_unknown("tdmrep-header", raw, lambda: _find_declared(found))
+    fields = [(name.lower(), value) for name, value in headers if name.lower() in {RESERVATION, POLICY}]
+    raw = "\n".join(f"{name}: {value}" for name, value in fields).encode("utf-8", "replace")
+    return read_or_unknown("tdmrep-header", raw, lambda: _find_declared(fields))
 
 
 def read_tdmrep_meta(html: bytes) -> Signal | None:
@@ -71,15 +71,15 @@ def read_tdmrep_meta(html: bytes) -> Signal | None:
         The signal; None where the page has no `tdm-reservation`.
     """
     return read_or_unknown(
-        "tdmrep-meta", html, lambda: _find_declared([one for one in find_meta(html) if one[0] in {RESERVATION, POLICY}])
+        "tdmrep-meta", html, lambda: _find_declared([field for field in find_meta(html) if field[0] in {RESERVATION, POLICY}])
     )
 
 
-def _find_declared(declared: Sequence[tuple[str, str]]) -> SignalReading | None:
-    values = [value.strip() for name, value in declared if name == RESERVATION]
+def _find_declared(fields: Sequence[tuple[str, str]]) -> SignalReading | None:
+    values = [value.strip() for name, value in fields if name == RESERVATION]
     if not values:
         return None
-    policies = [value.strip() for name, value in declared if name == POLICY]
+    policies = [value.strip() for name, value in fields if name == POLICY]
     return _judge(values, {"tdm_policy": policies} if policies else {})
 
 

@@ -38,8 +38,8 @@ def read_x_robots_tag(headers: Sequence[tuple[str, str]], user_agent: str) -> Si
         The signal; None where neither directive occurs.
     """
     values = [value for name, value in headers if name.lower() == HEADER]
-    said = [pair for value in values for pair in split_directives(value)]
-    return read_or_unknown("x-robots-tag", "\n".join(values).encode("utf-8", "replace"), lambda: _find(said, user_agent))
+    directives = [pair for value in values for pair in split_directives(value)]
+    return read_or_unknown("x-robots-tag", "\n".join(values).encode("utf-8", "replace"), lambda: _find(directives, user_agent))
 
 
 def read_robots_meta(html: bytes, user_agent: str) -> Signal | None:
@@ -76,8 +76,8 @@ def split_directives(value: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _find(said: Iterable[tuple[str, str]], user_agent: str) -> SignalReading | None:
-    denials = [(crawler, directive) for crawler, directive in said if directive in DENYING]
+def _find(pairs: Iterable[tuple[str, str]], user_agent: str) -> SignalReading | None:
+    denials = [(crawler, directive) for crawler, directive in pairs if directive in DENYING]
     if not denials:
         return None
     addressed = any(crawler in _EVERYONE or is_addressed(crawler, user_agent) for crawler, _ in denials)

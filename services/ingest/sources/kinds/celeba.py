@@ -56,8 +56,8 @@ class CelebA:
 
     def files(self) -> list[Path]:
         """The files that decide which rows there are, and in which order."""
-        found = (find_part(self.path, name) for name in (IMAGES, *_LISTS))
-        return [path for path in found if path is not None]
+        parts = (find_part(self.path, name) for name in (IMAGES, *_LISTS))
+        return [path for path in parts if path is not None]
 
     def count(self) -> int:
         """Count the images and the lines without one."""

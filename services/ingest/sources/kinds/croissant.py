@@ -57,15 +57,15 @@ class CroissantSource:
 
     def files(self) -> list[Path]:
         """The files that decide which rows there are, and in which order; the folders of image files stand for them."""
-        found = self._found
-        return [self.path, *(found if self._is_table() else sorted({path.parent for path in found}))]
+        record_files = self._record_files
+        return [self.path, *(record_files if self._is_table() else sorted({path.parent for path in record_files}))]
 
     def count(self) -> int | None:
         """Count the images, or the rows of Parquet files; None for CSV, which would have to be read."""
-        found = self._found
+        record_files = self._record_files
         if not self._is_table():
-            return len(found)
-        return sum(map(_count_parquet, found)) if all(map(_is_parquet, found)) else None
+            return len(record_files)
+        return sum(map(_count_parquet, record_files)) if all(map(_is_parquet, record_files)) else None
 
     def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
         """Yield the rows, but for the first `skip`.
@@ -93,22 +93,22 @@ class CroissantSource:
         return self.description.image.kind == "column"
 
     @cached_property
-    def _found(self) -> list[Path]:
+    def _record_files(self) -> list[Path]:
         """The files that the records are in; a FileObject's digest is checked here, so before anything is read of it."""
         files, folder = self.description.files, self.path.parent
         if files.path is not None:
             return [_file_beside(folder, files.path, files.sha256)]
-        found = (path for path in _walk(folder) if _matches(path.relative_to(folder).as_posix(), files.includes))
-        kept = [path for path in found if not _matches(path.relative_to(folder).as_posix(), files.excludes)]
-        if not kept:
+        included = (path for path in _walk(folder) if _matches(path.relative_to(folder).as_posix(), files.includes))
+        record_files = [path for path in included if not _matches(path.relative_to(folder).as_posix(), files.excludes)]
+        if not record_files:
             raise InputError(f"expected files matching {files.includes} in {folder}, got none", code="file_missing")
-        return kept
+        return record_files
 
     def _records(self) -> Iterator[tuple[str, Columns | InputError]]:
-        found = self._found
+        record_files = self._record_files
         if self._is_table():
-            return chain.from_iterable(self._table_records(path) for path in found)
-        return (self._file_record(path.relative_to(self.path.parent).as_posix()) for path in found)
+            return chain.from_iterable(self._table_records(path) for path in record_files)
+        return (self._file_record(path.relative_to(self.path.parent).as_posix()) for path in record_files)
 
     def _file_record(self, name: str) -> tuple[str, Columns]:
         values = {"content": name, "filename": Path(name).name, "filepath": name, "fullpath": name}

@@ -62,12 +62,12 @@ def find_metadata(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise InputError(f"expected a folder, got {folder}", code="folder_missing")
-    found = [folder / name for name in METADATA_NAMES if (folder / name).is_file()]
-    if len(found) != 1:
+    metadata_files = [folder / name for name in METADATA_NAMES if (folder / name).is_file()]
+    if len(metadata_files) != 1:
         raise InputError(
-            f"expected one of {' or '.join(METADATA_NAMES)} in {folder}, got {len(found)}", code="metadata_missing"
+            f"expected one of {' or '.join(METADATA_NAMES)} in {folder}, got {len(metadata_files)}", code="metadata_missing"
         )
-    return found[0]
+    return metadata_files[0]
 
 
 def count_rows(folder: Path) -> int:

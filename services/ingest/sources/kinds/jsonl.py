@@ -40,8 +40,8 @@ class JsonLines:
 
     def rows(self, skip: int = 0) -> Iterator[Row | HeldRow | BadRow]:
         """Yield the rows, but for the first `skip`, which are read and not parsed."""
-        given = {"dataset": self.options.dataset, "acquirer": self.options.acquirer, "licence": self.options.licence}
-        defaults = {name: value for name, value in given.items() if value is not None}
+        run_fields = {"dataset": self.options.dataset, "acquirer": self.options.acquirer, "licence": self.options.licence}
+        defaults = {name: value for name, value in run_fields.items() if value is not None}
         for line in islice(self._lines(), skip, None):
             row = parse_line(line, max_line_bytes(self.options.max_bytes), defaults)
             yield row if isinstance(row, BadRow) else self._of_this_data_set(row)

@@ -102,8 +102,8 @@ def read_rows(file: pq.ParquetFile, path: Path, skip: int = 0) -> Iterator[tuple
     groups, first = _groups_after(file, skip)
     try:
         for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=groups, use_threads=False):
-            wanted = batch.slice(max(0, skip - first))
-            yield from enumerate(wanted.to_pylist(), start=max(first, skip))
+            remaining = batch.slice(max(0, skip - first))
+            yield from enumerate(remaining.to_pylist(), start=max(first, skip))
             first += batch.num_rows
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{path.name} is damaged: {_in_one_line(error)}", code="source_damaged") from error

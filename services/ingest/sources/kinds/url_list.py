@@ -171,13 +171,13 @@ def split_url(columns: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """
     if None in columns:
         raise InputError("expected as many values as columns, got more", code="row_invalid")
-    named = {_known_spelling(name, columns): to_json(value) for name, value in columns.items()}
-    url = next((named[name] for name in URL_COLUMNS if named.get(name)), None)
+    spelled = {_known_spelling(name, columns): to_json(value) for name, value in columns.items()}
+    url = next((spelled[name] for name in URL_COLUMNS if spelled.get(name)), None)
     if not isinstance(url, str):
-        raise InputError(f"expected a URL in a column {', '.join(URL_COLUMNS)}, got {sorted(named)}", code="row_invalid")
+        raise InputError(f"expected a URL in a column {', '.join(URL_COLUMNS)}, got {sorted(spelled)}", code="row_invalid")
     rest = {
         (LISTED + name if name in _OURS else name): value
-        for name, value in named.items()
+        for name, value in spelled.items()
         if not (name in URL_COLUMNS and value == url)
     }
     return url.strip(), {**rest, "source_url": url.strip()}

@@ -90,8 +90,8 @@ class _Sample:
         columns = accept_download(self._columns())
         suffix = next((suffix for suffix in IMAGE_SUFFIXES if suffix in self.members), None)
         if suffix is None:
-            found = ", ".join(sorted(self.members))
-            raise InputError(f"expected an image ({', '.join(IMAGE_SUFFIXES)}), got {found}", code="image_missing")
+            suffixes = ", ".join(sorted(self.members))
+            raise InputError(f"expected an image ({', '.join(IMAGE_SUFFIXES)}), got {suffixes}", code="image_missing")
         return build_row(columns, self.key, options, self._read(suffix, options.max_bytes))
 
     def _columns(self) -> dict[str, Any]:
