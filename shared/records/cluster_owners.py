@@ -5,7 +5,7 @@ Rules, in order:
 1. A cluster is what a manifest's duplicates came to when a check was made (`shared.matching.training_set.duplicates`).
    Its active items count, the matched one always.
 2. An owner contests the match where an item with other bytes names them, and no item of the match's own bytes does, in this
-   manifest or anywhere. Equal bytes with different owners are another contest: `shared.records.items.find_contested`.
+   manifest or anywhere. Equal bytes with different owners are another contest: `shared.records.item_owners.find_contested`.
 3. Whom a file's own metadata names is no contest: nobody registered them. It counts for the match, whose flag names them.
 """
 

@@ -12,14 +12,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session
+from sqlalchemy import BigInteger, Column, LargeBinary
+from sqlmodel import Field, Session, SQLModel
 
 from shared.ledger.body_fields import EntryBody
 from shared.ledger.commitments import build_commitment, new_salt
 from shared.ledger.entries import Entry, build_entry
 from shared.ledger.log import Log
 from shared.records.bulk_insert import insert_all
-from shared.records.items import Commitment
+
+
+class Commitment(SQLModel, table=True):
+    """The opening of a commitment in a log entry: kept with the value, deleted to erase the party that it names."""
+
+    __tablename__ = "commitment"
+
+    entry_id: int = Field(foreign_key="log_entry.id", primary_key=True, sa_type=BigInteger)
+    field: str = Field(primary_key=True)
+    # Whose name it is; none for the query of a search.
+    party_id: str | None = Field(default=None, foreign_key="party.id", index=True, max_length=36)
+    salt: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    value: str
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""Items: one training image as acquired from one source, with its blob, owners, diligence and commitments.
+"""Items: one training image as acquired from one source, with its blob, owners and searches for an owner.
 
 Rules, in order:
 
-1. (dataset, source_key) names an item for ever; the same key with other bytes or another record is a conflict.
-2. Two items may share a blob and name different owners: then the ownership is contested.
-3. `record_sha256` is the digest of everything registered, so that a repeated registration is recognised as the same.
+1. (dataset, source_key) names an item for ever. The same key with other bytes or another record is a conflict.
+2. `record_sha256` is the digest of everything registered, so that a repeated registration is recognised as the same.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,16 +12,14 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import JSON, BigInteger, Column, ColumnElement, DateTime, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, ColumnElement, DateTime, UniqueConstraint
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
 from shared.errors import NotFoundError
 from shared.ids import new_id
-from shared.ledger.body_fields import EMBEDDED_BASIS
 from shared.records.bulk_insert import in_chunks, table_of
-from shared.records.parties import Party
 
 
 class Blob(SQLModel, table=True):
@@ -127,19 +124,6 @@ class ItemEntry(SQLModel, table=True):
     item_id: str = Field(foreign_key="item.id", index=True, max_length=36)
 
 
-class Commitment(SQLModel, table=True):
-    """The opening of a commitment in a log entry: kept with the value, deleted to erase the party that it names."""
-
-    __tablename__ = "commitment"
-
-    entry_id: int = Field(foreign_key="log_entry.id", primary_key=True, sa_type=BigInteger)
-    field: str = Field(primary_key=True)
-    # Whose name it is; none for the query of a search.
-    party_id: str | None = Field(default=None, foreign_key="party.id", index=True, max_length=36)
-    salt: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    value: str
-
-
 def load_item(session: Session, item_id: str) -> Item:
     """Return an item.
 
@@ -158,12 +142,17 @@ def load_items(session: Session, item_ids: Iterable[str]) -> dict[str, Item]:
     Raises:
         NotFoundError: one of them is not there.
     """
-    ids = sorted(set(item_ids))
-    items = [item for chunk in in_chunks(ids) for item in session.exec(select(Item).where(col(Item.id).in_(chunk)))]
-    if len(items) < len(ids):
-        missing = set(ids) - {item.id for item in items}
+    ids = set(item_ids)
+    items = find_items(session, ids)
+    if missing := ids - set(items):
         raise NotFoundError(f"no item {min(missing)!r}", code="item_not_found")
-    return {item.id: item for item in items}
+    return items
+
+
+def find_items(session: Session, item_ids: Iterable[str]) -> dict[str, Item]:
+    """Return those of these items that are registered, by id."""
+    chunks = in_chunks(sorted(set(item_ids)))
+    return {item.id: item for chunk in chunks for item in session.exec(select(Item).where(col(Item.id).in_(chunk)))}
 
 
 def lock_item(session: Session, item_id: str) -> Item:
@@ -237,48 +226,6 @@ def load_diligence(session: Session, item_id: str) -> list[Diligence]:
     """Return the searches for an item's owner, in the order they were recorded."""
     query = select(Diligence).where(Diligence.item_id == item_id).order_by(col(Diligence.position))
     return list(session.exec(query))
-
-
-def load_owners(session: Session, item_ids: Sequence[str]) -> dict[str, list[tuple[ItemOwner, Party]]]:
-    """Return the presumed owners of items, in the order they were given, by item id."""
-    query = (
-        select(ItemOwner, Party)
-        .join(Party, col(Party.id) == col(ItemOwner.party_id))
-        .where(col(ItemOwner.item_id).in_(item_ids))
-        .order_by(col(ItemOwner.item_id), col(ItemOwner.position))
-    )
-    owners: dict[str, list[tuple[ItemOwner, Party]]] = {item_id: [] for item_id in item_ids}
-    for owner, party in session.exec(query):
-        owners[owner.item_id].append((owner, party))
-    return owners
-
-
-def is_contested(session: Session, blob_sha256: str) -> bool:
-    """Say whether the active items that share a blob name different owners; see `find_contested`."""
-    return bool(find_contested(session, [blob_sha256]))
-
-
-def find_contested(session: Session, digests: Sequence[str]) -> set[str]:
-    """Return those of these blobs whose active items name different owners.
-
-    Whom a blob's own metadata names does not count: it says the same for each of them.
-    """
-    parties_of: dict[str, dict[str, set[str]]] = {}
-    for chunk in in_chunks(sorted(set(digests))):
-        query = (
-            select(Item.blob_sha256, ItemOwner.item_id, ItemOwner.party_id)
-            .join(Item, col(Item.id) == col(ItemOwner.item_id))
-            .where(col(Item.blob_sha256).in_(chunk), Item.state == "active", ItemOwner.basis != EMBEDDED_BASIS)
-        )
-        for digest, item_id, party_id in session.exec(query):
-            parties_of.setdefault(digest, {}).setdefault(item_id, set()).add(party_id)
-    return {digest for digest, items in parties_of.items() if len({frozenset(parties) for parties in items.values()}) > 1}
-
-
-def find_items(session: Session, item_ids: Sequence[str]) -> dict[str, Item]:
-    """Return those of these items that are registered, by id."""
-    chunks = in_chunks(sorted(set(item_ids)))
-    return {item.id: item for chunk in chunks for item in session.exec(select(Item).where(col(Item.id).in_(chunk)))}
 
 
 def count_shared_blobs(session: Session, dataset: str) -> int:

@@ -4,11 +4,12 @@ from shared.ledger.tables import LogCheckpoint, LogEntry
 from shared.records.api_keys import ApiKey
 from shared.records.batches import BatchedCheck
 from shared.records.checks import Check
+from shared.records.committed_entries import Commitment
 from shared.records.fingerprints import Fingerprint
 from shared.records.flags import Flag, FlagStep
 from shared.records.idempotency import IdempotencyKey
 from shared.records.index_gaps import IndexGap
-from shared.records.items import Blob, Commitment, Diligence, Item, ItemEntry, ItemOwner, SignalRecord
+from shared.records.items import Blob, Diligence, Item, ItemEntry, ItemOwner, SignalRecord
 from shared.records.jobs import Job
 from shared.records.manifests import Manifest, ManifestItem
 from shared.records.models import Audit, Calibration, Model

@@ -37,7 +37,7 @@ from services.output_gate.policy.policy import DEFAULT_POLICY, load_policy_file
 from shared.errors import InputError, SleeveError
 from shared.matching.calibration.rate_intervals import build_rate
 from shared.records.checks import Check
-from shared.records.items import load_owners
+from shared.records.item_owners import load_owners
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace

@@ -32,7 +32,7 @@ from shared.ids import new_id
 from shared.ledger.bodies import AuditCompleted, AuditFailed, FailedControl
 from shared.ledger.entries import build_entry
 from shared.records.entry_rows import append_and_add
-from shared.records.items import load_owners
+from shared.records.item_owners import load_owners
 from shared.records.models import Audit, find_audit
 from shared.workspace import Workspace
 

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from services.audit.training_sets.sealed_set import open_view_store
-from shared.records.items import Item, ItemOwner, load_item, load_owners
+from shared.records.item_owners import load_owners
+from shared.records.items import Item, ItemOwner, load_item
 from shared.records.parties import Party
 from shared.vision.views import Pixels, ViewRecipe, view_to_image
 from shared.workspace import Workspace

@@ -8,7 +8,8 @@ from shared.auth.access import needs
 from shared.auth.item_visibility import sees_item
 from shared.errors import ForbiddenError
 from shared.http.dependencies import CurrentCaller, CurrentWorkspace
-from shared.records.items import load_item, load_owners
+from shared.records.item_owners import load_owners
+from shared.records.items import load_item
 
 
 def verify_item_visible(workspace: CurrentWorkspace, caller: CurrentCaller, item_id: Annotated[str, Path()]) -> None:

@@ -9,7 +9,8 @@ from shared.auth.caller import Caller
 from shared.auth.item_visibility import PublicItem, sees_item
 from shared.clock import format_moment, timestamp, utc_now
 from shared.errors import CorruptStateError
-from shared.records.items import Blob, Diligence, Item, is_contested, load_diligence, load_owners, load_signals
+from shared.records.item_owners import is_contested, load_owners
+from shared.records.items import Blob, Diligence, Item, load_diligence, load_signals
 from shared.records.parties import Party
 
 

@@ -19,9 +19,10 @@ from shared.clock import utc_now
 from shared.errors import ConflictError, NotFoundError
 from shared.ledger.bodies import PartyErased
 from shared.ledger.entries import build_entry
+from shared.records.committed_entries import Commitment
 from shared.records.entry_rows import append_entry
 from shared.records.flags import Flag, FlagStep
-from shared.records.items import Commitment, Diligence, Item, ItemOwner
+from shared.records.items import Diligence, Item, ItemOwner
 from shared.records.parties import Party
 
 ERASED = "(erased)"

@@ -27,7 +27,8 @@ from shared.records.checks import Check
 from shared.records.cluster_owners import Cluster, are_contested_clusters
 from shared.records.entry_rows import append_and_add
 from shared.records.flags import Flag
-from shared.records.items import Item, is_contested, load_item, load_owners
+from shared.records.item_owners import is_contested, load_owners
+from shared.records.items import Item, load_item
 from shared.records.reviews import Review
 
 CONTESTED, CONTESTED_CLUSTER, UNKNOWN_OWNER = "contested_ownership", "contested_cluster", "owner_unknown"

@@ -11,7 +11,8 @@ from shared.records.checks import Check
 from shared.records.cluster_owners import Cluster, are_contested_clusters
 from shared.records.flag_states import OPEN
 from shared.records.flags import Flag
-from shared.records.items import find_contested, find_items
+from shared.records.item_owners import find_contested
+from shared.records.items import find_items
 
 
 def load_checks_of(session: Session, flags: Sequence[Flag]) -> dict[str, Check]:

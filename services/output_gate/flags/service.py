@@ -26,9 +26,9 @@ from shared.idempotency import once
 from shared.ledger.entries import parse_entry
 from shared.records.checks import Check, load_check
 from shared.records.cluster_owners import ClusterParty, find_cluster_owners
+from shared.records.committed_entries import Commitment
 from shared.records.flag_states import allowed_steps
 from shared.records.flags import Flag, FlagStep, list_flags, load_flag, load_steps, lock_flag
-from shared.records.items import Commitment
 from shared.records.parties import Party, load_parties
 from shared.records.reviews import find_review
 from shared.workspace import Workspace

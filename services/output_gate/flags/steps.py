@@ -37,7 +37,8 @@ from shared.records.checks import load_check
 from shared.records.cluster_owners import are_contested_clusters
 from shared.records.flag_states import OPEN, STEPS, FlagRole, State, StepName, next_state
 from shared.records.flags import Flag, FlagStep, lock_flag
-from shared.records.items import is_contested, load_item
+from shared.records.item_owners import is_contested
+from shared.records.items import load_item
 from shared.records.policies import load_policy
 from shared.records.reviews import lock_review
 

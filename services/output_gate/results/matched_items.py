@@ -6,7 +6,8 @@ from sqlmodel import Session
 
 from services.output_gate.results.schemas import ClusterOwner, MatchedItem, MatchedOwner
 from shared.records.cluster_owners import Cluster, ClusterParty, find_cluster_owners
-from shared.records.items import Item, ItemOwner, is_contested, load_items, load_owners
+from shared.records.item_owners import is_contested, load_owners
+from shared.records.items import Item, ItemOwner, load_items
 from shared.records.parties import Party, load_parties
 
 

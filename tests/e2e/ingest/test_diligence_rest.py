@@ -14,7 +14,8 @@ from services.ingest.lifecycle.erasure import erase_party
 from shared.clock import timestamp, utc_now
 from shared.ledger.commitments import verify_commitment
 from shared.ledger.verify import verify_receipt
-from shared.records.items import Commitment, Diligence
+from shared.records.committed_entries import Commitment
+from shared.records.items import Diligence
 from shared.records.parties import Party
 from shared.workspace import Workspace
 from tests.support.factories import png, register

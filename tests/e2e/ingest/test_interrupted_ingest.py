@@ -13,7 +13,8 @@ from pathlib import Path
 from sqlmodel import func, select
 
 from shared.ledger.verify import verify_log
-from shared.records.items import Blob, Commitment, Diligence, Item, ItemOwner
+from shared.records.committed_entries import Commitment
+from shared.records.items import Blob, Diligence, Item, ItemOwner
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 from tests.support.factories import png

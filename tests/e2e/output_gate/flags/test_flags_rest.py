@@ -7,8 +7,8 @@ from services.ingest.lifecycle.erasure import erase_party
 from shared.http.paging import encode_cursor
 from shared.ledger.commitments import verify_commitment
 from shared.ledger.verify import verify_receipt
+from shared.records.committed_entries import Commitment
 from shared.records.flags import FlagStep
-from shared.records.items import Commitment
 from shared.records.parties import Party
 from tests.support.flag_client import raised, review, step
 from tests.support.gate_records import POLICY, GateWorld

@@ -6,8 +6,13 @@ from shared.clock import utc_now
 from shared.ledger.bodies import ItemWithdrawn
 from shared.ledger.commitments import verify_commitment
 from shared.ledger.entries import parse_entry
-from shared.records.committed_entries import CommittedEntry, HiddenValue, append_committed_entries, build_committed_entry
-from shared.records.items import Commitment
+from shared.records.committed_entries import (
+    Commitment,
+    CommittedEntry,
+    HiddenValue,
+    append_committed_entries,
+    build_committed_entry,
+)
 from shared.records.parties import find_or_add_parties
 from shared.workspace import Workspace
 

@@ -12,7 +12,8 @@ from services.ingest.registration.preparation import check_item
 from services.ingest.registration.service import RecordedItem, record_item, record_items
 from shared.errors import ConflictError, InputError, SleeveError
 from shared.ledger.verify import verify_log
-from shared.records.items import Blob, Item, count_items, count_shared_blobs, is_contested
+from shared.records.item_owners import is_contested
+from shared.records.items import Blob, Item, count_items, count_shared_blobs
 from shared.records.parties import Party
 from shared.workspace import Workspace
 from tests.support.factories import png, registration

@@ -8,7 +8,8 @@ from services.ingest.lifecycle.erasure import erase_party
 from services.ingest.registration.service import prepare_item, record_item
 from shared.errors import ConflictError, NotFoundError
 from shared.ledger.verify import verify_log, verify_receipt
-from shared.records.items import Commitment, Diligence, Item
+from shared.records.committed_entries import Commitment
+from shared.records.items import Diligence, Item
 from shared.records.parties import Party
 from shared.records.tables import ALL_TABLES
 from shared.workspace import Workspace

@@ -14,7 +14,8 @@ from services.ingest.signals.embedded_metadata import suggest_owners
 from shared.errors import ConflictError
 from shared.ledger.body_fields import EMBEDDED_BASIS
 from shared.ledger.entries import parse_entry
-from shared.records.items import Commitment, Diligence, Item
+from shared.records.committed_entries import Commitment
+from shared.records.items import Diligence, Item
 from shared.workspace import Workspace
 from tests.support.factories import encode, picture, png, register, registration
 from tests.unit.services.ingest.signals.xmp_pictures import with_xmp, xmp

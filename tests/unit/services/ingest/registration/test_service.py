@@ -11,7 +11,8 @@ from services.ingest.registration.service import prepare_item, record_item
 from shared.errors import ConflictError, InputError
 from shared.ledger.commitments import verify_commitment
 from shared.ledger.verify import verify_receipt
-from shared.records.items import Commitment, Diligence, Item, count_items
+from shared.records.committed_entries import Commitment
+from shared.records.items import Diligence, Item, count_items
 from shared.workspace import Workspace
 from tests.support.factories import png, register, registration
 

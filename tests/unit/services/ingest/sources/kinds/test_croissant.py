@@ -11,7 +11,8 @@ from sqlmodel import select
 from services.ingest.sources.kinds.croissant import parse_licence_url
 from shared.canonical import sha256_hex
 from shared.errors import InputError
-from shared.records.items import Item, load_owners
+from shared.records.item_owners import load_owners
+from shared.records.items import Item
 from shared.workspace import Workspace
 from tests.support.factories import png
 from tests.unit.services.ingest.small_sources import add, columns, huggingface_rows, opened, refusals, write_parquet

@@ -10,7 +10,8 @@ from sqlmodel import select
 from services.ingest.bulk.pipeline import BulkResult, register_rows
 from services.ingest.sources.kinds.imagefolder import count_rows, read_imagefolder
 from shared.errors import InputError
-from shared.records.items import Item, load_owners
+from shared.records.item_owners import load_owners
+from shared.records.items import Item
 from shared.workspace import Workspace
 from tests.support.factories import encode, imagefolder, picture, png
 

@@ -10,7 +10,8 @@ from sqlmodel import select
 
 from services.ingest.sources.kinds.parquet import ROWS_AT_ONCE
 from shared.errors import InputError
-from shared.records.items import Item, load_owners
+from shared.records.item_owners import load_owners
+from shared.records.items import Item
 from shared.workspace import Workspace
 from tests.support.factories import png
 from tests.unit.services.ingest.small_sources import add, columns, huggingface_rows, opened, refusals, write_parquet
