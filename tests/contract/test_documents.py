@@ -37,6 +37,13 @@ def test_lines_fit(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lists_in_lists_are_indented_by_four(document: Path) -> None:
+    # By less, the site would show the inner items among the outer ones.
+    text = document.read_text(encoding="utf-8")
+    assert re.findall(r"^(?: {1,3}| {5,7})(?:[-*]|\d+\.) .*$", text, flags=re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
     for link in LINK.findall(document.read_text(encoding="utf-8")):
         target, _, anchor = link.partition("#")
