@@ -16,6 +16,7 @@ import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import structlog
@@ -85,6 +86,23 @@ class ReadyCorpus:
         return all(file.is_untouched for file in self.files)
 
 
+class CorpusSource(Protocol):
+    """Where a gate gets its corpora from."""
+
+    def load(self, manifest_id: str, recipe: ViewRecipe) -> ReadyCorpus:
+        """Return the corpus of a manifest seen through a recipe.
+
+        Raises:
+            NotReadyError: it is being built, or cannot be; the code says why.
+            UnavailableError: index or database do not answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop what is being built."""
+        ...
+
+
 @dataclass
 class Corpora:
     """The corpora of a gate.
@@ -116,10 +134,10 @@ class Corpora:
         """
         key = (manifest_id, recipe.sha256)
         with self._guard:
-            found = self._ready.get(key)
-            if found is not None and found.is_untouched:
-                return found
-            if found is not None:
+            corpus = self._ready.get(key)
+            if corpus is not None and corpus.is_untouched:
+                return corpus
+            if corpus is not None:
                 log.warning("corpus_files_changed", manifest=manifest_id)
                 del self._ready[key]
             loading = self._loading.get(key)
@@ -165,7 +183,7 @@ class Corpora:
                 .order_by(col(ManifestItem.position))
             )
             members = session.exec(query).all()
-        item_ids, blobs = tuple(one for one, _ in members), [blob for _, blob in members]
+        item_ids, blobs = tuple(item_id for item_id, _ in members), [blob for _, blob in members]
         self.indexer.catch_up()
         held = self.index.count(manifest.id)
         if held != manifest.size:

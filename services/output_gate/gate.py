@@ -6,30 +6,33 @@ A model is ready when it is calibrated by the embedder and shortlist length in f
 Each check is decided from beginning to end by one policy: the one that was in force when it began.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import structlog
 
-from services.output_gate.corpora import PATIENCE_SECONDS, Corpora, NotReadyError, ReadyCorpus
+from services.output_gate.corpora import CorpusSource, NotReadyError, ReadyCorpus
 from services.output_gate.indexer import Indexer
-from services.output_gate.policy.adoption import adopt_default, adopt_policy
 from services.output_gate.policy.policy import PolicyContent, content_of
-from shared.index.index_opening import open_index
+from services.output_gate.results.schemas import Metrics
 from shared.index.vector_index import VectorIndex
 from shared.matching.calibration.null_distribution import ControlScores
 from shared.matching.panel.panel import build_panel
 from shared.matching.panel.rule import Rule
 from shared.records.models import Calibration, Model, list_calibrations
 from shared.records.policies import Policy, find_policy_in_force
-from shared.vision.embedding import Embedder, open_embedder
-from shared.vision.embedding.embedder import collection_name
-from shared.vision.views import ViewRecipe
+from shared.vision.embedding import Embedder
+from shared.vision.views import Pixels, ViewRecipe
 from shared.workspace import Workspace
 
 log = structlog.get_logger()
 
 # Where the policy gives its line as a score, the other calibrated rules still stand beside it: at the rate of the default.
 COMPARED_RATE = 0.001
+
+
+# Measures items beside generations, both uint8 (N, C, H, W); returns the similarity metrics of each pair.
+MeasurePairs = Callable[[Pixels, Pixels], list[Metrics]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Gate:
     indexer: Indexer
     policy: Policy
     content: PolicyContent
-    corpora: Corpora
+    corpora: CorpusSource
+    measure_pairs: MeasurePairs
     _ready: dict[tuple[str, str], ReadyModel] = field(default_factory=dict)
 
     def under_policy_in_force(self) -> "Gate":
@@ -80,7 +84,7 @@ class Gate:
         key = (model.id, calibration.sha256)
         ready = self._ready.get(key)
         scores = self._build_scores(calibration) if ready is None else ready.scores
-        corpus = self.corpora.load(model.manifest_id, ViewRecipe(resolution_px=model.resolution_px, channels=model.channels))
+        corpus = self.corpora.load(model.manifest_id, view_recipe(model))
         if ready is None or ready.corpus is not corpus:
             _check_same("copy detector", scores.pipeline.get("copies"), corpus.detector.digests)
             ready = self._ready[key] = self._under_policy(ReadyModel(model, corpus, scores, (), ""))
@@ -95,7 +99,7 @@ class Gate:
         with self.workspace.reading() as session:
             calibrations = list_calibrations(session, model.id)
         rules = self.content.deciding_rules
-        sound = next((one for one in calibrations if not one.unsound_rules.keys() & set(rules)), None)
+        sound = next((calibration for calibration in calibrations if not calibration.unsound_rules.keys() & set(rules)), None)
         if sound is None and calibrations:
             failed = sorted(calibrations[0].unsound_rules.keys() & set(rules))
             raise NotReadyError(
@@ -124,8 +128,8 @@ class Gate:
         panel = build_panel(ready.scores, self.content.false_positive_rate or COMPARED_RATE, self.embedder.name)
         deciding = self.content.deciding_rules
         bound = self.content.flag_bound.divided_by(len(deciding))
-        lines: dict[str, float] = {name: bound.threshold(ready.scores.null(name)) for name in deciding}
-        panel = tuple(replace(rule, threshold=lines.get(rule.name, rule.threshold)) for rule in panel)
+        thresholds: dict[str, float] = {name: bound.threshold(ready.scores.null(name)) for name in deciding}
+        panel = tuple(replace(rule, threshold=thresholds.get(rule.name, rule.threshold)) for rule in panel)
         return replace(ready, panel=panel, policy_sha256=self.content.sha256)
 
     def close(self) -> None:
@@ -134,40 +138,13 @@ class Gate:
         self.index.close()
 
 
+def view_recipe(model: Model) -> ViewRecipe:
+    """Return the recipe of the views in which a model's generations are compared."""
+    return ViewRecipe(resolution_px=model.resolution_px, channels=model.channels)
+
+
 def _check_same(what: str, calibrated: object, in_force: object) -> None:
     if calibrated != in_force:
         raise NotReadyError(
             f"the model was calibrated with another {what}: expected {calibrated}, got {in_force}", code="calibrated_otherwise"
         )
-
-
-def open_gate(
-    workspace: Workspace, policy: PolicyContent | None = None, patience_seconds: float | None = PATIENCE_SECONDS
-) -> Gate:
-    """Open the gate over a workspace, under the policy in force; the given one is adopted, the default where none ever was.
-
-    Args:
-        workspace: what to open it over.
-        policy: one to adopt.
-        patience_seconds: how long a check waits for its model to be made ready; None for as long as it takes.
-
-    Raises:
-        InputError: the embedder's setting names none.
-        UnavailableError: another process owns the index, or its server does not answer.
-        ConflictError: the given policy's version is not newer than the one adopted.
-    """
-    embedder = open_embedder(workspace.settings.embedder)
-    index = open_index(workspace.settings, collection_name(embedder), embedder.dimensions)
-    try:
-        with workspace.writing() as session:
-            adopted = adopt_policy(session, policy) if policy else adopt_default(session)
-        content = content_of(adopted)
-        workspace.log.integrate()
-    except BaseException:
-        # Whoever asked has no gate to close, and another process could not open the index.
-        index.close()
-        raise
-    log.info("gate_opened", embedder=embedder.name, policy=content.name, policy_version=content.version)
-    indexer = Indexer(workspace, index, embedder)
-    corpora = Corpora(workspace, index, indexer, indexer.collection, patience_seconds)
-    return Gate(workspace, embedder, index, indexer, adopted, content, corpora)

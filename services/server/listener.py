@@ -3,7 +3,7 @@
 import structlog
 import uvicorn
 
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.settings import Settings, is_loopback
 from shared.workspace import open_workspace

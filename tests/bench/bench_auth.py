@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from fastapi import FastAPI
 
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.auth.access import declared_routes, find_access
 from shared.settings import Settings

@@ -38,9 +38,9 @@ from skimage.metrics import structural_similarity
 from services.audit.comparison.context import AuditContext
 from services.audit.controls.calibration import calibrate_model, record_calibration
 from services.output_gate.checks.answers import build_answers
-from services.output_gate.checks.evidence import view_recipe
 from services.output_gate.checks.service import check_generations
-from services.output_gate.gate import Gate, ReadyModel, open_gate
+from services.output_gate.gate import Gate, ReadyModel, view_recipe
+from services.output_gate.opening import open_gate
 from services.output_gate.policy.policy import DEFAULT_POLICY, load_policy_file
 from shared.errors import SleeveError
 from shared.index.exact_neighbours import exact_neighbours

@@ -32,7 +32,8 @@ from services.audit.controls.calibration import calibrate_model, record_calibrat
 from services.audit.sampling.sample_shards import load_samples
 from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate.checks.service import check_generations
-from services.output_gate.gate import Gate, open_gate
+from services.output_gate.gate import Gate
+from services.output_gate.opening import open_gate
 from services.output_gate.policy.policy import DEFAULT_POLICY, load_policy_file
 from shared.errors import InputError, SleeveError
 from shared.matching.calibration.rate_intervals import build_rate

@@ -1,4 +1,4 @@
-"""One suite over both indexes: Qdrant Edge, and `qdrant-client`'s in-memory mode in the place of a server.
+"""One suite over every index: Qdrant Edge, `qdrant-client`'s in-memory mode in the place of a server, and that of unit tests.
 
 The in-memory mode answers the same calls with the same types, but it is not a server: it has no graph, no payload indexes
 and no replicas (it says so in two warnings, ignored here). What a real server adds is not tested here.
@@ -18,6 +18,7 @@ from shared.index.edge_index import EdgeIndex
 from shared.index.exact_neighbours import exact_neighbours
 from shared.index.server_index import ServerIndex
 from shared.index.vector_index import IndexedItem, VectorIndex
+from tests.support.memory_index import MemoryIndex
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Local mode performs exact:UserWarning", "ignore:Payload indexes have no effect:UserWarning"
@@ -28,7 +29,7 @@ WIDTH = 24
 OpenIndex = Callable[..., VectorIndex]
 
 
-@pytest.fixture(params=["edge", "server"])
+@pytest.fixture(params=["edge", "server", "memory"])
 def opens(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenIndex]:
     """Open an index of the given width; opened again, it is the same one."""
     memory = QdrantClient(":memory:") if request.param == "server" else None
@@ -37,6 +38,8 @@ def opens(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenIndex]
     def open_one(dimensions: int = WIDTH, **views: object) -> VectorIndex:
         if memory is not None:
             return ServerIndex(memory, "items-test", dimensions, **views)  # type: ignore[arg-type]
+        if request.param == "memory":
+            return MemoryIndex(dimensions, **views)  # type: ignore[arg-type]
         opened.append(EdgeIndex(tmp_path, "items-test", dimensions, **views))  # type: ignore[arg-type]
         return opened[-1]
 
@@ -179,7 +182,7 @@ def test_a_search_says_what_it_rests_on(opens: OpenIndex) -> None:
     filled(index, unit_rows(2))
     index.commit(7)
     exact, walked = index.describe(1000, exact=True), index.describe(1000, exact=False)
-    assert exact["engine"] in {"qdrant-edge", "qdrant-server"}
+    assert exact["engine"] in {"qdrant-edge", "qdrant-server", "memory"}
     assert exact["version"]
     assert (exact["exact"], exact["hnsw_ef"], exact["cursor"]) == (True, None, 7)
     assert (walked["exact"], walked["hnsw_ef"]) == (False, 2000)

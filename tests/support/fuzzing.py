@@ -31,7 +31,7 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.output_gate.webhooks.outbox import EVENTS
 from services.server.app import create_app
 from shared.settings import Settings

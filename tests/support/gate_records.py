@@ -8,19 +8,15 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from services.output_gate.checks import service
-from services.output_gate.checks.evidence import CheckEvidence
-from services.output_gate.checks.idempotency import OncePerKey
-from services.output_gate.gate import Gate, open_gate
+from services.output_gate.checks.admission import KeySlot, admit
+from services.output_gate.checks.judgement import CheckEvidence
+from services.output_gate.checks.recording import record_together
+from services.output_gate.gate import Gate
+from services.output_gate.opening import open_gate
 from services.output_gate.policy.policy import PolicyContent, parse_policy
 from services.output_gate.results.schemas import KindFigures, Metrics, RuleFinding
 from services.server.app import create_app
-from shared.clock import utc_now
-from shared.ids import new_id
-from shared.ledger.bodies import ModelImported
 from shared.ledger.body_fields import MatchKind
-from shared.ledger.entries import build_entry
-from shared.ledger.log import Log
 from shared.matching.calibration.decision import RuleScore, decide_by_any
 from shared.matching.calibration.null_distribution import ControlScores
 from shared.records.checks import Check
@@ -29,6 +25,7 @@ from shared.records.manifests import Manifest, seal_manifest
 from shared.records.models import Calibration, Model
 from shared.workspace import Workspace
 from tests.support.factories import png, register
+from tests.support.memory_gate import add_model
 
 # 999 control scores from 0.000 to 0.998, by both rules: the line at 1 in 1,000 is 0.998, the band's at 1 in 200 is 0.994.
 CONTROL = tuple(at / 1000 for at in range(999))
@@ -118,9 +115,9 @@ class GateWorld:
             control_size=len(CONTROL),
             calibration_sha256=self.calibration.sha256,
         )
-        admitted = service._admit(gate, self.model, 0, png(1000 + next(_PICTURES)), OncePerKey(None, ""))
-        assert not isinstance(admitted, Check)
-        [check] = service._record_all(gate, self.model, [admitted], [evidence])
+        generation = admit(gate, self.model, png(1000 + next(_PICTURES)), KeySlot(None, ""))
+        assert not isinstance(generation, Check)
+        [check] = record_together(gate, self.model, [generation], [evidence])
         return check
 
 
@@ -142,37 +139,6 @@ def build_world(workspace: Workspace, content: PolicyContent | None = None, **ch
             )
         )
     return GateWorld(workspace, open_gate(workspace, content or policy()), model, manifest, calibration, items)
-
-
-def add_model(session: Any, manifest: Manifest) -> Model:
-    model_id, digest = new_id(), "d" * 64
-    body = ModelImported(
-        name="model-a",
-        manifest_id=manifest.id,
-        manifest_root=manifest.root,
-        weights_sha256=digest,
-        config_sha256=digest,
-        code_version="0",
-        updates=None,
-        seed=None,
-    )
-    entry = build_entry(body, at=utc_now(), subject={"model": model_id})
-    [entry_id] = Log.append(session, [entry])
-    model = Model(
-        id=model_id,
-        name="model-a",
-        manifest_id=manifest.id,
-        folder="models/model-a",
-        origin="imported",
-        weights_sha256=digest,
-        config_sha256=digest,
-        resolution_px=16,
-        channels=3,
-        entry_id=entry_id,
-    )
-    session.add(model)
-    session.flush()
-    return model
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from fastapi.testclient import TestClient
 
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.ledger.entries import Entry, parse_entry
 from shared.workspace import Workspace

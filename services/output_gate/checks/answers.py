@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from sqlmodel import Session, col, select
 
 from services.output_gate.checks.schemas import BatchedAnswer, CheckAnswer, CheckSummary
-from services.output_gate.results.party_names import with_names
-from services.output_gate.results.recorded import read_result
+from services.output_gate.results.recorded import read_result, with_names
 from shared.clock import format_moment
 from shared.errors import CorruptStateError
 from shared.http.paging import Page, PageRequest

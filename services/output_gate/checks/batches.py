@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
-from services.output_gate.checks.idempotency import OPERATION, OncePerPlace
-from services.output_gate.checks.service import decide
+from services.output_gate.checks.admission import OPERATION, PlaceSlot
+from services.output_gate.checks.service import check_into_slots
 from services.output_gate.checks.submission import SubmittedImage
 from services.output_gate.gate import Gate
 from shared.canonical import sha256_hex
@@ -108,9 +108,9 @@ def _build_place(workspace: Workspace, batch_id: str, position: int, image: Subm
 
 def _decide_places(gate: Gate, model: Model, places: Sequence[tuple[BatchedCheck, bytes]]) -> list[str]:
     """Decide about images together, put on record what became of each, and say it in a word."""
-    bound = [OncePerPlace(place.batch_id, place.position) for place, _ in places]
+    slots = [PlaceSlot(place.batch_id, place.position) for place, _ in places]
     words = []
-    for (place, _), outcome in zip(places, decide(gate, model, [data for _, data in places], bound), strict=True):
+    for (place, _), outcome in zip(places, check_into_slots(gate, model, [data for _, data in places], slots), strict=True):
         if isinstance(outcome, SleeveError):
             _refuse(gate.workspace, place, outcome)
         words.append(REFUSED if isinstance(outcome, SleeveError) else outcome.decision)

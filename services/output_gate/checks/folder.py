@@ -19,8 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from services.output_gate.checks.idempotency import OncePerKey
-from services.output_gate.checks.service import decide
+from services.output_gate.checks.admission import KeySlot
+from services.output_gate.checks.service import check_into_slots
 from services.output_gate.gate import Gate
 from services.output_gate.results.recorded import read_result
 from shared.canonical import canonical_json, sha256_hex
@@ -81,8 +81,8 @@ def list_images(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise InputError(f"expected a folder, got {folder}", code="folder_missing")
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    return sorted(path.relative_to(folder).as_posix() for path in found)
+    images = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in images)
 
 
 def check_files(gate: Gate, model: Model, run: FolderRun, on_lines: Callable[[Sequence[dict[str, Any]]], None]) -> None:
@@ -109,14 +109,15 @@ def check_files(gate: Gate, model: Model, run: FolderRun, on_lines: Callable[[Se
 
 def _check_step(gate: Gate, model: Model, run: FolderRun, step: Sequence[str]) -> list[dict[str, Any]]:
     lines: dict[str, dict[str, Any]] = {}
-    there: list[tuple[str, bytes]] = []
+    readable: list[tuple[str, bytes]] = []
     for path in step:
         try:
-            there.append((path, (run.folder / path).read_bytes()))
+            readable.append((path, (run.folder / path).read_bytes()))
         except OSError as error:
             lines[path] = _refused(model, path, None, "file_unreadable", error.strerror or "cannot be read")
-    bound = [OncePerKey(f"folder/{run.run_id}/{_bond(model, path, data)}", _bond(model, path, data)) for path, data in there]
-    for (path, data), outcome in zip(there, decide(gate, model, [data for _, data in there], bound), strict=True):
+    slots = [_build_slot(run, model, path, data) for path, data in readable]
+    outcomes = check_into_slots(gate, model, [data for _, data in readable], slots)
+    for (path, data), outcome in zip(readable, outcomes, strict=True):
         digest = sha256_hex(data)
         if isinstance(outcome, SleeveError):
             lines[path] = _refused(model, path, digest, outcome.code, outcome.message)
@@ -125,8 +126,9 @@ def _check_step(gate: Gate, model: Model, run: FolderRun, step: Sequence[str]) -
     return [lines[path] for path in step]
 
 
-def _bond(model: Model, path: str, data: bytes) -> str:
-    return sha256_hex(canonical_json({"model": model.id, "path": path, "image": sha256_hex(data)}))
+def _build_slot(run: FolderRun, model: Model, path: str, data: bytes) -> KeySlot:
+    digest = sha256_hex(canonical_json({"model": model.id, "path": path, "image": sha256_hex(data)}))
+    return KeySlot(f"folder/{run.run_id}/{digest}", digest)
 
 
 def _decided(model: Model, path: str, digest: str, check: Check) -> dict[str, Any]:

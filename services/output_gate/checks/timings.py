@@ -43,7 +43,7 @@ class Timings:
         finally:
             self._add(name, perf_counter() - begun)
 
-    def take(self, milliseconds: Mapping[str, float]) -> None:
+    def add(self, milliseconds: Mapping[str, float]) -> None:
         """Add what other hands measured."""
         for name, value in milliseconds.items():
             self._add(name, value / 1000)

@@ -14,7 +14,8 @@ from services.output_gate.checks.evidence_image import draw_evidence
 from services.output_gate.checks.folder import check_files, open_run
 from services.output_gate.checks.schemas import CheckAnswer
 from services.output_gate.checks.service import check_generation
-from services.output_gate.gate import Gate, open_gate
+from services.output_gate.gate import Gate
+from services.output_gate.opening import open_gate
 from shared.command_line.console import console, progress
 from shared.command_line.options import AsJson, read_bytes, show_json
 from shared.command_line.workspace import open_home

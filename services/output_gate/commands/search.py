@@ -7,7 +7,7 @@ from rich.table import Table
 
 from services.output_gate.embedding_search.schemas import NearestAnswer
 from services.output_gate.embedding_search.service import MAX_NEAREST, find_nearest
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from shared.command_line.console import console, say_count, show_page
 from shared.command_line.image_search import ITEM_COLUMNS, Picture, build_item_cells
 from shared.command_line.options import AsJson, read_bytes, show_json

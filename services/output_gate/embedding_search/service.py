@@ -25,7 +25,6 @@ from shared.errors import CorruptStateError, InputError, NotFoundError, Unavaila
 from shared.index.vector_index import is_searched_exactly
 from shared.records.items import Item
 from shared.vision.image_decoding import DecodedImage, decode_image
-from shared.vision.similarity.metrics import measure_similarity
 from shared.vision.views import Pixels, ViewRecipe, build_view
 
 # The suite on a pair takes milliseconds, and so does decoding an item: a page of them, a few seconds at most.
@@ -51,11 +50,11 @@ def find_nearest(gate: Gate, data: bytes, limit: int) -> NearestAnswer:
     with gate.workspace.reading() as session:
         registered = session.exec(select(func.count()).select_from(Item)).one()
     exact = is_searched_exactly(registered)
-    found = gate.index.neighbours(_embed(gate, image), limit, None, exact=exact)
+    neighbours = gate.index.neighbours(_embed(gate, image), limit, None, exact=exact)
     with gate.workspace.reading() as session:
-        described = describe_items(session, [one.item_id for one in found])
-    shown = [described[one.item_id] for one in found]
-    measured = _measure(gate, image, [item.sha256 for item in shown])
+        described = describe_items(session, [neighbour.item_id for neighbour in neighbours])
+    items = [described[neighbour.item_id] for neighbour in neighbours]
+    measured = _measure(gate, image, [item.sha256 for item in items])
     state = gate.indexer.measure()
     return NearestAnswer(
         sha256=sha256_hex(data),
@@ -65,8 +64,8 @@ def find_nearest(gate: Gate, data: bytes, limit: int) -> NearestAnswer:
         index=gate.index.describe(limit, exact=exact),
         compared_px=COMPARED.resolution_px,
         items=[
-            NearItem(item=_seen(item), cosine=one.cosine, metrics=metrics, problem=problem)
-            for one, item, (metrics, problem) in zip(found, shown, measured, strict=True)
+            NearItem(item=_show_item(item), cosine=neighbour.cosine, metrics=metrics, problem=problem)
+            for neighbour, item, (metrics, problem) in zip(neighbours, items, measured, strict=True)
         ],
         searched=SearchedItems(
             registered=registered,
@@ -77,7 +76,7 @@ def find_nearest(gate: Gate, data: bytes, limit: int) -> NearestAnswer:
     )
 
 
-def _seen(item: MatchedItem) -> MatchedItem | PublicItem:
+def _show_item(item: MatchedItem) -> MatchedItem | PublicItem:
     if sees_item(current_caller(), {owner.party_id for owner in item.owners}):
         return item
     return PublicItem(id=item.id, licence=item.licence, state=item.state)
@@ -102,9 +101,8 @@ def _measure(gate: Gate, image: DecodedImage, digests: Sequence[str]) -> list[tu
             views[at] = build_view(pixels, COMPARED)
         except (InputError, NotFoundError, CorruptStateError) as error:
             problems[at] = error.code
-    rows = {}
+    metrics: dict[int, Metrics] = {}
     if views:
-        ours = np.repeat(build_view(image.pixels, COMPARED)[None], len(views), axis=0)
-        suite = measure_similarity(np.stack(list(views.values())), ours)
-        rows = {at: Metrics(**suite.row(row)) for row, at in enumerate(views)}
-    return [(rows.get(at), problems.get(at)) for at in range(len(digests))]
+        queries = np.repeat(build_view(image.pixels, COMPARED)[None], len(views), axis=0)
+        metrics = dict(zip(views, gate.measure_pairs(np.stack(list(views.values())), queries), strict=True))
+    return [(metrics.get(at), problems.get(at)) for at in range(len(digests))]

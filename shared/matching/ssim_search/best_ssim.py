@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from shared.compute.threads import cut_evenly, in_threads, usable_cores
 from shared.errors import InputError
 from shared.vision.similarity.compiled_ssim import fill_terms, group_sizes, score_pairs
-from shared.vision.similarity.ssim import UNIFORM_SIDE_PX
+from shared.vision.similarity.ssim_constants import UNIFORM_SIDE_PX
 
 # Canonical views are at most this large; int32 indices and sums are checked up to here.
 LARGEST_SIDE_PX = 512

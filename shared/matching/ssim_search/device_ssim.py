@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from shared.errors import InputError, UnavailableError
 from shared.matching.ssim_search.best_ssim import Images, Indices, Numbers, Scores, best_ssim, verified_candidates
-from shared.vision.similarity.image_pairs import PEAK
-from shared.vision.similarity.ssim import K1, K2, UNIFORM_SIDE_PX
+from shared.vision.similarity.ssim_constants import K1, K2, PEAK, UNIFORM_SIDE_PX
 
 _N = UNIFORM_SIDE_PX**2
 _C1 = (K1 * PEAK) ** 2 * _N * _N

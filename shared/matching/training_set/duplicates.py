@@ -25,7 +25,7 @@ from shared.matching.training_set.training_set import Clusters, Pairs
 from shared.matching.training_set.view_hashes import ViewHashes
 from shared.vision.near_hash_pairs import near_pairs
 from shared.vision.perceptual_hash import MATCH_DISTANCE
-from shared.vision.similarity.ssim import UNIFORM_SIDE_PX
+from shared.vision.similarity.ssim_constants import UNIFORM_SIDE_PX
 from shared.vision.views import Pixels
 
 # The level from which SSIM of faces and drawings is a copy by eye in the studies of docs/methods/decision.md.

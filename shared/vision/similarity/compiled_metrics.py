@@ -20,9 +20,8 @@ from scipy import fft
 
 from shared.compute.compiling import compiled
 from shared.vision.similarity.fsim import SCHARR, T1, T2, VIEWING_SIDE_PX, YIQ
-from shared.vision.similarity.image_pairs import PEAK
 from shared.vision.similarity.phase_congruency import filter_bank
-from shared.vision.similarity.ssim import K1, K2, UNIFORM_SIDE_PX
+from shared.vision.similarity.ssim_constants import K1, K2, PEAK, UNIFORM_SIDE_PX
 from shared.vision.similarity.uiq import SIDE_PX
 
 Plane = NDArray[np.uint8]

@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.compute.compiling import compiled
-from shared.vision.similarity.image_pairs import PEAK
-from shared.vision.similarity.ssim import K1, K2, UNIFORM_SIDE_PX
+from shared.vision.similarity.ssim_constants import K1, K2, PEAK, UNIFORM_SIDE_PX
 
 Floats = NDArray[np.float32]
 

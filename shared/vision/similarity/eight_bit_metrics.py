@@ -22,7 +22,8 @@ from shared.vision.similarity.compiled_metrics import (
     uiq_of_pair,
 )
 from shared.vision.similarity.fsim import fsim
-from shared.vision.similarity.image_pairs import PEAK, verify_shapes
+from shared.vision.similarity.image_pairs import verify_shapes
+from shared.vision.similarity.ssim_constants import PEAK
 from shared.vision.similarity.uiq import SIDE_PX
 
 Images = NDArray[np.uint8]

@@ -13,9 +13,7 @@ Rules, in order:
 import torch
 
 from shared.errors import InputError
-
-# 2⁸ - 1, the largest sample of depth 8 (ISO/IEC 15948, 4.5): the dynamic range of all metrics.
-PEAK = 255.0
+from shared.vision.similarity.ssim_constants import PEAK
 
 
 def verify_batch(images: torch.Tensor, name: str) -> None:

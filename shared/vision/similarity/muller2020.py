@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from shared.vision.similarity.image_pairs import PEAK, float64_pair
+from shared.vision.similarity.image_pairs import float64_pair
+from shared.vision.similarity.ssim_constants import PEAK
 from shared.vision.similarity.uiq import FLAT, SIDE_PX, window_statistics
 
 

@@ -10,7 +10,8 @@ Source: Müller et al. 2020 (see `shared.vision.similarity.rmse`); scikit-image,
 
 import torch
 
-from shared.vision.similarity.image_pairs import PEAK, float64_pair
+from shared.vision.similarity.image_pairs import float64_pair
+from shared.vision.similarity.ssim_constants import PEAK
 
 
 def psnr(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

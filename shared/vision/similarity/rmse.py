@@ -12,7 +12,8 @@ band.
 
 import torch
 
-from shared.vision.similarity.image_pairs import PEAK, float64_pair
+from shared.vision.similarity.image_pairs import float64_pair
+from shared.vision.similarity.ssim_constants import PEAK
 
 
 def rmse(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

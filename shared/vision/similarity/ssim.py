@@ -14,14 +14,10 @@ from typing import Literal
 
 import torch
 
-from shared.vision.similarity.image_pairs import PEAK, float64_pair
+from shared.vision.similarity.image_pairs import float64_pair
+from shared.vision.similarity.ssim_constants import K1, K2, PEAK, UNIFORM_SIDE_PX
 from shared.vision.similarity.windows import box_sum, gaussian_mean
 
-# Wang et al. 2004, section III.C: K1 and K2 steady the quotients where means or variances vanish.
-K1 = 0.01
-K2 = 0.03
-# scikit-image, structural_similarity: default win_size.
-UNIFORM_SIDE_PX = 7
 # Wang et al. 2004, section III.C: 11 × 11 circular-symmetric Gaussian, standard deviation 1.5 samples.
 GAUSSIAN_SIDE_PX = 11
 GAUSSIAN_SIGMA_PX = 1.5

@@ -20,7 +20,7 @@ from services.audit.sampling.samples import sample_model
 from services.audit.training_sets.sealed_set import load_sealed_set, load_views
 from services.commands.main import app
 from services.output_gate.corpora import NotReadyError
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from shared.errors import InputError
 from shared.ledger.verify import verify_receipt
 from shared.matching.calibration.null_distribution import NullDistribution

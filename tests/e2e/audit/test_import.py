@@ -16,7 +16,7 @@ from services.audit.models.imported_models import import_model
 from services.audit.reports.kinds.audit_report import write_report
 from services.audit.sampling.samples import sample_model
 from services.audit.training.diffusion_model import load_model
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, SleeveError
 from shared.ledger.verify import verify_receipt
 from shared.records.models import load_model_record

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.ledger.manifest_proofs import DigestProof, verify_digest_proof
 from shared.ledger.verify import verify_receipt

@@ -11,7 +11,7 @@ from sqlmodel import select
 from services.audit.sampling.sample import load_samples
 from services.audit.sampling.samples import sample_model
 from services.audit.training_sets.sealed_set import load_sealed_set
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.ledger.verify import verify_receipt
 from shared.records.checks import Check

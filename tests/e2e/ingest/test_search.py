@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.ingest.search.service import ImageSearch
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.workspace import Workspace
 from tests.e2e.system.test_cli import one_line_error, sleeve

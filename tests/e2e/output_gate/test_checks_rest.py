@@ -9,7 +9,7 @@ from sqlmodel import func, select
 
 from services.ingest.lifecycle.erasure import ERASED, erase_party
 from services.output_gate.checks.timings import STEPS
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.ledger.entries import parse_entry
 from shared.ledger.verify import verify_receipt

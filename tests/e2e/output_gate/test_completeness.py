@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 from sqlmodel import col, select
 
 from services.output_gate.completeness.count import CompletenessCount
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.clock import utc_now
 from shared.ledger.entries import build_entry

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from services.audit.training_sets.sealed_set import load_sealed_set
-from services.output_gate.checks.evidence import view_recipe
 from services.output_gate.checks.service import check_generation
-from services.output_gate.gate import Gate, open_gate
+from services.output_gate.corpora import Corpora
+from services.output_gate.gate import Gate, view_recipe
+from services.output_gate.opening import open_gate
 from shared.records.models import load_model_record
 from shared.vision.view_store import ViewStore
 from shared.workspace import Workspace
@@ -123,6 +124,7 @@ def test_while_a_corpus_is_built_checks_say_so_and_then_decide(
         # One build, however many ask.
         assert [thread.name for thread in threading.enumerate()].count("load corpus") == 1
         may_go_on.set()
+        assert isinstance(gate.corpora, Corpora)
         gate.corpora.patience_seconds = None
         assert gate.corpora.load(load_model(gate).manifest_id, view_recipe(load_model(gate))).manifest.size == 6
         assert check_generation(gate, MODEL, data).decision == "flag"

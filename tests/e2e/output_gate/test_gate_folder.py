@@ -15,7 +15,8 @@ from sqlmodel import select
 
 from services.output_gate.checks import folder as module
 from services.output_gate.checks.folder import check_files, list_images, open_run
-from services.output_gate.gate import Gate, open_gate
+from services.output_gate.gate import Gate
+from services.output_gate.opening import open_gate
 from shared.errors import ConflictError, CorruptStateError, InputError
 from shared.records.checks import Check
 from shared.records.models import Model, load_model_record

@@ -7,7 +7,7 @@ import pytest
 
 from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate.checks.service import check_generation
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from shared.errors import UnavailableError
 from shared.index.vector_index import Neighbour
 from shared.ledger.verify import verify_log

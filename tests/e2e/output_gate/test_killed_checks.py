@@ -10,7 +10,7 @@ from sqlmodel import func, select
 from services.output_gate.checks.batches import CHECK_JOBS, queue_checks
 from services.output_gate.checks.submission import SubmittedImage
 from services.output_gate.completeness.count import CompletenessCount
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from shared.jobs.worker import JobWorker, running_worker
 from shared.records.batches import load_batch
 from shared.records.checks import Check

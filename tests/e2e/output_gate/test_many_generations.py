@@ -9,9 +9,9 @@ from sqlmodel import select
 from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate.checks import service
 from services.output_gate.checks.answers import build_answers
-from services.output_gate.checks.evidence import find_evidence_of_views, view_recipe
-from services.output_gate.checks.service import check_generation, check_generations
-from services.output_gate.gate import Gate, open_gate
+from services.output_gate.checks.service import check_generation, check_generations, compare
+from services.output_gate.gate import Gate, view_recipe
+from services.output_gate.opening import open_gate
 from shared.errors import ConflictError, InputError, NotFoundError, SleeveError
 from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.checks import Check
@@ -77,7 +77,7 @@ def test_keys_have_one_effect_each_within_a_batch_too(gate: Gate) -> None:
 
 
 def test_one_that_breaks_a_step_does_not_touch_the_others(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    find = find_evidence_of_views
+    find = compare
     poison = build_view(decode_image(png(507), gate.workspace.limits).pixels, gate_recipe(gate))
 
     def find_or_break(gate: Gate, model: Any, views: Any) -> Any:
@@ -85,7 +85,7 @@ def test_one_that_breaks_a_step_does_not_touch_the_others(gate: Gate, monkeypatc
             raise ZeroDivisionError("a step broke")
         return find(gate, model, views)
 
-    monkeypatch.setattr(service, "find_evidence_of_views", find_or_break)
+    monkeypatch.setattr(service, "compare", find_or_break)
     outcomes = check_generations(gate, MODEL, [png(506), png(507), png(508)])
     decided = [(one.decision, one.result["reason"]) for one in outcomes if isinstance(one, Check)]
     assert decided == [("clear", "within_control"), ("undecided", "internal_error"), ("clear", "within_control")]

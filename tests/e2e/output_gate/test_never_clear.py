@@ -17,7 +17,8 @@ from sqlmodel import select
 
 from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate import corpora
-from services.output_gate.gate import Gate, open_gate
+from services.output_gate.gate import Gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.errors import CorruptStateError, UnavailableError
 from shared.ledger.keyfile import load_or_create_signer

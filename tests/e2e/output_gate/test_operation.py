@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from services.audit.training_sets.sealed_set import load_sealed_set
 from services.output_gate import background_indexer as tailing
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.workspace import Workspace
 from tests.support.factories import png, register

@@ -11,7 +11,7 @@ from sqlmodel import select
 from typer.testing import CliRunner
 
 from services.commands.main import app
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.output_gate.policy.policy import DEFAULT_POLICY, content_of, load_policy_file
 from shared.errors import CorruptStateError
 from shared.ledger.verify import verify_receipt

@@ -15,7 +15,7 @@ from sqlalchemy import text, update
 from sqlmodel import select
 
 from services.keys.service import revoke_key
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.output_gate.operation.recent_readiness import RecentReadiness
 from services.server.app import build_api
 from shared.auth import failures

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from services.commands.main import app
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError, SleeveError
 from shared.ledger.entries import parse_entry

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.errors import InputError
 from shared.settings import load_settings

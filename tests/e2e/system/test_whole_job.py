@@ -17,7 +17,7 @@ from services.ingest.bulk.pipeline import register_rows
 from services.ingest.sources.kinds.imagefolder import read_imagefolder
 from services.output_gate.checks.answers import build_answer
 from services.output_gate.checks.service import check_generation
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from shared.ledger.verify import verify_log, verify_receipt
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings

@@ -6,7 +6,8 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from services.output_gate.app import open_output_gate
-from services.output_gate.gate import Gate, open_gate
+from services.output_gate.gate import Gate
+from services.output_gate.opening import open_gate
 from services.server.app import build_api
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from services.output_gate.completeness.count import CompletenessCount
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from shared.ledger.entries import Entry
 from shared.matching.calibration.null_distribution import ControlScores
 from shared.records.checks import Check
@@ -36,7 +36,8 @@ from tests.support.faults.verification import (
     verify_statuses,
     verify_whole_log,
 )
-from tests.support.gate_records import CONTROL, add_model, policy
+from tests.support.gate_records import CONTROL, policy
+from tests.support.memory_gate import add_model
 
 Report = Callable[[Mapping[str, Any]], None]
 # Entries before and during the append: the first tile becomes full by it, and its unfinished forms are removed.

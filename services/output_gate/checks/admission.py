@@ -1,0 +1,157 @@
+"""Admission of a generation to a check: decoded, described, and bound to the slot that its check fills.
+
+Rules, in order:
+
+1. A slot is an Idempotency-Key, or a place of a batch. It holds one check at most. `find_check` is asked before the work;
+   `fill` is called in the transaction that records the check, and refuses a second one.
+2. Whoever is refused takes the check that fills the slot for its own.
+3. Of the decoded picture only its view and its fingerprint are kept.
+
+`shared.idempotency.once` runs one act in one transaction. A check does its work before its transaction, and many generations
+share that transaction. So slots are asked and filled here, one by one; the key's table and its rules are the same.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlmodel import Session
+
+from services.output_gate.checks.timings import Timings
+from services.output_gate.gate import Gate, view_recipe
+from shared.canonical import canonical_json, sha256_hex
+from shared.errors import ConflictError
+from shared.records.batches import BatchedCheck, save_outcome
+from shared.records.checks import Check, load_check
+from shared.records.idempotency import bind_effect, find_effect
+from shared.records.models import Model
+from shared.records.outputs import Output
+from shared.vision.fingerprints import RECIPE, build_fingerprint
+from shared.vision.image_decoding import decode_image
+from shared.vision.views import Pixels, build_view
+
+OPERATION = "checks.create"
+
+
+class AlreadyDecidedError(ConflictError):
+    """The slot is filled: the check that fills it is to be used."""
+
+    code = "already_decided"
+
+
+class Slot(Protocol):
+    """What holds one check at most."""
+
+    def find_check(self, session: Session) -> str | None:
+        """Return the id of the check that fills the slot, if one does."""
+        ...
+
+    def fill(self, session: Session, check_id: str) -> None:
+        """Fill the slot in the caller's transaction.
+
+        Raises:
+            AlreadyDecidedError: another check fills it.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class KeySlot:
+    """The slot of an Idempotency-Key and of the request's digest; without a key every request has a slot of its own."""
+
+    key: str | None
+    request_sha256: str
+
+    @classmethod
+    def for_image(cls, key: str | None, model: Model, data: bytes) -> "KeySlot":
+        """Return the slot of a request that asks for a check of one image."""
+        return cls(key, sha256_hex(canonical_json({"model": model.id, "image": sha256_hex(data)})))
+
+    def find_check(self, session: Session) -> str | None:
+        """Return the id of the check that this key made before.
+
+        Raises:
+            ConflictError: the key was used for another request.
+        """
+        return find_effect(session, OPERATION, self.key, self.request_sha256)
+
+    def fill(self, session: Session, check_id: str) -> None:
+        """Bind the key to its check; a second check fails on the primary key."""
+        bind_effect(session, OPERATION, self.key, self.request_sha256, check_id)
+
+
+@dataclass(frozen=True)
+class PlaceSlot:
+    """A place of a batch."""
+
+    batch_id: str
+    position: int
+
+    def find_check(self, session: Session) -> str | None:
+        """Return the id of the check that stands at this place."""
+        place = session.get(BatchedCheck, (self.batch_id, self.position))
+        return None if place is None else place.check_id
+
+    def fill(self, session: Session, check_id: str) -> None:
+        """Put the check at its place.
+
+        Raises:
+            AlreadyDecidedError: something stands there.
+        """
+        if not save_outcome(session, self.batch_id, self.position, check_id=check_id):
+            raise AlreadyDecidedError(f"place {self.position} of batch {self.batch_id} has an outcome already")
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A generation that is to be decided about.
+
+    Attributes:
+        data: the encoded image.
+        view: uint8 (C, H, W), by its model's recipe.
+        output: its fingerprint, for the registry of outputs.
+        slot: what its check fills.
+        timings: of its steps so far.
+    """
+
+    data: bytes
+    view: Pixels
+    output: Output
+    slot: Slot
+    timings: Timings
+
+
+def admit(gate: Gate, model: Model, data: bytes, slot: Slot) -> Generation | Check:
+    """Admit a generation; where its slot is filled, return the check that fills it.
+
+    Raises:
+        InputError: the bytes cannot be accepted.
+        ConflictError: the slot's key was used for another request.
+    """
+    timings = Timings()
+    with timings.step("decode"):
+        pixels = decode_image(data, gate.workspace.limits).pixels
+        view = build_view(pixels, view_recipe(model))
+    earlier = find_earlier_check(gate, slot)
+    if earlier is not None:
+        return earlier
+    with timings.step("fingerprint"):
+        fingerprint = build_fingerprint(pixels)
+        output = Output(
+            generation_sha256=sha256_hex(data),
+            recipe=RECIPE,
+            pixels_sha256=fingerprint.pixels_sha256,
+            pdq=fingerprint.hash.value,
+            quality=fingerprint.hash.quality,
+        )
+    return Generation(data, view, output, slot, timings)
+
+
+def find_earlier_check(gate: Gate, slot: Slot) -> Check | None:
+    """Return the check that fills a slot, if one does.
+
+    Raises:
+        ConflictError: the slot's key was used for another request.
+    """
+    with gate.workspace.reading() as session:
+        check_id = slot.find_check(session)
+        return None if check_id is None else load_check(session, check_id)

@@ -1,0 +1,197 @@
+"""The judgement of a check: what the rules find among the nearest items, and what the policy decides by that.
+
+Rules, in order:
+
+1. Every rule of the panel scores every generation; the policy's rules decide (`shared.matching.calibration.decision`).
+2. The copy detector lays its own match over each generation. A rule that names the same item speaks of the same pair, and
+   learns from it in which way the generation shows the item.
+3. Where the rule that flags, or asks for a person, names another item, that one is laid over the generation as well. Of any
+   other pair nothing is measured.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+import numpy as np
+import structlog
+from PIL.Image import Image
+
+from services.output_gate.checks.search import Shortlists
+from services.output_gate.checks.timings import Timings
+from services.output_gate.gate import Gate, ReadyModel
+from services.output_gate.results.schemas import KindFigures, Metrics, RuleFinding
+from shared.errors import InputError
+from shared.matching.calibration.decision import Decision, RuleScore, decide_by_any, undecided
+from shared.matching.copy_detection import CopyDetector, Detections
+from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
+from shared.matching.copy_detection.match_classification import MatchMeasurements, classify, measure_matches, measure_pair
+from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores
+from shared.matching.panel.panel import RuleResult, evaluate
+from shared.matching.ssim_search.best_ssim import BoundedViews, best_ssim
+from shared.matching.training_set.view_hashes import hash_views
+from shared.vision.views import Pixels, build_view
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class CheckEvidence:
+    """A decision, and what it rests on where it could be made; items by their ids.
+
+    Attributes:
+        decision: what was decided.
+        rule: the rule that decided.
+        item: the item that its score belongs to.
+        cluster: the item's near duplicates, itself included.
+        rules: what each rule of the panel found.
+        kind_figures: how the item lies in the generation.
+        metrics: the similarity metrics of the pair.
+        control_size: scores of the control that the rule was judged by.
+        calibration_sha256: where that control is on record.
+        timings_ms: this generation's share of the time that each step took.
+    """
+
+    decision: Decision
+    rule: str | None = None
+    item: str | None = None
+    cluster: tuple[str, ...] = ()
+    rules: tuple[RuleFinding, ...] = ()
+    kind_figures: KindFigures | None = None
+    metrics: Metrics | None = None
+    control_size: int | None = None
+    calibration_sha256: str | None = None
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CopyMatches:
+    """Generations as the copy detector sees them, beside the match that it found for each.
+
+    Attributes:
+        detector: with the corpus that items are rows of.
+        views: uint8 (G, 3, 64, 64).
+        detections: its match of each.
+    """
+
+    detector: CopyDetector
+    views: Pixels
+    detections: Detections
+
+    @cached_property
+    def measurements(self) -> Sequence[MatchMeasurements | None]:
+        """How the match lies in each generation; None without one."""
+        return measure_matches(self.views, self.detector.views, self.detections)
+
+    def measure(self, at: int, item: int, *, decides: bool) -> MatchMeasurements | None:
+        """Return how an item lies in a generation; None where nothing was measured.
+
+        Args:
+            at: which generation.
+            item: row of the corpus.
+            decides: rule 3: it is laid over the generation where that was not done yet.
+        """
+        measurements = self.measurements[at] if item == self.detections.items[at] else None
+        return measure_pair(self.detector, self.views[at], item) if measurements is None and decides else measurements
+
+
+def judge(
+    gate: Gate, ready: ReadyModel, pictures: Sequence[Image], views: Pixels, shortlists: Shortlists, timings: Timings
+) -> list[CheckEvidence]:
+    """Judge generations by what they resemble.
+
+    Args:
+        gate: whose policy decides.
+        ready: corpus, control and panel of the model.
+        pictures: the views as pictures.
+        views: uint8 (G, C, H, W), at least one.
+        shortlists: the nearest items of each.
+        timings: get the duration of each step.
+
+    Returns:
+        The evidence of each; undecided where a rule of the policy is undefined for it and none fires.
+
+    Raises:
+        InputError: a shortlist is empty.
+    """
+    corpus = ready.corpus
+    with timings.step("compare"):
+        items, ssim = best_ssim(views, BoundedViews(corpus.side.views, corpus.means), shortlists.rows)
+        if (items < 0).any():
+            raise InputError(f"expected a candidate for every generation, got none for {int((items < 0).sum())}")
+    with timings.step("detect"):
+        # The detector sees what the audit shows it: the view of the model's resolution, brought to its own.
+        copy_views = np.stack([build_view(picture, COPY_RECIPE) for picture in pictures])
+        copies = CopyMatches(corpus.detector, copy_views, corpus.detector.detect(copy_views))
+        _ = copies.measurements
+    with timings.step("rules"):
+        copy_scores = CopyScores(copies.detections.scores, copies.detections.items)
+        hashes = hash_views(views)
+        block = ComparisonBlock(corpus.side, views, shortlists.rows, shortlists.cosines, items, ssim, hashes, copy_scores)
+        results = {result.rule.name: result for result in evaluate(ready.panel, block)}
+    with timings.step("measure"):
+        return _decide_all(gate, ready, views, results, copies)
+
+
+def _decide_all(
+    gate: Gate, ready: ReadyModel, views: Pixels, results: Mapping[str, RuleResult], copies: CopyMatches
+) -> list[CheckEvidence]:
+    """Decide by the policy's rules, and measure the similarity to the items that the deciding ones name."""
+    decisions = [_decide(gate, ready, results, at) for at in range(len(views))]
+    # Where a rule names no item the first one stands in for it, and nothing is answered about the pair.
+    items = np.array([max(int(results[rule].scores.items[at]), 0) for at, (rule, _) in enumerate(decisions)])
+    metrics = gate.measure_pairs(np.ascontiguousarray(ready.corpus.side.views[items]), views)
+    return [
+        _build_evidence(ready, results, copies, at, rule, decision, int(items[at]), metrics[at])
+        for at, (rule, decision) in enumerate(decisions)
+    ]
+
+
+def _decide(gate: Gate, ready: ReadyModel, results: Mapping[str, RuleResult], at: int) -> tuple[str, Decision]:
+    """Return which rule decides about one generation, and the decision; undecided where a rule says nothing and none fires."""
+    rules = gate.content.deciding_rules
+    scores = [RuleScore(float(results[rule].scores.values[at]), ready.scores.null(rule)) for rule in rules]
+    chosen, decision = decide_by_any(scores, gate.content.flag_bound, gate.content.borderline_bound)
+    return rules[chosen], undecided("rule_undefined") if decision.reason == "score_undefined" else decision
+
+
+def _build_evidence(
+    ready: ReadyModel,
+    results: Mapping[str, RuleResult],
+    copies: CopyMatches,
+    at: int,
+    rule: str,
+    decision: Decision,
+    item: int,
+    metrics: Metrics,
+) -> CheckEvidence:
+    if decision.score is None:
+        log.warning("check_undecided", model=ready.model.id, reason=decision.reason)
+        return CheckEvidence(decision)
+    corpus = ready.corpus
+    needs_kind = None if decision.outcome == "clear" else rule
+    findings = {name: _build_finding(ready, result, at, copies, needs_kind) for name, result in results.items()}
+    measurements = findings[rule][1]
+    return CheckEvidence(
+        decision=decision,
+        rule=rule,
+        item=corpus.item_ids[item],
+        cluster=tuple(corpus.item_ids[member] for member in corpus.side.clusters.members(item)),
+        rules=tuple(finding for finding, _ in findings.values()),
+        kind_figures=KindFigures(**asdict(measurements)) if measurements else None,
+        metrics=metrics,
+        control_size=ready.scores.null(rule).size,
+        calibration_sha256=ready.scores.sha256,
+    )
+
+
+def _build_finding(
+    ready: ReadyModel, result: RuleResult, at: int, copies: CopyMatches, needs_kind: str | None
+) -> tuple[RuleFinding, MatchMeasurements | None]:
+    """Build what a rule found, and how its item lies there; `needs_kind` is the rule whose pair has to have a kind."""
+    row = result.row(at)
+    if row["item"] is None:
+        return RuleFinding(**row), None
+    measurements = copies.measure(at, row["item"], decides=result.rule.name == needs_kind)
+    kind = classify(measurements) if measurements else None
+    return RuleFinding(**row | {"kind": kind, "item": ready.corpus.item_ids[row["item"]]}), measurements
