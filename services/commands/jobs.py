@@ -1,4 +1,4 @@
-"""`sleeve jobs`: what long work there is, how far it is, and cancelling it; beside a running server or without one."""
+"""`sleeve jobs`: what jobs there are, how far they are, and cancelling them; beside a running server or without one."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from shared.http.jobs import build_job_answer
 from shared.records.jobs import JobState, cancel_job, list_jobs, load_job
 
 app = typer.Typer(
-    help="List, show and cancel long work that was asked for over REST.", epilog=EXIT_STATUS, no_args_is_help=True
+    help="List, show and cancel jobs that were asked for over REST.", epilog=EXIT_STATUS, no_args_is_help=True
 )
 
 

@@ -32,7 +32,7 @@ COMMANDS = (
     ),
     ("verify", "services.commands.verify:app", "Verify receipts, membership proofs, checkpoints and whole logs."),
     LazyCommand(
-        "jobs", "services.commands.jobs:app", "List, show and cancel long work that was asked for over REST.", extra="server"
+        "jobs", "services.commands.jobs:app", "List, show and cancel jobs that were asked for over REST.", extra="server"
     ),
     LazyCommand("keys", "services.keys.cli:app", "Make, list and revoke API keys.", extra="server"),
     LazyCommand(

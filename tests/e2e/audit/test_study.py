@@ -125,7 +125,7 @@ def test_a_study_of_which_every_audit_is_void_ends_with_status_5(
     workspace, study, _ = finished
     void = study.content | {"sizes": [], "void": [point["model"] for point in study.content["points"]]}
     monkeypatch.setattr("services.audit.commands.study.open_home", lambda: workspace)
-    monkeypatch.setattr("services.audit.studies.study.run_study", lambda *_: FinishedStudy(study.record, void))
+    monkeypatch.setattr("services.audit.commands.study.run_study", lambda *_: FinishedStudy(study.record, void))
     result = CliRunner().invoke(app, ["audit", "study", "smoke"])
     assert (result.exit_code, result.exception.__class__) == (EXIT_VOID, SystemExit)
     assert "every audit is void" in result.stdout
