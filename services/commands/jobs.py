@@ -11,9 +11,7 @@ from shared.command_line.workspace import open_home
 from shared.http.jobs import build_job_answer
 from shared.records.jobs import JobState, cancel_job, list_jobs, load_job
 
-app = typer.Typer(
-    help="List, show and cancel jobs that were asked for over REST.", epilog=EXIT_STATUS, no_args_is_help=True
-)
+app = typer.Typer(help="List, show and cancel jobs that were asked for over REST.", epilog=EXIT_STATUS, no_args_is_help=True)
 
 
 @app.command("list")
