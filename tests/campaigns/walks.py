@@ -26,7 +26,7 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from services.commands.main import app as commands
-from services.output_gate.gate import open_gate
+from services.output_gate.opening import open_gate
 from services.server.app import create_app
 from shared.settings import Settings
 from shared.workspace import open_workspace
