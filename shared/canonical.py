@@ -1,12 +1,11 @@
-"""Canonical JSON (RFC 8785) and the digests taken over it: one spelling of a value, so that equal values have equal
-digests on every machine.
+"""Canonical JSON (RFC 8785) and the digests taken over it: equal values have equal digests on every machine.
 
 Rules, in order:
 
 1. What `rfc8785` writes is the canonical form; it is exact and slow.
-2. What an entry mostly is, Python's own encoder writes in the same bytes, and is asked for them: dicts whose keys are ASCII,
-   lists, strings, booleans, null, integers that every double holds, and floats that Python and ECMAScript spell alike, all
-   of exactly these types. A value with anything else in it (a subclass, an enum, a tuple, 1.0) goes to `rfc8785` whole.
+2. Python's own encoder is faster and writes the same bytes for most values: dicts whose keys are ASCII, lists, strings,
+   booleans, null, integers that every double holds, and floats that Python and ECMAScript spell alike, all of exactly these
+   types. A value with anything else in it (a subclass, an enum, a tuple, 1.0) goes to `rfc8785` whole.
 
 Source: RFC 8785 sections 3.2.2 and 3.2.3.
 """

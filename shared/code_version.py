@@ -1,4 +1,4 @@
-"""Which code made a result: the distribution's version, and the versions of the packages that figures depend on."""
+"""The version of the code that made a result: of this distribution, and of the packages that figures depend on."""
 
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version

@@ -1,13 +1,15 @@
-"""One effect for each Idempotency-Key: how every act that creates something is run.
+"""One effect for each Idempotency-Key.
 
 Rules, in order:
 
-1. The act runs in one write transaction, in which the key is bound to the request's digest and to what the act made.
-2. The same key with the same request runs nothing, and names what was made the first time. With another request it is a
+1. An act runs in one write transaction. In it the key is bound to the request's digest and to the id of what the act made.
+2. The same key with the same request runs nothing and names what was made the first time. With another request it is a
    conflict.
-3. The loser of a race between two requests with one key answers as if it had come second: its own transaction is rolled back
-   whole, and it names what the winner made.
+3. Of two requests with one key at the same time, the loser answers as if it had come second: its own transaction is rolled
+   back whole, and it names what the winner made.
 4. Without a key every request is a new one.
+
+Why: docs/adr/0024-one-effect-a-key.md.
 """
 
 from collections.abc import Callable

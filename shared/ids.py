@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7 (RFC 9562), so that ids sort by the time of their making and a vector index takes them."""
+"""Identifiers: UUID version 7 (RFC 9562). They sort by the time of their making, and a vector index takes them."""
 
 import uuid_utils
 

@@ -1,13 +1,13 @@
-"""Unfinished files that killed writers left behind, found and removed.
+"""Removal of unfinished files whose writers were killed.
 
 Rules, in order:
 
-1. Only files with the exact form of name that `shared.files` gives are looked at; links are not followed.
-2. One whose writer lives on this machine stays, however old: its name has the process's id. A number that was given to another
-   process since keeps it until that one ends, too.
-3. One that is younger than the given age stays: its writer may live on another machine, or in another container.
-4. A file removed here is at worst one whose writer then fails to rename it and reports an error; nothing that was
-   acknowledged is ever under such a name.
+1. Only files whose name has the exact form that `shared.files` gives are looked at. Links are not followed.
+2. A file whose writer lives on this machine stays, however old: the name has the process's id. Where that id was given to
+   another process since, the file stays until that process ends, too.
+3. A file younger than the given age stays: its writer may live on another machine, or in another container.
+4. At worst a removed file belongs to a writer that then fails to rename it and reports an error. Nothing that was acknowledged
+   is ever under such a name.
 """
 
 import os

@@ -2,9 +2,9 @@
 
 Rules, in order:
 
-1. A file without a certificate, or with one that cannot be read, is refused as a whole: trusting less than was asked for would
-   go unnoticed.
-2. Only certificates are kept of it; a private key that lies in the same file goes no further.
+1. A file without a certificate, or with one that cannot be read, is refused as a whole. To trust less than was configured
+   would go unnoticed.
+2. Only the certificates of the file are kept. A private key in the same file goes no further.
 
 Source: RFC 7468 sections 2 and 5.
 """

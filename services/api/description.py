@@ -2,12 +2,12 @@
 
 Rules, in order:
 
-1. An operation is named as the function that answers it; the name is stable and clients are generated from it.
+1. An operation has the name of the function that answers it. The name is stable: clients are generated from it.
 2. Every error answer is `application/problem+json`, with an example.
-3. A GET that is answered 304 takes `If-None-Match` and gives an `ETag`.
-4. An operation that asks for a key names the scopes that open it, one of them enough; 401, 403 and 429 say how it is refused.
-   A server that asks for none describes none of it.
-5. Every operation has an example of what it takes and of what it answers; a test holds each against its schema.
+3. A GET that may answer 304 takes `If-None-Match` and gives an `ETag`.
+4. An operation that needs a key names the scopes that open it, one of them enough. 401, 403 and 429 say how it is refused.
+   A server that needs no keys describes none of this.
+5. Every operation has an example of its request and of its answer. A test checks each against its schema.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """The kinds of jobs that the server runs, and which of them a caller sees.
 
-A job, with its answer, is seen and cancelled by who may start one of its kind. The operator sees every job.
+Who may start jobs of a kind sees and cancels every job of that kind, with its answer. The operator sees every job.
 """
 
 from typing import Any

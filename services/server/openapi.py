@@ -1,4 +1,4 @@
-"""Write the OpenAPI description of the one-process application: `python -m services.server.openapi FILE`."""
+"""Writes the OpenAPI description of the application: `python -m services.server.openapi FILE`."""
 
 import json
 import sys

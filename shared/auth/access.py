@@ -1,11 +1,11 @@
-"""What a route asks of its caller: declared once, at the route: `dependencies=needs("items:read")`, or `PUBLIC`.
+"""What a route asks of its caller, declared at the route: `dependencies=needs("items:read")`, or `PUBLIC`.
 
 Rules, in order:
 
-1. A caller passes with any one of the scopes that a route names. A public route names none and asks for no key.
-2. A route that declares nothing is closed to everyone but the operator; a test finds it.
-3. The declaration is looked up before a request's body is read, and asked again when the route answers: by the same function,
-   so that no difference between the two ways of finding the route lets anyone in.
+1. A caller passes with any one of the scopes that a route names. A public route names none and needs no key.
+2. A route that declares nothing is closed to everyone but the operator. A test finds such routes.
+3. The declaration is checked twice, by the same function: before the body of a request is read, and when the route answers.
+   A difference between the two ways of finding the route therefore lets nobody in.
 """
 
 import re

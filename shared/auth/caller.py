@@ -1,11 +1,11 @@
-"""Who asks: the caller of a request, known to everything that the request runs.
+"""The caller of a request, known to everything that the request runs.
 
 Rules, in order:
 
-1. A request's caller is set before anything of it is read, and holds in the threads that the request is handed to.
-2. Where nobody set one, it is the operator: who runs a command on this machine, or asks a server that only this machine
-   reaches and that asks for no keys. The operator holds every scope and speaks for no party.
-3. Anyone is who shows no key: no scope, no party.
+1. The caller is set before anything of a request is read. It holds in the threads that the request is handed to.
+2. Where no caller is set, it is the operator: whoever runs a command on this machine, or uses a server that only this machine
+   reaches and that needs no keys. The operator holds every scope and speaks for no party.
+3. Who shows no key is `ANYONE`: no scope, no party.
 """
 
 from collections.abc import Iterator

@@ -1,11 +1,11 @@
-"""How often keys failed, by the address that they came from: what a flood of guesses costs is bounded, in time and in memory.
+"""A limit on failed keys, by the address that they came from. It bounds what a flood of guesses costs, in time and in memory.
 
 Rules, in order:
 
-1. An address has so many failures a window; after them its requests with a key are put off until the window ends.
-2. A key that was good a while ago is asked about all the same: who guesses behind a shared address locks out nobody.
-3. The newest addresses and keys are remembered, so many of each; IPv6 addresses by their network of 64 bits, of which a host
-   has as many as it likes.
+1. An address may fail so many times a window. After that its requests with a key are put off until the window ends.
+2. A key that was valid a short while ago is looked up all the same, so guesses from a shared address lock out nobody.
+3. Only the newest addresses and keys are remembered. IPv6 addresses count by their network of 64 bits, since a host has as
+   many addresses of it as it likes.
 
 Source: RFC 6585 section 4 (429); RFC 4291 section 2.5.4.
 """

@@ -1,10 +1,10 @@
-"""The text of a key: `sleeve_<id>_<secret><checksum>`, made once, shown once, never stored.
+"""The text of a key: `sleeve_<id>_<secret><checksum>`. It is made once, shown once and never stored.
 
 Rules, in order:
 
 1. The id is public: it stands in logs and entries. The secret is 256 random bits, so a plain SHA-256 of the key is all that
    has to be stored (docs/adr/0021-keys-with-scopes.md).
-2. The checksum is the CRC-32 of what stands before it: a key that was cut or mistyped is refused without a look into the
+2. The checksum is the CRC-32 of what stands before it. A key that was cut or mistyped is refused without a query to the
    database, and a scanner of leaked secrets tells a key from a name that looks like one.
 3. Secrets are compared by their digests, in constant time.
 

@@ -1,10 +1,10 @@
-"""Scopes: what a key may do, in one list. A route asks for one of them; a key holds some.
+"""Scopes: the list of what a key may do. A route names the scopes that open it; a key holds some of them.
 
 Rules, in order:
 
 1. A scope is a thing and a verb. Who may write a thing may read it, and who acts on flags in a role sees flags: `INCLUDED`.
-2. `items:own` and `flags:owner` speak for one party: a key with either names it, and sees of others what anyone may.
-3. A scope that is not in this list does not exist; a stored key that names one has less, not more.
+2. `items:own` and `flags:owner` speak for one party. A key with either names the party, and sees of others what anyone may.
+3. A scope that is not in this list does not exist. A stored key that names one has less, not more.
 """
 
 from collections.abc import Iterable

@@ -1,11 +1,11 @@
-"""Answers by key, each got once and kept for a while, however many threads ask for it.
+"""A cache of answers by key: each is fetched once and kept for a while, however many threads ask for it.
 
 Rules, in order:
 
-1. Of threads that ask for one key at once, one gets the answer and the others wait for it.
-2. An answer is kept for `kept_seconds` from when it came, a failure that was raised not at all.
-3. Count and size of what is kept are bounded; what was asked for longest ago goes first. What is being got counts as one
-   answer of no size.
+1. Where several threads ask for one key at once, one of them fetches the answer and the others wait for it.
+2. An answer is kept for `kept_seconds` from its arrival. A failure that was raised is not kept.
+3. Number and size of the answers are bounded; the least recently used goes first. An answer that is being fetched counts as
+   one of no size.
 """
 
 import threading

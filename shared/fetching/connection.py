@@ -2,11 +2,11 @@
 
 Rules, in order:
 
-1. The connection goes to the given addresses and nowhere else; the name is used for TLS (SNI and certificate) and the Host
-   header only, and never looked up here.
-2. Every wait for the network is cut to what is left of the deadline, so that a peer who sends a byte at a time gains none.
-3. Header and body are read up to their caps; what is longer is an error, never a shortened answer.
-4. A connection serves one request: nothing that was checked for one URL is used again for another.
+1. The connection goes to the given addresses and nowhere else. The name is used for TLS (SNI and certificate) and the Host
+   header only, and is never resolved here.
+2. Every wait for the network is cut to what is left of the deadline, so a peer that sends a byte at a time gains nothing.
+3. Header and body are read up to their limits. What is longer is an error, never a shortened answer.
+4. A connection serves one request. Nothing that was checked for one URL is used again for another.
 """
 
 import ssl

@@ -1,10 +1,10 @@
-"""Files that speak for a whole origin: robots.txt, and what stands under /.well-known.
+"""Files that speak for a whole origin: robots.txt, and those under /.well-known.
 
 Rules, in order:
 
-1. An origin's file is fetched once and kept for a day, for each scheme, host and port.
-2. Of a file no more than its first 500 KiB are kept, with a byte more where there is more, and the SHA-256 of all of it.
-3. A file that cannot be had is kept as such, with why: nobody may take it for one that is not there.
+1. An origin's file is fetched once a day, for each scheme, host and port.
+2. The first 500 KiB of a file are kept (and one byte more where there is more), with the SHA-256 of the whole.
+3. A file that cannot be fetched is remembered as such, with the reason, so nobody takes it for a file that is not there.
 
 Source: RFC 9309 sections 2.4 (a day) and 2.5 (500 KiB), taken for every file of this kind.
 """

@@ -2,7 +2,7 @@
 
 Rules, in order:
 
-1. No host is asked for more than `per_host` things at once; what waits for its turn holds no thread.
+1. No host is asked for more than `per_host` things at once. What waits for its turn holds no thread.
 2. A host's calls start in the order in which they were submitted.
 """
 

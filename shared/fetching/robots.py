@@ -2,13 +2,13 @@
 
 Rules, in order:
 
-1. A host's file is fetched once and kept for a day, for each scheme, host and port.
-2. No such file (a status of 400 to 499) allows everything; a file that cannot be had forbids everything for as long as it is
-   kept, and says so with its own code.
-3. Of a file no more than its first 500 KiB count.
+1. A host's file is fetched once a day, for each scheme, host and port.
+2. No such file (a status of 400 to 499) allows everything. A file that cannot be fetched forbids everything for as long as
+   that is remembered, with a code of its own.
+3. Only the first 500 KiB of a file count.
 4. The crawler is addressed by the part of its User-Agent before the slash.
 
-Source: RFC 9309 sections 2.2 to 2.5; 429 is taken as "cannot be had", since the server asks for fewer requests.
+Source: RFC 9309 sections 2.2 to 2.5; 429 is taken as "cannot be fetched", since the server asks for fewer requests.
 """
 
 from functools import lru_cache

@@ -2,12 +2,12 @@
 
 Rules, in order:
 
-1. A request whose route asks for a scope shows a key: `Authorization: Bearer sleeve_…`. Without one, or with one that is
-   malformed, unknown, revoked or expired, it is answered 401; with one that has none of the scopes, 403. What is wrong with a
-   key is told only to who has all of it.
-2. A public route asks for none; where a key is shown it counts there as well.
-3. Every request looks the key up, so that a revocation holds with the next request, in every process.
-4. Failures are limited by address (`failures`): 429 then, with `Retry-After`.
+1. Where a route asks for a scope, the request shows a key: `Authorization: Bearer sleeve_…`. Without a key, or with one that
+   is malformed, unknown, revoked or expired, the answer is 401. With a key that has none of the scopes, it is 403. What is
+   wrong with a key is said only to who has all of it.
+2. A public route needs no key. Where one is shown, it counts there as well.
+3. Every request looks its key up, so a revocation holds from the next request on, in every process.
+4. Failures are limited by address (`shared.auth.failures`): then the answer is 429, with `Retry-After`.
 5. Logs name keys by id.
 
 Source: RFC 6750 sections 2.1 and 3 (Bearer, `WWW-Authenticate`); RFC 9110 section 11.6.1.

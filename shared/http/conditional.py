@@ -1,11 +1,11 @@
-"""Conditional requests: an entity tag on what is read, asked about on reading again and on changing.
+"""Conditional requests: an entity tag on every answer that is read, compared when it is read again and before it is changed.
 
 Rules, in order:
 
-1. The tag is the SHA-256 of the answer's canonical JSON: equal answers have equal tags, whichever process gives them.
-2. `If-None-Match` with the tag of what would be answered is answered 304, without a body.
-3. `If-Match` is asked about inside the transaction that makes the change, so nobody changes the thing in between; a tag that
-   is no longer the thing's own is answered 412, and nothing is changed.
+1. The tag is the SHA-256 of the answer's canonical JSON. Equal answers have equal tags, whichever process gives them.
+2. `If-None-Match` with the tag of the present answer is answered 304, without a body.
+3. `If-Match` is compared inside the transaction that makes the change, so nobody changes the thing in between. Where the tag
+   is out of date, the answer is 412 and nothing is changed.
 
 Source: RFC 9110 sections 8.8.3 (ETag), 13.1.1 (If-Match, strong comparison), 13.1.2 (If-None-Match, weak comparison).
 """

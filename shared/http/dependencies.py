@@ -1,6 +1,6 @@
-"""What endpoints are given: the workspace, the caller, a page of a list. Each is named once, here, and annotated at the route.
+"""The parameters that endpoints share: the workspace, the caller, a page of a list.
 
-A service adds what is its own in a module of the same name, as `services.output_gate.dependencies` does with the gate.
+A service adds its own in a module of the same name, as `services.output_gate.dependencies` does with the gate.
 """
 
 from typing import Annotated

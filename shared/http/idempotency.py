@@ -1,7 +1,7 @@
-"""The header `Idempotency-Key`: what a client may call a request, so that sending it again has one effect.
+"""The header `Idempotency-Key`: a client's name for a request. Sent again under the same name, the request has one effect.
 
-A field value is defined for visible ASCII and spaces alone; bytes beyond are read differently by different programs on the way
-(RFC 9110 section 5.5), so that one key might be two. What a key does: shared/records/idempotency.py.
+A field value is defined for visible ASCII and spaces only. Programs on the way read other bytes differently (RFC 9110 section
+5.5), so one key could become two. What a key does is said in `shared.idempotency`.
 """
 
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Jobs over HTTP: a request queues one, once for each key, and the answer says how far it is."""
+"""Jobs over HTTP: a request queues a job, once for each key, and the answer says how far the job is."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,10 +1,10 @@
-"""Requests to a server that asks for no keys: only this machine's own, whatever a browser on it was lured to.
+"""The guard of a server that needs no keys: only this machine's own requests pass, whatever a browser on it was lured to.
 
 Rules, in order:
 
-1. `Host` names loopback. A page whose name was pointed at 127.0.0.1 (DNS rebinding) has its own name there: 421.
-2. A request that may change something and carries an `Origin` comes from this server's own pages: 403 otherwise. Browsers send
-   it with every such request of another page; programs send none.
+1. `Host` names loopback. A page whose name was pointed at 127.0.0.1 (DNS rebinding) sends its own name: 421.
+2. A request that may change something and carries an `Origin` comes from this server's own pages, else the answer is 403.
+   Browsers send the field with every such request of another page; programs do not send it.
 
 Source: RFC 9110 sections 7.2 (Host) and 15.5.20 (421); Fetch standard, "Origin" header.
 """

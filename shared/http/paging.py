@@ -1,4 +1,7 @@
-"""Pages of long lists: what is asked for, what is answered, and opaque cursors, so that what stands in them can change."""
+"""Pages of long lists: the request for one, its answer, and the cursor that leads to the next.
+
+Cursors are opaque to clients, so that their content can change.
+"""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""What an error is over HTTP: its status and its problem details (RFC 9457). No framework is needed to say so."""
+"""The status and the problem details (RFC 9457) of each error. Nothing here needs a web framework."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Errors over HTTP: every one becomes an answer in problem+json (RFC 9457)."""
+"""Errors over HTTP: each becomes an answer in problem+json (RFC 9457)."""
 
 from collections.abc import Mapping
 from typing import Any

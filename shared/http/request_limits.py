@@ -1,9 +1,9 @@
-"""Bounds of every HTTP request, held before anything of it is parsed.
+"""Limits of every HTTP request, checked before anything of it is parsed.
 
 Rules, in order:
 
-1. A body is counted as it comes in: what is beyond the limit is refused with 413 and not read, whether its length was stated
-   or not. Paths that take streams have bounds of their own.
+1. A body is counted as it arrives. What exceeds the limit is refused with 413 and not read, whether its length was stated or
+   not. Paths that take streams have limits of their own.
 2. A zero character in path or query is refused: no name holds one, and PostgreSQL has no text with one.
 
 Source: RFC 9110 section 15.5.14; RFC 3986 section 7.3; PostgreSQL manual, section 8.3.

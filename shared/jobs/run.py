@@ -1,4 +1,4 @@
-"""A job in a worker's hands: its lease is renewed, its progress goes on record, and it learns when it is to stop."""
+"""A job in a worker's hands. Its lease is renewed, its progress goes on record, and it learns when it is to stop."""
 
 import threading
 from collections.abc import Mapping

@@ -1,17 +1,18 @@
-"""The worker: a thread that runs queued jobs, one after another or a few at once, beside whatever else the process does.
+"""The worker: a thread that runs queued jobs, one after another or a few at once, beside a server's other work.
 
 Rules, in order:
 
-1. A job is what its runner does when it is called once or several times: each step is recorded by itself, and a runner that is
-   called again goes on behind the steps that are on record. So a process may be killed at any point.
-2. While a job runs, its lease is renewed from a thread of its own; a job whose process is gone is due again when it runs out.
-3. A worker that is told to stop gives its job back at the next step. A job that is claimed again and again without getting on
-   has failed, as has one whose runner raised. A runner that has to wait for the world puts its job off, and holds no worker.
+1. A runner may be called several times for one job. Each step is recorded by itself, and a runner that is called again goes on
+   behind the recorded steps. So a process may be killed at any point.
+2. While a job runs, a thread of its own renews its lease. A job whose process is gone is due again when the lease runs out.
+3. A worker that is told to stop gives its job back at the next step. A job fails when its runner raises, or when it is claimed
+   again and again without getting on. A runner that has to wait for the world puts its job off, and holds no worker.
 4. A job that is cancelled while it runs stops at its next step as well, and stays cancelled.
-5. A worker may run several jobs at once, each in a thread of its own; jobs of one lane (`shared.records.jobs`) never are.
-6. No transaction is open while a runner waits for the world, so that no request waits for a job.
+5. A worker may run several jobs at once, each in a thread of its own. Jobs of one lane (`shared.records.jobs`) never run at
+   once.
+6. No transaction is open while a runner waits for the world, so no request waits for a job.
 
-docs/adr/0007-jobs-in-our-own-table.md says why this is no framework.
+docs/adr/0007-jobs-in-our-own-table.md says why no framework is used.
 """
 
 import threading

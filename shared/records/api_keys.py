@@ -1,10 +1,10 @@
-"""API keys on record: what each may do, for whom it speaks, until when; never the key itself.
+"""API keys on record: what each may do, for whom it speaks and until when. The key itself is not stored.
 
 Rules, in order:
 
-1. A key counts unless it is revoked or its time is over; each request asks anew, so a revocation holds at once everywhere.
-2. A key is never deleted, so that what was done with it stays told apart.
-3. When a key was last used is noted by the hour: not every request writes.
+1. A key is valid until it is revoked or expires. Each request looks it up, so a revocation holds at once everywhere.
+2. A key is never deleted, so that what was done with it can always be told from what was done with another.
+3. The last use of a key is noted once an hour: not every request writes.
 """
 
 from collections.abc import Sequence

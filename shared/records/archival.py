@@ -1,4 +1,4 @@
-"""Items with an archival link: which of them are due for a check or a capture, and what one found.
+"""Items with an archival link: which are due for a check or a capture, and what the last one found.
 
 Nothing here commits: the caller owns the transaction.
 """

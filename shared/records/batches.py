@@ -1,10 +1,10 @@
-"""Generations that were handed in together: each has its place, and what became of it.
+"""Generations that were handed in together: the place of each, and its outcome.
 
 Rules, in order:
 
-1. Every place is on record before the first generation is decided; a generation that is not yet decided has no outcome.
-2. An outcome is a check or a problem, written once, a check's in the transaction that records the check. So a batch that is
-   gone through again, after a kill say, decides nothing twice.
+1. Every place is on record before the first generation is decided. A generation that is not yet decided has no outcome.
+2. An outcome is a check or a problem and is written once, a check's in the transaction that records the check. So a batch that
+   is gone through again, after a kill for example, decides nothing twice.
 
 Nothing here commits: the caller owns the transaction.
 """

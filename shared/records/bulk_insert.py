@@ -3,9 +3,8 @@
 Rules, in order:
 
 1. Nothing here commits: the caller owns the transaction.
-2. The rows go to the driver as they are, by `executemany` on SQLite and as one array a column on PostgreSQL; what SQLAlchemy
-   would do for each row anew is done once a statement. How a value is spelled is SQLAlchemy's word all the same: each
-   column's type says it.
+2. Rows go straight to the driver: by `executemany` on SQLite, as one array a column on PostgreSQL. Work that SQLAlchemy would
+   repeat for each row is done once a statement. How a value is spelled still follows from its column's SQLAlchemy type.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,12 +1,13 @@
-"""Whom the near duplicates of an item name as owners, beside whom the item names itself.
+"""The owners whom near duplicates of a matched item name, beside those whom the item itself names.
 
 Rules, in order:
 
 1. A cluster is what a manifest's duplicates came to when a check was made (`shared.matching.training_set.duplicates`).
    Its active items count, the matched one always.
-2. An owner contests the match where an item with other bytes names them, and no item of the match's own bytes does, in this
+2. An owner contests the match where an item with other bytes names them, and no item with the match's own bytes does, in this
    manifest or anywhere. Equal bytes with different owners are another contest: `shared.records.item_owners.find_contested`.
-3. Whom a file's own metadata names is no contest: nobody registered them. It counts for the match, whose flag names them.
+3. An owner whom only a file's own metadata names contests nothing: nobody registered them. For the match itself they count,
+   and its flag names them.
 """
 
 from collections.abc import Collection, Sequence

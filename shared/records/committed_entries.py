@@ -1,10 +1,10 @@
-"""Entries that commit to values which the log is not to show: the commitments, and the openings that stay in the database.
+"""Entries that commit to values which the log must not show. The openings of the commitments stay in the database.
 
 Rules, in order:
 
 1. The log gets salted commitments. Value and salt, the opening, stay in the database, where they can be erased.
-2. Each commitment has a salt of its own, so that equal values do not show as equal.
-3. Nothing is committed here: entries, openings and what they are about are of one transaction, the caller's.
+2. Each commitment has a salt of its own, so equal values do not show as equal.
+3. Nothing is committed here: entries, openings and what they are about belong to one transaction, the caller's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,8 +1,8 @@
-"""Fingerprints: what a blob looks like, in digests; a projection of the blobs, by which search by image finds them.
+"""Fingerprints: digests of what a blob looks like, by which search by image finds it.
 
 Rules, in order:
 
-1. A fingerprint belongs to a blob and a recipe; another recipe makes another row and changes none.
+1. A fingerprint belongs to a blob and a recipe. Another recipe makes another row and changes none.
 2. A blob whose bytes cannot be read or decoded has a row too, with the reason and without digests.
 3. Everything here can be deleted and made again from the blobs.
 

@@ -1,4 +1,4 @@
-"""Flags: which creators a fired flag names, with what part of which amount, and every step that was taken with it.
+"""Flags: which creators a flag names, with what part of which amount, and every step that was taken with it.
 
 Rules, in order:
 

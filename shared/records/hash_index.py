@@ -1,10 +1,10 @@
-"""Every defined perceptual hash of the database, packed in memory, and read on from where it stands.
+"""All defined perceptual hashes of the database, packed in memory. New rows are read from where the last reading ended.
 
 Rules, in order:
 
 1. Ids of rows grow in the order of commits: what is new has a higher id than anything read.
-2. After reading on, what is held must be as many rows as the database has; otherwise rows were deleted, and all is read anew.
-3. What was handed out does not change while more is added behind it.
+2. After a reading, the index must hold as many rows as the database. Otherwise rows were deleted, and all is read anew.
+3. What was handed out does not change when more is added behind it.
 """
 
 import threading

@@ -1,12 +1,12 @@
-"""Idempotency keys: one effect for each key, however often a request is sent.
+"""Idempotency keys on record: what each was bound to. `shared.idempotency` runs acts by them.
 
 Rules, in order:
 
-1. A key is bound, in the transaction that makes the effect, to the request's digest and to what was made.
-2. While one request works on a key, another with the same key waits: SQLite's writers queue anyway, PostgreSQL's on a lock
-   that ends with the transaction.
-3. The same key with the same request gives what was made the first time; with another request it is a conflict.
-4. A key belongs to who sent it: another caller's same key is another one, and tells nothing of what the first one made.
+1. A key is bound, in the transaction that makes the effect, to the request's digest and to the id of what was made.
+2. While one request works on a key, another with the same key waits. SQLite's writers queue anyway; PostgreSQL's wait for a
+   lock that ends with the transaction.
+3. The same key with the same request gives what was made the first time. With another request it is a conflict.
+4. A key belongs to its sender. Another caller's equal key is another key, and tells nothing of what the first one made.
 """
 
 from datetime import datetime

@@ -2,7 +2,8 @@
 
 Rules, in order:
 
-1. A gap is on record before the index's cursor passes its item: what is missing is always either ahead or named here.
+1. A gap is on record before the index's cursor passes its item. So what is missing is always either ahead of the cursor or
+   named here.
 2. A gap is closed when its item could be embedded after all, or when the index is dropped to be filled again.
 
 Nothing here commits: the caller owns the transaction.

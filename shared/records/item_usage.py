@@ -1,4 +1,4 @@
-"""What holds an item already: manifests sealed with it, and models trained on those."""
+"""Manifests that were sealed with an item, and the models that were trained on them."""
 
 from dataclasses import dataclass
 

@@ -1,13 +1,14 @@
-"""Jobs: long work that a request asked for and a worker does, durable from the moment of its acceptance.
+"""Jobs: work that a request asked for and a worker does. A job is durable from the moment it is accepted.
 
 Rules, in order:
 
-1. A job is `queued`, `running`, `done`, `failed` or `cancelled`; the oldest that is due is claimed first. One that was put off
-   is due when its time has come.
-2. Who runs a job holds a lease on it and renews it. A lease that ran out says that its holder is gone: the job is due again.
-3. Jobs of one lane run one at a time, the oldest that is due first; jobs without a lane wait for nobody.
-4. Only the holder of the lease writes to a running job. A cancelled job has no holder: what its worker writes then comes to
-   nothing, by which the worker knows. What a job put on record before it was cancelled stays.
+1. A job is `queued`, `running`, `done`, `failed` or `cancelled`. The oldest that is due is claimed first. A job that was put
+   off is due when its time has come.
+2. Whoever runs a job holds a lease on it and renews it. A lease that ran out says that its holder is gone: the job is due
+   again.
+3. Jobs of one lane run one at a time, the oldest that is due first. Jobs without a lane wait for nobody.
+4. Only the holder of the lease writes to a running job. A cancelled job has no holder: its worker's writes then change
+   nothing, and by that the worker learns of it. What the job put on record before it was cancelled stays.
 
 Nothing here commits: the caller owns the transaction.
 """

@@ -1,11 +1,11 @@
-"""Manifests: sealed sets of items. What a model is trained on, and what a control is drawn from.
+"""Manifests: sealed sets of items. A model is trained on one, and a control is drawn from one.
 
 Rules, in order:
 
-1. The items stand in the order of their bytes' digests, then ids: that a digest is in a manifest, and that it is not, can
-   both be proved by leaves. A leaf is the canonical JSON of `{"blob", "entry", "item"}`: the digest of the item's bytes, the
-   leaf hash of its registration in the log, and its id. The root is the RFC 6962 tree head over the leaves.
-2. Sealing a name again with the same items gives the same manifest; with other items it is a conflict.
+1. The items are sorted by the digests of their bytes, then by id. So leaves can prove that a digest is in a manifest, and that
+   it is not. A leaf is the canonical JSON of `{"blob", "entry", "item"}`: the digest of the item's bytes, the leaf hash of its
+   registration in the log, and its id. The root is the RFC 6962 tree head over the leaves.
+2. Sealing a name again with the same items gives the same manifest. With other items it is a conflict.
 3. Only active items can be sealed, and none that a rights signal denies unless an agreement permits training on it.
 
 So the root ties a model to the exact bytes and to the exact registrations, and both can be proved.

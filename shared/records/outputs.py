@@ -1,4 +1,4 @@
-"""The registry of outputs: what the generations that the gate saw look like, in digests, by which they are found again.
+"""The registry of outputs: digests of what the gate's generations look like, by which they are found again.
 
 Rules, in order:
 

@@ -1,4 +1,4 @@
-"""Policies: versioned rules of the gate, each adopted through the log; the one that was adopted last is in force."""
+"""Policies: versioned rules of the gate, each adopted through the log. The policy adopted last is in force."""
 
 from datetime import datetime
 from typing import Any

@@ -1,8 +1,8 @@
-"""The review queue: what waits for a reviewer's verdict, flags and checks that were too close to decide.
+"""The review queue: flags and borderline checks that wait for a reviewer's verdict.
 
 Rules, in order:
 
-1. What is to be reviewed is queued in the transaction that makes it so, and gets one verdict, once and for all.
+1. What is to be reviewed is queued in the transaction that makes it so. It gets one verdict, once and for all.
 2. The oldest comes first: the ids are those of flags and checks, which sort by the time of their making.
 """
 

@@ -1,8 +1,8 @@
-"""What looks like a picture, among bytes whose hashes are kept: the same bytes, the same pixels, or a near copy.
+"""Blobs that look like a picture: the same bytes, the same pixels, or a near copy.
 
 Rules, in order:
 
-1. Bytes are named once, by the strongest kind of match.
+1. A blob is named once, by the strongest kind of match.
 2. Where the picture's hash is undefined, the distance of a match is undefined too, and near copies cannot be looked for.
 """
 

@@ -1,10 +1,11 @@
-"""Webhooks: who wants to be told of what, and every message to them with what came of it.
+"""Webhooks: who wants to hear of which events, and every message to them with its outcome.
 
 Rules, in order:
 
-1. A message stands here in the transaction of the act that it tells of: what is committed will be told, what is not never is.
-2. The secret that signs a webhook's messages is not here but in a file of its own.
-3. A webhook that is deleted stays on record with its messages; it gets no more of them.
+1. A message is recorded in the transaction of the event that it tells of. What is committed will be told; what is rolled back
+   never is.
+2. The secret that signs a webhook's messages is kept in a file of its own, not here.
+3. A webhook that is deleted stays on record with its messages, and gets no more of them.
 """
 
 from collections.abc import Sequence
