@@ -13,7 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 from services.audit.audits.audit import audit_model
 from services.audit.reports.kinds.audit_report import write_report
 from shared.workspace import Workspace
-from tests.e2e.conftest import SLICE, audit_context, audited, audited_workspace, save_copycat
+from tests.e2e.conftest import SLICE, audit_context, audited, audited_workspace, save_noisy_copies
 from tests.support.paths import RESULTS
 
 __all__ = ["audited", "audited_workspace"]
@@ -43,7 +43,7 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture
 def report(audited_workspace: Workspace, tmp_path: Path) -> Path:
-    samples = save_copycat(audited_workspace, tmp_path / "samples")
+    samples = save_noisy_copies(audited_workspace, tmp_path / "samples")
     audit, content = audit_model(audit_context(audited_workspace), "model-a", samples)
     write_report(audited_workspace, [(audit, content, samples)], tmp_path / "report.html")
     return tmp_path / "report.html"

@@ -101,13 +101,13 @@ def any_audited_workspace(audited: Audited, tmp_path: Path, database_url: str) -
     workspace.engine.dispose()
 
 
-def save_copycat(workspace: Workspace, folder: Path, noise_levels: float = 4.0) -> Path:
+def save_noisy_copies(workspace: Workspace, folder: Path, noise_levels: float = 4.0) -> Path:
     """Save generations that are copies: every training view with slight noise, as if the model had drawn them."""
     sealed = load_sealed_set(workspace, "small")
     views = np.asarray(load_views(workspace, sealed, ViewRecipe(resolution_px=CONFIG.resolution, channels=CONFIG.channels)))
     noise = np.random.default_rng(0).normal(0, noise_levels, views.shape)
     images = np.clip(views + noise, 0, 255).astype(np.uint8)
     drawn = load_samples(sample_model(workspace, "model-a", GENERATIONS, 0, STEPS))
-    settings = drawn.settings | {"count": len(images), "sampler": "copycat"}
+    settings = drawn.settings | {"count": len(images), "sampler": "noisy copies"}
     save_shard(folder, settings, begin_shards(folder, settings), images, np.arange(len(images), dtype=np.int64))
     return folder

@@ -20,7 +20,7 @@ from shared.records.items import load_item
 from shared.records.manifests import seal_manifest
 from shared.records.models import list_audits, load_model_record
 from shared.workspace import Workspace
-from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, Audited, audit_context, save_copycat
+from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, Audited, audit_context, save_noisy_copies
 
 
 def test_the_figures_add_up(audited: Audited) -> None:
@@ -113,7 +113,7 @@ def test_the_report_is_one_file_and_says_what_it_must(audited_workspace: Workspa
 
 
 def test_copies_are_found_each_with_its_item(audited_workspace: Workspace, tmp_path: Path) -> None:
-    samples = save_copycat(audited_workspace, tmp_path / "samples")
+    samples = save_noisy_copies(audited_workspace, tmp_path / "samples")
     _, content = audit_model(audit_context(audited_workspace), "model-a", samples)
     assert content["copies"]["hits"] == SLICE
     ids = [item.id for item in load_sealed_set(audited_workspace, "small").items]
@@ -147,7 +147,7 @@ def test_copies_are_found_each_with_its_item(audited_workspace: Workspace, tmp_p
 
 def test_samples_of_another_model_are_refused(audited_workspace: Workspace, tmp_path: Path) -> None:
     train_model(audited_workspace, "model-c", "small", CONFIG.model_copy(update={"seed": 5}))
-    samples = save_copycat(audited_workspace, tmp_path / "samples")
+    samples = save_noisy_copies(audited_workspace, tmp_path / "samples")
     with pytest.raises(ConflictError) as caught:
         audit_model(audit_context(audited_workspace), "model-c", samples)
     assert caught.value.code == "samples_of_other_model"

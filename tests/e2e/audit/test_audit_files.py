@@ -20,11 +20,11 @@ from shared.errors import InputError
 from shared.ledger.verify import verify_receipt
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
-from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, audit_context, save_copycat
+from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, audit_context, save_noisy_copies
 
 
 def test_results_say_what_audit_json_says(audited_workspace: Workspace, tmp_path: Path) -> None:
-    samples = save_copycat(audited_workspace, tmp_path / "samples")
+    samples = save_noisy_copies(audited_workspace, tmp_path / "samples")
     audit, content = audit_model(audit_context(audited_workspace, all_pairs=True), "model-a", samples)
     folder = audited_workspace.home / audit.folder
     data = (folder / "results.parquet").read_bytes()
@@ -92,7 +92,7 @@ def test_extraction_finds_what_is_shared_and_is_named_so_everywhere(audited_work
 
 
 def test_without_anything_shared_nothing_is_recorded(audited_workspace: Workspace, tmp_path: Path) -> None:
-    samples = save_copycat(audited_workspace, tmp_path / "samples")
+    samples = save_noisy_copies(audited_workspace, tmp_path / "samples")
     size = audited_workspace.log.size
     context = audit_context(audited_workspace)
     assert audit_extraction(context, "model-a", samples, clique_size=10, distance=0.15) is None

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from shared.canonical import sha256_hex
 from shared.ledger.verify import verify_log
 from shared.workspace import Workspace
-from tests.e2e.conftest import CONFIG, GENERATIONS, STEPS, Audited, save_copycat
+from tests.e2e.conftest import CONFIG, GENERATIONS, STEPS, Audited, save_noisy_copies
 from tests.support.ingest_client import entries_after, ingest_client
 
 # A process of a job brings torch and diffusers first, which takes a while on a machine that is busy.
@@ -99,7 +99,7 @@ def test_a_report_over_rest_is_of_the_audited_generations_only(
 ) -> None:
     drawn = audited.content["sampling"]
     folder = audited_workspace.home / "samples" / "model-a" / f"ddim-{drawn['steps']}-seed-0-count-{drawn['count']}"
-    other = save_copycat(audited_workspace, audited_workspace.home / "other")
+    other = save_noisy_copies(audited_workspace, audited_workspace.home / "other")
     for path in other.iterdir():
         path.replace(folder / path.name)
     [audit] = client.get("/v1/models/model-a").json()["audits"]
