@@ -63,11 +63,11 @@ class ViewStore:
 
         def make_block(start: int, stop: int) -> Pixels:
             with ThreadPoolExecutor(usable_cores(), thread_name_prefix="views") as pool:
-                return np.stack([*pool.map(lambda digest: self.build_one(digest, recipe), blob_sha256s[start:stop])])
+                return np.stack([*pool.map(lambda digest: self.build_blob_view(digest, recipe), blob_sha256s[start:stop])])
 
         plan = ArrayPlan((len(blob_sha256s), 1 if recipe.channels == 1 else 3, side, side), "uint8", make_block)
         return load_or_build(self.folder / f"{manifest_root[:32]}-{recipe.sha256[:16]}.npy", plan, report_progress)
 
-    def build_one(self, blob_sha256: str, recipe: ViewRecipe) -> Pixels:
+    def build_blob_view(self, blob_sha256: str, recipe: ViewRecipe) -> Pixels:
         """Build the view of one blob, uint8 (C, H, W)."""
         return build_view(decode_image(self._blobs.load(blob_sha256), self._limits).pixels, recipe)

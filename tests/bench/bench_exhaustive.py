@@ -21,8 +21,9 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from shared.matching.ssim_search.best_ssim import build_terms, pairwise_ssim
+from shared.matching.ssim_search.best_ssim import pairwise_ssim
 from shared.matching.ssim_search.exhaustive import find_exhaustive_best
+from shared.matching.ssim_search.ssim_terms import build_terms
 from shared.vision.views import ViewRecipe, build_view
 from tests.bench.bench_ssim import cut_pictures
 

@@ -22,7 +22,8 @@ from skimage.metrics import structural_similarity
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from shared.matching.ssim_search.best_ssim import best_ssim, build_terms, pairwise_ssim
+from shared.matching.ssim_search.best_ssim import best_ssim, pairwise_ssim
+from shared.matching.ssim_search.ssim_terms import build_terms
 
 SIDE_PX = 64
 VIEWS = 1000

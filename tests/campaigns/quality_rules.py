@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from shared.matching.copy_detection.detector import CopyDetector
 from shared.matching.copy_detection.fusion import SIGNS, stack_evidence
 from shared.matching.copy_detection.indexed_views import INDEXED_VIEWS
-from shared.matching.ssim_search.best_ssim import SsimTerms, best_ssim, build_terms
+from shared.matching.ssim_search.best_ssim import best_ssim
+from shared.matching.ssim_search.ssim_terms import SsimTerms, build_terms
 
 Pixels = NDArray[np.uint8]
 Answer = tuple[NDArray[np.float64], NDArray[np.int64]]

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from shared.matching.ssim_search.best_ssim import build_terms, pairwise_ssim
+from shared.matching.ssim_search.best_ssim import pairwise_ssim
+from shared.matching.ssim_search.ssim_terms import build_terms
 from shared.vision.image_decoding import ImageLimits, decode_image
 from shared.vision.views import ViewRecipe, build_view
 

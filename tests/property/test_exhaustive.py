@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from shared.matching.ssim_search.best_ssim import build_terms, pairwise_ssim
+from shared.matching.ssim_search.best_ssim import pairwise_ssim
 from shared.matching.ssim_search.exhaustive import find_exhaustive_best, shortlist_recall
+from shared.matching.ssim_search.ssim_terms import build_terms
 from shared.vision.similarity.compiled_ssim import SLACK, group_sizes, open_bounds
 
 SIDES = st.integers(7, 24)

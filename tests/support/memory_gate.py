@@ -27,7 +27,8 @@ from shared.ledger.entries import build_entry
 from shared.matching.calibration.null_distribution import ControlScores
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
-from shared.matching.ssim_search.best_ssim import best_ssim, build_means
+from shared.matching.ssim_search.best_ssim import best_ssim
+from shared.matching.ssim_search.ssim_terms import build_means
 from shared.matching.training_set.duplicates import build_clusters
 from shared.matching.training_set.training_set import TrainingSet
 from shared.matching.training_set.view_hashes import hash_views

@@ -61,6 +61,6 @@ def draw_noisy_copies(store: ViewStore, training: SealedSet, recipe: ViewRecipe)
     """
     rng = np.random.default_rng(SEED)
     rows = np.sort(rng.permutation(training.manifest.size)[:COPIES]).astype(np.int64)
-    views = np.stack([store.build_one(training.items[row].blob_sha256, recipe) for row in rows])
+    views = np.stack([store.build_blob_view(training.items[row].blob_sha256, recipe) for row in rows])
     noisy = np.rint(views + rng.normal(0, NOISE_LEVELS, views.shape))
     return np.clip(noisy, 0, 255).astype(np.uint8), rows

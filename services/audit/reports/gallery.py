@@ -68,7 +68,7 @@ def _build_row(
         owners = load_owners(session, [item.id])[item.id]
     store = open_view_store(workspace)
     recipe = ViewRecipe(resolution_px=content["model"]["resolution_px"], channels=content["model"]["channels"])
-    match, generation = store.build_one(item.blob_sha256, recipe), samples[copy["index"]]
+    match, generation = store.build_blob_view(item.blob_sha256, recipe), samples[copy["index"]]
     difference = np.abs(match.astype(np.int16) - generation).astype(np.uint8)
     return GalleryRow(
         generation=picture_uri(view_to_image(generation)),

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from services.audit.comparison.matching import embed_views
 from shared.index.exact_neighbours import exact_neighbours
-from shared.matching.ssim_search.best_ssim import build_terms, pairwise_ssim
+from shared.matching.ssim_search.best_ssim import pairwise_ssim
+from shared.matching.ssim_search.ssim_terms import build_terms
 from shared.matching.training_set.duplicates import NEAR_SSIM, build_clusters
 from shared.matching.training_set.view_hashes import hash_views
 from shared.vision.embedding import Embedder

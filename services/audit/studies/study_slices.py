@@ -67,7 +67,7 @@ def _build_views(context: StudyContext, items: Sequence[Item]) -> Pixels:
     if not items:
         raise InputError(f"expected items in data set {context.config.dataset!r}, got none", code="dataset_empty")
     store = open_view_store(context.workspace)
-    return np.stack([store.build_one(item.blob_sha256, context.recipe) for item in items])
+    return np.stack([store.build_blob_view(item.blob_sha256, context.recipe) for item in items])
 
 
 def draw_study_slices(distinct: Sequence[str], config: StudyConfig) -> dict[str, list[str]]:

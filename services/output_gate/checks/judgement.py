@@ -28,7 +28,8 @@ from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
 from shared.matching.copy_detection.match_classification import MatchMeasurements, classify, measure_matches, measure_pair
 from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores
 from shared.matching.panel.panel import RuleResult, evaluate
-from shared.matching.ssim_search.best_ssim import BoundedViews, best_ssim
+from shared.matching.ssim_search.best_ssim import best_ssim
+from shared.matching.ssim_search.ssim_terms import BoundedViews
 from shared.matching.training_set.view_hashes import hash_views
 from shared.vision.views import Pixels, build_view
 

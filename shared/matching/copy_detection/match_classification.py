@@ -113,9 +113,9 @@ def measure_pair(detector: CopyDetector, generation: Pixels, item: int) -> Match
 def classify(figures: MatchMeasurements) -> MatchKind:
     """Return the kind of a match, by the rules above.
 
-    >>> kept = {"agreement": 0.97, "contradicted": 0.0, "recoloured": 0.0, "turned_degrees": 0.2, "scale": 1.0}
-    >>> lies = ((1, False), (1, True), (0.4, True))
-    >>> [classify(MatchMeasurements(**kept, shown=shown, mirrored=mirrored)) for shown, mirrored in lies]
+    >>> measured = {"agreement": 0.97, "contradicted": 0.0, "recoloured": 0.0, "turned_degrees": 0.2, "scale": 1.0}
+    >>> shown_and_mirrored = ((1, False), (1, True), (0.4, True))
+    >>> [classify(MatchMeasurements(**measured, shown=shown, mirrored=mirrored)) for shown, mirrored in shown_and_mirrored]
     ['whole', 'transformed', 'part']
     """
     if figures.agreement < LEAST_AGREEMENT:

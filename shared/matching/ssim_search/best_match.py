@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import InputError
-from shared.matching.ssim_search.best_ssim import BoundedViews, best_ssim
+from shared.matching.ssim_search.best_ssim import best_ssim
 from shared.matching.ssim_search.device_ssim import best_ssim_on_device
+from shared.matching.ssim_search.ssim_terms import BoundedViews
 from shared.vision.similarity.metrics import SimilarityMetrics, measure_similarity
 from shared.vision.views import Pixels
 

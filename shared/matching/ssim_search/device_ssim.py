@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from shared.errors import InputError, UnavailableError
-from shared.matching.ssim_search.best_ssim import Images, Indices, Numbers, Scores, best_ssim, verified_candidates
+from shared.matching.ssim_search.best_ssim import best_ssim
+from shared.matching.ssim_search.ssim_terms import Images, Indices, Numbers, Scores, verified_candidates
 from shared.vision.similarity.ssim_constants import K1, K2, PEAK, UNIFORM_SIDE_PX
 
 _N = UNIFORM_SIDE_PX**2

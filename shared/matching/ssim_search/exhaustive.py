@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from shared.errors import InputError
 from shared.matching.calibration.rate_intervals import Rate, build_rate
-from shared.matching.ssim_search.best_ssim import Images, Indices, Numbers, Scores, SsimTerms, best_ssim, search_best
+from shared.matching.ssim_search.best_ssim import best_ssim, search_best
+from shared.matching.ssim_search.ssim_terms import Images, Indices, Numbers, Scores, SsimTerms
 
 # Two searches that end at one view give one and the same float; this admits only what rounding may part: float32 quotients
 # of another order of windows.

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from shared.array_store import ArrayPlan, ProgressCallback, StoredArray, load_or_build
 from shared.compute.threads import cut_evenly, in_threads, usable_cores
 from shared.files import save_atomically
-from shared.matching.ssim_search.best_ssim import build_means, means_shape
+from shared.matching.ssim_search.ssim_terms import build_means, means_shape
 from shared.matching.training_set.duplicates import build_clusters
 from shared.matching.training_set.training_set import Clusters, TrainingSet
 from shared.matching.training_set.view_hashes import ViewHashes, hash_views
@@ -69,7 +69,7 @@ def load_bounded_training_set(
     views: StoredArray,
     report_progress: ProgressCallback | None = None,
 ) -> StoredTrainingSet:
-    """Return what `load_training_set` does, and the means that bound the scores of the views (`best_ssim.BoundedViews`)."""
+    """Return what `load_training_set` does, and the means that bound the scores of the views (`ssim_terms.BoundedViews`)."""
     name = _name(manifest_root, recipe)
     side = _load_side(folder, name, blob_sha256s, views.rows, report_progress)
 

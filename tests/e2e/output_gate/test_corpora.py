@@ -109,13 +109,13 @@ def test_while_a_corpus_is_built_checks_say_so_and_then_decide(
     for path in (audited_workspace.home / "views").iterdir():
         path.unlink()
     may_go_on = threading.Event()
-    build = ViewStore.build_one
+    build = ViewStore.build_blob_view
 
     def build_slowly(store: ViewStore, *rest: Any) -> Any:
         assert may_go_on.wait(60)
         return build(store, *rest)
 
-    monkeypatch.setattr(ViewStore, "build_one", build_slowly)
+    monkeypatch.setattr(ViewStore, "build_blob_view", build_slowly)
     gate = open_gate(audited_workspace, patience_seconds=0.05)
     data = copied(audited_workspace)
     try:

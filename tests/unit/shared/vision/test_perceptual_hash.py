@@ -1,11 +1,9 @@
 """PDQ hashes: what keeps them and what does not; distances, scans and pairs against counting bit by bit."""
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from shared.errors import InputError
-from shared.vision import near_hash_pairs as near_hashes
 from shared.vision import perceptual_hash
 from shared.vision.near_hash_pairs import near_pairs
 from shared.vision.perceptual_hash import (
@@ -16,27 +14,12 @@ from shared.vision.perceptual_hash import (
     pack_hashes,
 )
 from tests.support.factories import picture
+from tests.unit.shared.vision.hashes import distance, random_hashes
 
 
-def distance(a: bytes, b: bytes) -> int:
-    return (int.from_bytes(a) ^ int.from_bytes(b)).bit_count()
-
-
-def random_hashes(count: int, seed: int) -> list[bytes]:
-    """Unrelated hashes, and near copies of some of them."""
-    rng = np.random.default_rng(seed)
-    hashes = [rng.bytes(32) for _ in range(count - count // 4)]
-    for at in rng.integers(0, len(hashes), count // 4):
-        bits = np.unpackbits(np.frombuffer(hashes[at], dtype=np.uint8))
-        bits[rng.choice(256, rng.integers(0, 50), replace=False)] ^= 1
-        hashes.append(np.packbits(bits).tobytes())
-    return [hashes[at] for at in rng.permutation(count)]
-
-
-@pytest.fixture(params=[(7, 3), (64, 16), (32_768, 256)])
+@pytest.fixture(params=[7, 64, 32_768])
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(perceptual_hash, "BLOCK_HASHES", request.param[0])
-    monkeypatch.setattr(near_hashes, "BLOCK_ROWS", request.param[1])
+    monkeypatch.setattr(perceptual_hash, "BLOCK_HASHES", request.param)
 
 
 @pytest.mark.usefixtures("blocks")

@@ -9,7 +9,7 @@ from services.audit.studies.study_config import CONFIGS, StudyConfig, load_study
 from services.audit.studies.study_slices import draw_study_slices
 from services.audit.training import training_config
 from shared.errors import InputError
-from shared.matching.ssim_search import best_ssim
+from shared.matching.ssim_search import ssim_terms
 
 SMOKE = (CONFIGS / "smoke.toml").read_text(encoding="utf-8")
 
@@ -34,7 +34,7 @@ def test_what_a_configuration_says_of_itself_is_what_it_needs(name: str) -> None
 
 
 def test_no_model_is_trained_that_is_too_large_to_be_compared() -> None:
-    assert training_config.LARGEST_SIDE_PX == best_ssim.LARGEST_SIDE_PX
+    assert training_config.LARGEST_SIDE_PX == ssim_terms.LARGEST_SIDE_PX
 
 
 def test_models_are_named_after_slice_and_seed_and_differ_in_their_seed_alone() -> None:

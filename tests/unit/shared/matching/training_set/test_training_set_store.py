@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shared.array_store import ArrayPlan, StoredArray, load_or_build
-from shared.matching.ssim_search.best_ssim import build_means
+from shared.matching.ssim_search.ssim_terms import build_means
 from shared.matching.training_set.duplicates import build_clusters
 from shared.matching.training_set.training_set import TrainingSet
 from shared.matching.training_set.training_set_store import load_bounded_training_set, load_training_set

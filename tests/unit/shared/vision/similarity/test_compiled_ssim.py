@@ -5,7 +5,8 @@ import pytest
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from shared.matching.ssim_search.best_ssim import build_terms, pairwise_ssim
+from shared.matching.ssim_search.best_ssim import pairwise_ssim
+from shared.matching.ssim_search.ssim_terms import build_terms
 from shared.vision.similarity.compiled_ssim import group_sizes, open_bounds
 from shared.vision.similarity.ssim import ssim
 
