@@ -8,7 +8,7 @@ SOURCES := services shared deploy tests
 # The versions of Python that are supported, each tested in an environment of its own.
 VERSIONS := 3.11 3.12 3.13
 
-.PHONY: demo test test-versions lint types docs unit bench bench-gate bench-quality study fuzz kills serve openapi commands constraints clean
+.PHONY: demo test test-versions lint types docs unit bench bench-gate bench-quality study fuzz faults kills serve openapi commands constraints clean
 
 demo: $(RUN)
 	$(BIN)/sleeve demo
@@ -57,6 +57,9 @@ study: $(TEST)
 
 fuzz: $(TEST)
 	$(BIN)/python -m tests.campaigns.fuzz
+
+faults: $(TEST)
+	$(BIN)/python -m tests.campaigns.faults
 
 kills: $(TEST)
 	for d in sqlite postgresql; do for w in rest bulk gate; do $(BIN)/python -m tests.campaigns.kills --database $$d --way $$w || exit 1; done; done
