@@ -11,16 +11,13 @@ Source: RFC 9110 sections 8.8.3 (ETag), 13.1.1 (If-Match, strong comparison), 13
 """
 
 import json
-import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import Header, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
-from shared.canonical import canonical_json, sha256_hex
-from shared.errors import PreconditionError
+from shared.http.entity_tags import is_current, tag_value
 
 IfMatch = Annotated[
     str | None,
@@ -29,51 +26,6 @@ IfMatch = Annotated[
 
 # What the description of the API says of the answer 304.
 NOT_MODIFIED = "The client has the present answer already"
-
-# RFC 9110 section 8.8.3: an opaque tag in quotes, W/ before it where it is weak.
-_TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
-
-
-def build_etag(answer: BaseModel) -> str:
-    """Build the strong entity tag of an answer.
-
-    >>> from shared.http.paging import Page
-    >>> build_etag(Page[int](items=[], next_cursor=None))[:9]
-    '"ae8ea6a4'
-    """
-    return _tag_of(answer.model_dump(mode="json"))
-
-
-def _tag_of(value: Any) -> str:
-    return f'"{sha256_hex(canonical_json(value))}"'
-
-
-def is_current(if_none_match: str | None, etag: str) -> bool:
-    """Say whether the client has the present answer already.
-
-    >>> is_current('W/"a", "b"', '"a"'), is_current("*", '"a"'), is_current(None, '"a"')
-    (True, True, False)
-    """
-    if if_none_match is None:
-        return False
-    return if_none_match.strip() == "*" or etag in {tag for _, tag in _TAG.findall(if_none_match)}
-
-
-def verify_precondition(if_match: str | None, current: Callable[[], BaseModel]) -> None:
-    """Check that what is to be changed is what the client saw.
-
-    Args:
-        if_match: the field's value; None where the client does not mind.
-        current: builds the present answer; called only where the client minds.
-
-    Raises:
-        PreconditionError: the present answer has another tag.
-    """
-    if if_match is None or if_match.strip() == "*":
-        return
-    etag = build_etag(current())
-    if etag not in {tag for weak, tag in _TAG.findall(if_match) if not weak}:
-        raise PreconditionError(f"expected If-Match {etag}, got {if_match[:200]}")
 
 
 class ConditionalRoute(APIRoute):
@@ -98,7 +50,7 @@ class ConditionalRoute(APIRoute):
 def _with_tag(request: Request, response: Response) -> Response:
     if response.status_code != 200 or not response.headers.get("content-type", "").startswith("application/json"):
         return response
-    etag = _tag_of(json.loads(bytes(response.body)))
+    etag = tag_value(json.loads(bytes(response.body)))
     # RFC 9111 section 5.2.2.4: kept answers are asked about before they are used again.
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
     if is_current(request.headers.get("If-None-Match"), etag):

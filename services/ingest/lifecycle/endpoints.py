@@ -6,8 +6,9 @@ from services.ingest.items.schemas import ItemAnswer
 from services.ingest.lifecycle.schemas import Amendment, Withdrawal
 from services.ingest.lifecycle.service import amend_item, withdraw_item
 from shared.auth.access import needs
-from shared.http.conditional import ConditionalRoute, IfMatch, build_etag
+from shared.http.conditional import ConditionalRoute, IfMatch
 from shared.http.dependencies import CurrentWorkspace
+from shared.http.entity_tags import build_etag
 from shared.http.idempotency import Key
 from shared.http.problems import CONDITION_FAILED, PROBLEM_RESPONSES
 

@@ -8,7 +8,7 @@ from services.ingest.items.answers import build_item_answer
 from services.ingest.items.schemas import ItemAnswer
 from services.ingest.lifecycle.changes import record_amendment, record_withdrawal
 from services.ingest.lifecycle.schemas import Amendment, Withdrawal
-from shared.http.conditional import verify_precondition
+from shared.http.entity_tags import verify_precondition
 from shared.idempotency import once
 from shared.records.items import Item, load_item, lock_item
 from shared.schemas import StrictModel

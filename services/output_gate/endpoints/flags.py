@@ -8,8 +8,9 @@ from services.output_gate.flags.schemas import FlagAnswer, FlagHistory, FlagStep
 from services.output_gate.flags.service import build_flag_history, page_of_flags, show_flag, step_flag
 from services.output_gate.flags.visibility import SCOPE_OF_ROLE
 from shared.auth.access import needs
-from shared.http.conditional import ConditionalRoute, IfMatch, build_etag
+from shared.http.conditional import ConditionalRoute, IfMatch
 from shared.http.dependencies import CurrentWorkspace, PageQuery
+from shared.http.entity_tags import build_etag
 from shared.http.idempotency import Key
 from shared.http.paging import Page
 from shared.http.problems import CONDITION_FAILED, PROBLEM_RESPONSES

@@ -20,7 +20,7 @@ from services.output_gate.flags.visibility import own_flags_only, verify_role, v
 from services.output_gate.results.recorded import read_result
 from shared.auth.caller import current_caller
 from shared.clock import format_moment
-from shared.http.conditional import verify_precondition
+from shared.http.entity_tags import verify_precondition
 from shared.http.paging import Page, PageRequest
 from shared.idempotency import once
 from shared.ledger.entries import parse_entry

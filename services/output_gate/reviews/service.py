@@ -21,7 +21,7 @@ from services.output_gate.reviews.schemas import CheckReviewAnswer, OpenReview, 
 from services.output_gate.webhooks.outbox import queue_event
 from shared.clock import format_moment, utc_now
 from shared.errors import ConflictError, CorruptStateError, NotFoundError
-from shared.http.conditional import verify_precondition
+from shared.http.entity_tags import verify_precondition
 from shared.http.paging import Page, PageRequest
 from shared.idempotency import once
 from shared.ledger.body_fields import UNSPECIFIED

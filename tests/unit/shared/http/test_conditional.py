@@ -8,7 +8,8 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
 from shared.errors import PreconditionError
-from shared.http.conditional import ConditionalRoute, build_etag, is_current, verify_precondition
+from shared.http.conditional import ConditionalRoute
+from shared.http.entity_tags import build_etag, is_current, verify_precondition
 
 ETAG, OTHER = '"a1"', '"b2"'
 

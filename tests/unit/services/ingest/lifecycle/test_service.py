@@ -6,7 +6,7 @@ from services.ingest.items.service import build_history, show_item
 from services.ingest.lifecycle.schemas import Amendment, Withdrawal
 from services.ingest.lifecycle.service import amend_item, withdraw_item
 from shared.errors import ConflictError, InputError, PreconditionError
-from shared.http.conditional import build_etag
+from shared.http.entity_tags import build_etag
 from shared.workspace import Workspace
 from tests.support.factories import png, register
 
