@@ -9,7 +9,8 @@ Rules, in order:
 2. Each call of the database fails before and after it was carried out, and the process is killed at it.
 3. A process that lives on must serve the same request; a fresh one must find everything that was acknowledged, once, and a
    log that verifies (`tests.support.faults.operations`).
-4. The figures go to `docs/results/faults.json`. A fault is exit status 1.
+4. The figures go to `docs/results/faults.json`, with how many points there are and how many were tried. A fault is exit
+   status 1.
 """
 
 import argparse
@@ -32,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", choices=KINDS, action="append")
     parser.add_argument("--operation", choices=OPERATIONS, action="append")
-    parser.add_argument("--sample", type=int, help="so many points only; the figures are not kept then")
+    parser.add_argument("--sample", type=int, help="so many points of each operation, evenly spread")
     options = parser.parse_args()
     compiler, binaries = find_compiler(), find_postgres()
     if compiler is None:
@@ -51,8 +52,7 @@ def main() -> None:
             for figures in inject_faults(operations, folder / database, library, cluster=cluster, sample=options.sample):
                 is_faulty |= bool(figures["faults"])
                 print(database, json.dumps(figures, indent=2), flush=True)  # noqa: T201
-                if options.sample is None:
-                    save_figures("faults", f"{database} {figures['operation']}", figures)
+                save_figures("faults", f"{database} {figures['operation']}", figures)
     sys.exit(is_faulty)
 
 

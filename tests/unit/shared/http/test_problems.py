@@ -1,11 +1,13 @@
 """Every error of an application is answered as a problem, with its status, its code and nothing of the request's values."""
 
+import errno
+import sqlite3
 from collections.abc import Callable, Iterator
 
 import pytest
 from fastapi import FastAPI, HTTPException
 from fastapi.testclient import TestClient
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
 from shared import errors
 from shared.http.problem_details import MEDIA_TYPE, STATUS, describe_error, status_of
@@ -88,3 +90,26 @@ def test_a_method_that_is_not_allowed_is_told_which_are(app: FastAPI, client: Te
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, DELETE")
     # A path that is described by its own name is no item.
     assert client.put("/items/batch").headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (OperationalError("SELECT 1", {}, sqlite3.OperationalError("disk I/O error")), 503, "unavailable"),
+        (OSError(errno.ENOSPC, "No space left on device", "/home/secret"), 503, "unavailable"),
+        (ZeroDivisionError("a bug"), 500, "internal_error"),
+    ],
+)
+def test_what_fails_beneath_a_request_is_a_problem_too(error: Exception, status: int, code: str) -> None:
+    app = FastAPI()
+    add_problem_handlers(app)
+
+    @app.get("/")
+    def fail() -> None:
+        raise error
+
+    answer = TestClient(app, raise_server_exceptions=False).get("/")
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["code"] == code
+    assert "secret" not in answer.text
+    assert "SELECT" not in answer.text
