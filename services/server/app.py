@@ -74,7 +74,7 @@ def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
     app.add_middleware(
         RequestBounds, max_body_bytes=max(workspace.limits.max_bytes + FORM_BYTES, MAX_JSON_BYTES), streams=STREAMS
     )
-    # The last one added is asked first.
+    # The middleware that is added last runs first.
     if workspace.settings.authentication == "keys":
         app.add_middleware(Authentication, workspace=workspace)
     else:

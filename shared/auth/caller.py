@@ -19,7 +19,7 @@ from shared.errors import ForbiddenError
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks.
+    """The caller of a request.
 
     Args:
         key_id: of the key shown; empty without one.
@@ -53,13 +53,13 @@ _current: ContextVar[Caller] = ContextVar("caller", default=OPERATOR)
 
 
 def current_caller() -> Caller:
-    """Return who asks."""
+    """Return the caller of the present request."""
     return _current.get()
 
 
 @contextmanager
 def acting_as(caller: Caller) -> Iterator[None]:
-    """Let a caller be the one who asks, until the block ends.
+    """Set the caller until the block ends.
 
     >>> with acting_as(ANYONE):
     ...     current_caller().holds("items:read")

@@ -50,7 +50,7 @@ class RefusedKeyError(SleeveError):
 
 
 class Authentication:
-    """ASGI middleware that finds out who asks and holds routes against it.
+    """ASGI middleware that finds the caller of a request and checks what its route asks for.
 
     Args:
         app: what is behind it.
@@ -89,7 +89,7 @@ class Authentication:
             await to_thread.run_sync(self._note_use, caller.key_id, limiter=self._lookups)
 
     async def _let_in(self, scope: Scope, access: Access) -> tuple[Caller, bool] | JSONResponse:
-        """Return who asks and whether that use of the key is noted, or the answer to who may not come in."""
+        """Return the caller and whether this use of its key is noted, or the answer that refuses the request."""
         credentials = _find_credentials(scope)
         if credentials is None:
             return (ANYONE, True) if access.public else _refusal("key_missing", "expected Authorization: Bearer with a key")

@@ -263,7 +263,7 @@ class KeyCreated(EntryBody):
 
 
 class KeyRevoked(EntryBody):
-    """An API key that counts no more; `by` is the key that revoked it, null for a command."""
+    """An API key is no longer valid; `by` is the key that revoked it, null for a command."""
 
     entry_type: ClassVar[str] = "key.revoked"
 

@@ -1,4 +1,4 @@
-"""Leaves of manifests, apart from the tables: whoever verifies a proof about a manifest needs no database."""
+"""Leaves of manifests. To verify a proof about a manifest, its leaves are needed and no database."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Proofs about a manifest that hold for anyone who has its root: this digest is in it, or it is not.
+"""Proofs that a digest is in a manifest, or that it is not. Whoever has the manifest's root can verify them.
 
 Rules, in order:
 

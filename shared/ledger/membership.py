@@ -1,4 +1,4 @@
-"""A membership proof as a file: that an image is in a sealed manifest, or that it is not, verifiable offline by anyone.
+"""A membership proof as a file: it proves that an image is in a sealed manifest, or that it is not, to anyone and offline.
 
 Rules, in order:
 
@@ -20,7 +20,7 @@ from shared.schemas import StrictModel
 
 
 class MembershipProof(StrictModel):
-    """What is written to a file and handed out."""
+    """The content of the file."""
 
     format: Literal["sleeve.membership/1"] = "sleeve.membership/1"
     manifest: str
@@ -30,7 +30,7 @@ class MembershipProof(StrictModel):
 
 @dataclass(frozen=True)
 class VerifiedMembership:
-    """What a file was found to prove."""
+    """What a verified file proves."""
 
     sha256: str
     member: bool
@@ -46,7 +46,7 @@ def parse_membership(text: str) -> MembershipProof:
     """Read a membership proof.
 
     Raises:
-        InputError: it is none.
+        InputError: the text is no membership proof.
     """
     try:
         return MembershipProof.model_validate_json(text)

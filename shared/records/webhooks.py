@@ -21,7 +21,7 @@ from shared.ids import new_id
 
 
 class Webhook(SQLModel, table=True):
-    """A URL that is told of events: `active`, `gone` (it said so itself) or `deleted`."""
+    """A URL that gets messages about events: `active`, `gone` (its own answer) or `deleted`."""
 
     __tablename__ = "webhook"
 

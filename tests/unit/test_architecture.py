@@ -18,10 +18,6 @@ TORCH_MODULES = ("shared.vision.similarity", "shared.vision.embedding", "shared.
 HEAVY = {"torch", "numpy", "sqlalchemy", "httpx", "c2pa", "scipy", "fastapi"}
 
 
-# Parts of a folder that import each other in a circle today. The list only shrinks: a row that holds no more is taken out.
-KNOWN_CIRCLES: dict[str, set[str]] = {}
-
-
 @pytest.mark.parametrize("service", SERVICES)
 def test_services_do_not_import_each_other(service: str) -> None:
     others = tuple(f"services.{other}" for other in SERVICES if other != service)
@@ -31,12 +27,9 @@ def test_services_do_not_import_each_other(service: str) -> None:
 
 def test_no_folder_imports_itself_through_others() -> None:
     """In each folder, its parts (modules, and folders with all beneath them) import each other in one direction."""
-    circles = {folder: (find_circles(parts), parts) for folder, parts in find_sibling_imports(("services", "shared")).items()}
-    for folder, (circle, parts) in circles.items():
-        new = circle - KNOWN_CIRCLES.get(folder, set())
-        assert not new, (folder, {part: sorted(parts[part] & circle) for part in sorted(new)})
-    stale = {folder: sorted(known - circles[folder][0]) for folder, known in KNOWN_CIRCLES.items()}
-    assert not any(stale.values()), f"no circle any more, to be taken out of KNOWN_CIRCLES: {stale}"
+    for folder, parts in find_sibling_imports(("services", "shared")).items():
+        circle = find_circles(parts)
+        assert not circle, (folder, {part: sorted(parts[part] & circle) for part in sorted(circle)})
 
 
 def test_shared_imports_no_service() -> None:

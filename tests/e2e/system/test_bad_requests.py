@@ -238,10 +238,10 @@ def test_odd_keys_are_kept_as_they_are(client: TestClient) -> None:
 
 
 def test_an_upload_beyond_the_limit_is_refused_and_not_read(client: TestClient, any_workspace: Workspace) -> None:
-    taken, sent = send_endless_upload(client.app)
+    chunks, sent = send_endless_upload(client.app)
     assert sent["status"] == 413
     assert (b"content-type", PROBLEM.encode()) in sent["headers"]
-    assert any_workspace.limits.max_bytes < taken * 2**20 < 3 * any_workspace.limits.max_bytes
+    assert any_workspace.limits.max_bytes < chunks * 2**20 < 3 * any_workspace.limits.max_bytes
     answer = client.post("/v1/manifests", content=b"[]", headers={"content-length": str(2**40)})
     assert_refused({"said to be endless": answer})
     assert answer.status_code == 413
@@ -250,12 +250,12 @@ def test_an_upload_beyond_the_limit_is_refused_and_not_read(client: TestClient, 
 
 def send_endless_upload(app: Any) -> tuple[int, dict[str, Any]]:
     """Send an image without an end, a megabyte at once; return how many were taken, and the start of the answer."""
-    taken, sent = 0, []
+    chunks, sent = 0, []
 
     async def receive() -> dict[str, Any]:
-        nonlocal taken
-        taken += 1
-        start = b'--b\r\nContent-Disposition: form-data; name="image"; filename="x.png"\r\n\r\n' if taken == 1 else b""
+        nonlocal chunks
+        chunks += 1
+        start = b'--b\r\nContent-Disposition: form-data; name="image"; filename="x.png"\r\n\r\n' if chunks == 1 else b""
         return {"type": "http.request", "body": start + bytes(2**20), "more_body": True}
 
     async def send(message: dict[str, Any]) -> None:
@@ -272,4 +272,4 @@ def send_endless_upload(app: Any) -> tuple[int, dict[str, Any]]:
         "headers": [(b"host", b"127.0.0.1"), (b"content-type", BOUNDARY.encode())],
     }
     asyncio.run(app(scope, receive, send))
-    return taken, sent[0]
+    return chunks, sent[0]

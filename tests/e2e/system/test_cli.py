@@ -57,10 +57,10 @@ def test_ingest_keeps_the_good_rows_and_names_the_bad(tmp_path: Path) -> None:
 
 def test_a_check_tells_a_script_what_to_do(audited_workspace: Workspace, tmp_path: Path) -> None:
     home = audited_workspace.home
-    known, new, receipt = tmp_path / "known.png", tmp_path / "new.png", tmp_path / "check.tlog-proof"
-    known.write_bytes(audited_workspace.blobs.load(load_sealed_set(audited_workspace, "small").items[0].blob_sha256))
+    sealed, new, receipt = tmp_path / "known.png", tmp_path / "new.png", tmp_path / "check.tlog-proof"
+    sealed.write_bytes(audited_workspace.blobs.load(load_sealed_set(audited_workspace, "small").items[0].blob_sha256))
     new.write_bytes(png(777))
-    flagged = sleeve(home, "gate", "check", known, "--model", "model-a", "--json", "--receipt", receipt)
+    flagged = sleeve(home, "gate", "check", sealed, "--model", "model-a", "--json", "--receipt", receipt)
     assert flagged.returncode == 3, flagged.stderr
     assert json.loads(flagged.stdout)["decision"] == "flag"
     clear = sleeve(home, "gate", "check", new, "--model", "model-a")
@@ -102,8 +102,8 @@ def test_compare_measures_files_and_folders(tmp_path: Path) -> None:
     rows = json.loads(sleeve(tmp_path, "compare", tmp_path / "a", tmp_path / "b", "--json").stdout)
     assert [row["pair"] for row in rows] == ["other.png", "same.png"]
     assert rows[0]["ssim"] < rows[1]["ssim"]
-    shown = sleeve(tmp_path, "compare", tmp_path / "a", tmp_path / "b").stdout
-    assert "UIQ" in shown
+    output = sleeve(tmp_path, "compare", tmp_path / "a", tmp_path / "b").stdout
+    assert "UIQ" in output
     (tmp_path / "small.png").write_bytes(png(1, 20))
     one_line_error(sleeve(tmp_path, "compare", tmp_path / "small.png", tmp_path / "a" / "same.png"), "sizes_differ")
     one_line_error(sleeve(tmp_path, "compare", tmp_path / "a", tmp_path / "small.png"), "compare_arguments")

@@ -65,13 +65,13 @@ def test_many_requests_for_one_batch_decide_each_image_once(
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(16)))
     assert Counter(answer.status_code for answer in answers) == {201: 8, 202: 8}
-    now = {tuple(one["check"]["id"] for one in answer.json()["checks"]) for answer in answers if answer.status_code == 201}
+    now = {tuple(place["check"]["id"] for place in answer.json()["checks"]) for answer in answers if answer.status_code == 201}
     [location] = {answer.headers["Location"] for answer in answers if answer.status_code == 202}
     job = wait_for_job(any_client, location)
     assert len(now) == 1
     with any_audited_workspace.reading() as session:
-        made = {found.id for found in session.exec(select(Check)).all()}
-    assert made == {*next(iter(now)), *(one["check"]["id"] for one in job["checks"])}
+        made = {check.id for check in session.exec(select(Check)).all()}
+    assert made == {*next(iter(now)), *(place["check"]["id"] for place in job["checks"])}
     assert len(made) == 6
     assert CompletenessCount(any_audited_workspace).bring_up().is_complete
 

@@ -53,9 +53,9 @@ def test_a_demo_that_is_interrupted_goes_on_and_does_nothing_twice(tmp_path: Pat
         assert b"Traceback" not in errors, errors.decode()
     for _ in range(2):
         process = start(program, folder)
-        shown, errors = process.communicate(timeout=300)
+        output, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors.decode()
-    assert shown.decode().strip().splitlines()[-1] == str(folder / "report.html")
+    assert output.decode().strip().splitlines()[-1] == str(folder / "report.html")
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     report = verify_log(folder / "state" / "log", (folder / "state" / "log.vkey").read_text(encoding="utf-8").strip())
     with sqlite3.connect(folder / "state" / "sleeve.db") as database:

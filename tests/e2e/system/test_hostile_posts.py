@@ -145,7 +145,7 @@ def json_bodies(world: GateWorld) -> dict[str, tuple[str, dict[str, Any], dict[s
 
 
 def assert_all_refused(answers: Iterable[tuple[Any, Any]]) -> None:
-    wrong = [f"{asked}: {answer.status_code} {answer.text[:200]}" for asked, answer in answers if not is_problem(answer)]
+    wrong = [f"{request}: {answer.status_code} {answer.text[:200]}" for request, answer in answers if not is_problem(answer)]
     assert not wrong, "\n".join(wrong)
 
 
@@ -153,7 +153,7 @@ def test_every_post_that_takes_a_key_is_asked(world: GateWorld) -> None:
     described = {
         path
         for path, methods in build_api().openapi()["paths"].items()
-        if any(one["name"] == "Idempotency-Key" for one in methods.get("post", {}).get("parameters", ()))
+        if any(parameter["name"] == "Idempotency-Key" for parameter in methods.get("post", {}).get("parameters", ()))
         and "requestBody" in methods["post"]
     }
     assert described == set(json_bodies(world)) | set(FORMS)
@@ -219,8 +219,8 @@ def test_a_key_has_one_effect(client: TestClient, world: GateWorld) -> None:
 def leaves(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Every value of a body that is no object and no list, and the way to it."""
     if isinstance(value, dict | list):
-        for name, one in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves(one, (*at, name))
+        for name, member in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(member, (*at, name))
     else:
         yield at, value
 

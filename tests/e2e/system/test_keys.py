@@ -36,8 +36,8 @@ def sleeve(home: Path, *arguments: str) -> Any:
 
 def entries(workspace: Workspace) -> list[tuple[str, dict[str, Any], dict[str, str]]]:
     workspace.log.integrate()
-    found = [parse_entry(workspace.log.entry(index)) for index in range(workspace.log.size)]
-    return [(entry.type, entry.body, dict(entry.subject)) for entry in found if entry.type.startswith("key.")]
+    log_entries = [parse_entry(workspace.log.entry(index)) for index in range(workspace.log.size)]
+    return [(entry.type, entry.body, dict(entry.subject)) for entry in log_entries if entry.type.startswith("key.")]
 
 
 def test_the_first_key_is_made_by_command_and_works_until_it_is_revoked(workspace: Workspace) -> None:
@@ -45,16 +45,16 @@ def test_the_first_key_is_made_by_command_and_works_until_it_is_revoked(workspac
     key = ran.stdout.strip()
     with keyed_client(workspace, open_gate(workspace)) as client:
         assert client.get("/v1/items", headers=bearer(key)).status_code == 200
-        [shown] = json.loads(sleeve(workspace.home, "list", "--json").stdout)["items"]
-        assert (shown["name"], shown["scopes"], shown["state"]) == ("first key", ["items:read", "keys:write"], "active")
-        assert shown["id"] == key.split("_")[1]
+        [answer] = json.loads(sleeve(workspace.home, "list", "--json").stdout)["items"]
+        assert (answer["name"], answer["scopes"], answer["state"]) == ("first key", ["items:read", "keys:write"], "active")
+        assert answer["id"] == key.split("_")[1]
         assert key not in sleeve(workspace.home, "list").output
-        assert json.loads(sleeve(workspace.home, "revoke", shown["id"], "--json").stdout)["state"] == "revoked"
-        assert sleeve(workspace.home, "revoke", shown["id"]).stdout == f"{shown['id']}: revoked\n"
+        assert json.loads(sleeve(workspace.home, "revoke", answer["id"], "--json").stdout)["state"] == "revoked"
+        assert sleeve(workspace.home, "revoke", answer["id"]).stdout == f"{answer['id']}: revoked\n"
         assert client.get("/v1/items", headers=bearer(key)).json()["code"] == "key_revoked"
-    said = {"scopes": ["items:read", "keys:write"], "party": None, "expires_at": shown["expires_at"], "by": None}
-    subject = {"key": shown["id"]}
-    assert entries(workspace) == [("key.created", said, subject), ("key.revoked", {"by": None}, subject)]
+    body = {"scopes": ["items:read", "keys:write"], "party": None, "expires_at": answer["expires_at"], "by": None}
+    subject = {"key": answer["id"]}
+    assert entries(workspace) == [("key.created", body, subject), ("key.revoked", {"by": None}, subject)]
 
 
 @pytest.mark.parametrize(
@@ -85,18 +85,18 @@ def test_a_key_makes_no_key_beyond_itself(any_workspace: Workspace, client: Test
     olga, peter = party_named(any_workspace, "Olga Owner"), party_named(any_workspace, "Peter Publisher")
     maker = make_key(any_workspace, "keys:write", "items:write", "items:own", party=olga, expires_at=timestamp(soon))
 
-    def post(**asked: Any) -> Any:
-        return client.post("/v1/keys", json={"name": "child"} | asked, headers=bearer(maker))
+    def post(**fields: Any) -> Any:
+        return client.post("/v1/keys", json={"name": "child"} | fields, headers=bearer(maker))
 
-    for asked in (
+    for fields in (
         {"scopes": ["audits:run"]},
         {"scopes": ["items:read", "metrics:read"]},
         {"scopes": ["items:own"], "party_id": peter},
         {"scopes": ["items:read"], "expires_at": "never"},
         {"scopes": ["items:read"], "expires_at": timestamp(soon + timedelta(days=1))},
     ):
-        answer = post(**asked)
-        assert (answer.status_code, answer.json()["code"]) == (403, "key_beyond_maker"), asked
+        answer = post(**fields)
+        assert (answer.status_code, answer.json()["code"]) == (403, "key_beyond_maker"), fields
     # What is included may be given; nothing said of its end, it ends with its maker.
     made = post(scopes=["items:read"])
     assert made.status_code == 201
@@ -112,7 +112,7 @@ def test_a_key_sees_and_revokes_what_it_could_have_made(any_workspace: Workspace
     maker = make_key(any_workspace, "keys:write", "items:read")
     beyond, within = make_key(any_workspace, "audits:run"), make_key(any_workspace, "items:read")
     headers = bearer(maker)
-    listed = {one["id"] for one in client.get("/v1/keys", headers=headers).json()["items"]}
+    listed = {row["id"] for row in client.get("/v1/keys", headers=headers).json()["items"]}
     assert listed == {maker.split("_")[1], within.split("_")[1]}
     assert client.get(f"/v1/keys/{beyond.split('_')[1]}", headers=headers).json()["code"] == "key_not_found"
     assert client.post(f"/v1/keys/{beyond.split('_')[1]}/revoke", headers=headers).json()["code"] == "key_beyond_maker"
@@ -121,7 +121,7 @@ def test_a_key_sees_and_revokes_what_it_could_have_made(any_workspace: Workspace
     for _ in range(2):
         assert client.post(f"/v1/keys/{within.split('_')[1]}/revoke", headers=headers).json()["state"] == "revoked"
     assert client.get("/v1/items", headers=bearer(within)).status_code == 401
-    assert [one[0] for one in entries(any_workspace)].count("key.revoked") == 1
-    shown = client.get(f"/v1/keys/{within.split('_')[1]}", headers=headers).json()
-    assert shown["state"] == "revoked"
-    assert "sha256" not in shown
+    assert [row[0] for row in entries(any_workspace)].count("key.revoked") == 1
+    revoked = client.get(f"/v1/keys/{within.split('_')[1]}", headers=headers).json()
+    assert revoked["state"] == "revoked"
+    assert "sha256" not in revoked

@@ -39,8 +39,8 @@ def test_another_pages_post_is_refused(client: TestClient, origin: str) -> None:
 
 
 def test_the_servers_own_pages_may_post_and_anyone_may_read(client: TestClient) -> None:
-    own = {"Origin": "http://127.0.0.1:8460"}
-    assert client.post("/v1/jobs/x/cancel", headers=own).json()["code"] == "job_not_found"
+    own_origin = {"Origin": "http://127.0.0.1:8460"}
+    assert client.post("/v1/jobs/x/cancel", headers=own_origin).json()["code"] == "job_not_found"
     assert client.get("/healthz", headers={"Origin": "https://example.org"}).status_code == 200
 
 

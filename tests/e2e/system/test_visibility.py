@@ -53,10 +53,10 @@ def tells_nobody(text: str) -> bool:
 
 
 def test_items_of_others_are_shown_as_to_anyone(seen: Seen) -> None:
-    own, other = seen.get(f"/v1/items/{seen.own}").json(), seen.get(f"/v1/items/{seen.other}")
-    assert own["acquirer"] == "Ada Acquirer"
-    assert {owner["name"] for owner in own["owners"]} == {"Olga Owner", "Paula Publisher"}
-    assert other.json() == {"id": seen.other, "licence": "CC-BY-4.0", "state": "active"}
+    own_item, other_item = seen.get(f"/v1/items/{seen.own}").json(), seen.get(f"/v1/items/{seen.other}")
+    assert own_item["acquirer"] == "Ada Acquirer"
+    assert {owner["name"] for owner in own_item["owners"]} == {"Olga Owner", "Paula Publisher"}
+    assert other_item.json() == {"id": seen.other, "licence": "CC-BY-4.0", "state": "active"}
     for page in ("history", "signals", "archival-link", "diligence"):
         assert seen.get(f"/v1/items/{seen.own}/{page}").status_code == 200
         answer = seen.get(f"/v1/items/{seen.other}/{page}")
@@ -65,7 +65,7 @@ def test_items_of_others_are_shown_as_to_anyone(seen: Seen) -> None:
     assert seen.get(f"/v1/items/{seen.other}/receipt").status_code == 200
     listed = seen.get("/v1/items?limit=2").json()
     assert {item["id"] for item in listed["items"]} < {item.id for item in seen.world.items}
-    assert tells_nobody(other.text)
+    assert tells_nobody(other_item.text)
     everything = make_key(seen.world.workspace, "items:read")
     assert seen.get(f"/v1/items/{seen.other}", everything).json()["acquirer"] == "Anna Acquirer"
     assert len(seen.get("/v1/items", everything).json()["items"]) == 4
@@ -74,7 +74,7 @@ def test_items_of_others_are_shown_as_to_anyone(seen: Seen) -> None:
 def test_searches_show_the_match_and_of_others_no_more(seen: Seen) -> None:
     for picture, item_id, is_own in ((png(0), seen.own, True), (png(77), seen.other, False)):
         answer = seen.client.post("/v1/items/search", files={"image": picture}, headers=bearer(seen.key))
-        [match] = [one for one in answer.json()["matches"] if one["kind"] == "exact"]
+        [match] = [match for match in answer.json()["matches"] if match["kind"] == "exact"]
         assert match["item"]["id"] == item_id
         assert (set(match["item"]) == PUBLIC) != is_own
         assert tells_nobody(answer.text)
@@ -83,7 +83,7 @@ def test_searches_show_the_match_and_of_others_no_more(seen: Seen) -> None:
 def test_the_nearest_items_are_shown_with_their_figures(seen: Seen) -> None:
     seen.world.gate.indexer.catch_up()
     answer = seen.client.post("/v1/search", files={"image": png(77)}, headers=bearer(seen.key))
-    near = {one["item"]["id"]: one for one in answer.json()["items"]}
+    near = {item["item"]["id"]: item for item in answer.json()["items"]}
     assert set(near[seen.other]["item"]) == PUBLIC
     assert near[seen.other]["cosine"] > 0.99
     assert near[seen.other]["metrics"]["identical"]
@@ -96,49 +96,49 @@ def flags(seen: Seen) -> tuple[str, str]:
     checks = [seen.world.decided(FLAGGED, at).id for at in (0, 1)]
     peter = party_named(seen.world.workspace, "Peter Painter")
     with seen.world.workspace.writing() as session:
-        own, other = (session.exec(select(Flag).where(Flag.check_id == check)).one() for check in checks)
-        other.shares = [share | {"party": peter} for share in other.shares[:1]]
-        session.add(other)
-        return own.id, other.id
+        own_flag, other_flag = (session.exec(select(Flag).where(Flag.check_id == check)).one() for check in checks)
+        other_flag.shares = [share | {"party": peter} for share in other_flag.shares[:1]]
+        session.add(other_flag)
+        return own_flag.id, other_flag.id
 
 
 def test_flags_that_name_the_party_and_no_others(seen: Seen) -> None:
-    own, other = flags(seen)
-    assert [flag["id"] for flag in seen.get("/v1/flags").json()["items"]] == [own]
-    assert seen.get(f"/v1/flags/{own}").status_code == 200
+    own_flag, other_flag = flags(seen)
+    assert [flag["id"] for flag in seen.get("/v1/flags").json()["items"]] == [own_flag]
+    assert seen.get(f"/v1/flags/{own_flag}").status_code == 200
     for page in ("", "/history"):
-        answer = seen.get(f"/v1/flags/{other}{page}")
+        answer = seen.get(f"/v1/flags/{other_flag}{page}")
         assert (answer.status_code, answer.json()["code"]) == (403, "flag_not_yours")
     assert {row["owner"] for row in seen.get("/v1/payables").json()["items"]} == {"Olga Owner"}
     rows = list(csv.DictReader(io.StringIO(seen.get("/v1/payables", Accept="text/csv").text)))
-    assert {(row["owner"], row["flag_id"]) for row in rows} == {("Olga Owner", own)}
+    assert {(row["owner"], row["flag_id"]) for row in rows} == {("Olga Owner", own_flag)}
     assert seen.get("/v1/reviews").json()["code"] == "scope_missing"
     all_of_them = make_key(seen.world.workspace, "flags:read")
-    assert {flag["id"] for flag in seen.get("/v1/flags", all_of_them).json()["items"]} == {own, other}
+    assert {flag["id"] for flag in seen.get("/v1/flags", all_of_them).json()["items"]} == {own_flag, other_flag}
     assert {row["owner"] for row in seen.get("/v1/payables", all_of_them).json()["items"]} > {"Peter Painter"}
 
 
 def test_a_role_asks_for_its_scope_and_an_owner_for_the_own_flag(seen: Seen) -> None:
-    own, other = flags(seen)
+    own_flag, other_flag = flags(seen)
     reviewer, compliance = (make_key(seen.world.workspace, f"flags:{role}") for role in ("review", "compliance"))
 
     def post(flag: str, path: str, body: dict[str, Any], key: str) -> tuple[int, str | None]:
         answer = seen.client.post(f"/v1/flags/{flag}/{path}", json=body, headers=bearer(key))
         return answer.status_code, answer.json().get("code")
 
-    told = {"name": "Rita Reviewer", "note": "seen on paper"}
-    for flag in (own, other):
+    names = {"name": "Rita Reviewer", "note": "seen on paper"}
+    for flag in (own_flag, other_flag):
         assert post(flag, "reviews", {"verdict": "confirm"}, compliance) == (403, "scope_missing")
-        assert post(flag, "reviews", {"verdict": "confirm"} | told, reviewer) == (201, None)
+        assert post(flag, "reviews", {"verdict": "confirm"} | names, reviewer) == (201, None)
         assert post(flag, "steps", {"step": "notify", "role": "compliance"}, reviewer) == (403, "role_not_held")
         assert post(flag, "steps", {"step": "notify", "role": "compliance"}, compliance) == (201, None)
         assert post(flag, "steps", {"step": "accept", "role": "compliance"}, seen.key) == (403, "role_not_held")
-    assert post(other, "steps", {"step": "accept", "role": "owner"}, seen.key) == (403, "flag_not_yours")
-    assert post(own, "steps", {"step": "accept", "role": "owner"}, compliance) == (403, "role_not_held")
-    assert post(own, "steps", {"step": "accept", "role": "owner"}, seen.key) == (201, None)
-    assert post(own, "steps", {"step": "pay", "role": "finance"}, seen.key) == (403, "role_not_held")
-    assert "Rita" not in seen.get(f"/v1/flags/{own}/history").text
-    assert "Rita" in seen.get(f"/v1/flags/{own}/history", reviewer).text
+    assert post(other_flag, "steps", {"step": "accept", "role": "owner"}, seen.key) == (403, "flag_not_yours")
+    assert post(own_flag, "steps", {"step": "accept", "role": "owner"}, compliance) == (403, "role_not_held")
+    assert post(own_flag, "steps", {"step": "accept", "role": "owner"}, seen.key) == (201, None)
+    assert post(own_flag, "steps", {"step": "pay", "role": "finance"}, seen.key) == (403, "role_not_held")
+    assert "Rita" not in seen.get(f"/v1/flags/{own_flag}/history").text
+    assert "Rita" in seen.get(f"/v1/flags/{own_flag}/history", reviewer).text
 
 
 def test_jobs_are_seen_by_who_may_start_them(seen: Seen) -> None:

@@ -50,15 +50,15 @@ def do_everything(workspace: Workspace, folder: Path) -> set[str]:
     finally:
         gate.close()
     assert [answer.decision for answer in answers] == ["flag", "clear"]
-    found = {one.rule: one.verdict for one in answers[0].rules}
-    assert (found["ssim"], found["l2-ratio"], found["carlini-adaptive"]) == ("fired", "fired", "undefined")
+    verdicts = {rule.rule: rule.verdict for rule in answers[0].rules}
+    assert (verdicts["ssim"], verdicts["l2-ratio"], verdicts["carlini-adaptive"]) == ("fired", "fired", "undefined")
     assert answers[0].cluster == [answers[0].match.id if answers[0].match else None]
     for answer in answers:
         verify_receipt(answer.receipt, workspace.log.vkey)
         assert answer.embedder.startswith(embedder.name)
     verify_log(workspace.log.folder, workspace.log.vkey)
-    audited = {one["name"] for one in content["rules"]}
-    assert audited == found.keys()
+    audited = {rule["name"] for rule in content["rules"]}
+    assert audited == verdicts.keys()
     return audited
 
 

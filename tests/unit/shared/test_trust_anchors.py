@@ -14,9 +14,9 @@ from tests.unit.services.ingest.signals.signing import chain
 def test_every_certificate_is_read_and_a_key_is_left_behind(tmp_path: Path) -> None:
     path = tmp_path / "anchors.pem"
     path.write_bytes(b"a comment\n" + chain("One").root_pem.encode() + chain("One").key_pem + chain("Two").root_pem.encode())
-    found = load_trust_anchors(path)
-    assert found == chain("One").root_pem + chain("Two").root_pem
-    assert "PRIVATE" not in found
+    anchors = load_trust_anchors(path)
+    assert anchors == chain("One").root_pem + chain("Two").root_pem
+    assert "PRIVATE" not in anchors
 
 
 @pytest.mark.parametrize("content", [b"", b"no certificate", chain("One").key_pem, None])

@@ -129,7 +129,7 @@ def test_the_systems_own_answer_for_localhost_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "kept", "authority"),
+    ("url", "expected", "authority"),
     [
         ("HTTP://Example.ORG:80/a?b#c", "http://example.org/a?b", "example.org"),
         ("https://bücher.example/ü?q=ö", "https://xn--bcher-kva.example/%C3%BC?q=%C3%B6", "xn--bcher-kva.example"),
@@ -139,9 +139,9 @@ def test_the_systems_own_answer_for_localhost_is_refused() -> None:
         ("https://a_b.example./x", "https://a_b.example./x", "a_b.example."),
     ],
 )
-def test_an_ordinary_url_is_kept(url: str, kept: str, authority: str) -> None:
+def test_an_ordinary_url_is_kept(url: str, expected: str, authority: str) -> None:
     target = parse_target(url, AddressPolicy())
-    assert (target.url, target.authority) == (kept, authority)
+    assert (target.url, target.authority) == (expected, authority)
 
 
 def test_no_network_of_the_registries_is_taken_for_public() -> None:

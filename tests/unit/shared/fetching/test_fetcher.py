@@ -48,19 +48,19 @@ def test_a_page_is_fetched_from_the_checked_address_under_its_name(site: WebServ
 
 def test_a_rebinding_name_is_resolved_once_and_leads_nowhere_else(site: WebServer) -> None:
     answers = itertools.chain([[PUBLIC]], itertools.repeat([LOOPBACK]))
-    asked: list[str] = []
+    resolved_hosts: list[str] = []
 
     def rebind(host: str, _port: int) -> list[str]:
-        asked.append(host)
+        resolved_hosts.append(host)
         return next(answers)
 
     site.pages["/"] = Page(b"public")
-    known = make_fetcher(site)
-    fetcher = Fetcher(known.limits, known.policy, resolver=rebind)
+    plain = make_fetcher(site)
+    fetcher = Fetcher(plain.limits, plain.policy, resolver=rebind)
     with web_server(LOOPBACK, site.port) as secret:
         secret.pages["/"] = Page(b"secret")
         assert fetcher.fetch(site.url("/")).body == b"public"
-        assert asked == ["public.test"]
+        assert resolved_hosts == ["public.test"]
         with pytest.raises(InputError) as caught:
             fetcher.fetch(site.url("/"))
     assert caught.value.code == "url_refused"
@@ -97,7 +97,7 @@ def test_redirects_are_followed_and_counted(site: WebServer) -> None:
     site.pages["/6"] = Page(b"end")
     fetched = make_fetcher(site).fetch(site.url("/1"))
     assert fetched.body == b"end"
-    assert [one.status for one in fetched.exchanges] == [302, 303, 307, 308, 301, 200]
+    assert [exchange.status for exchange in fetched.exchanges] == [302, 303, 307, 308, 301, 200]
     with pytest.raises(UnavailableError) as caught:
         make_fetcher(site).fetch(site.url("/0"))
     assert caught.value.code == "too_many_redirects"
@@ -108,7 +108,7 @@ def test_added_headers_stay_with_their_origin(site: WebServer) -> None:
     site.pages["/b"] = redirect(site.url("/c", "other.test"))
     site.pages["/c"] = Page(b"c")
     make_fetcher(site).fetch(site.url("/a"), headers={"Authorization": "LOW key:secret"})
-    assert ["Authorization" in one.headers for one in site.seen] == [True, True, False]
+    assert ["Authorization" in request.headers for request in site.seen] == [True, True, False]
 
 
 def test_the_callers_check_sees_every_hop_and_can_end_it(site: WebServer) -> None:
@@ -224,8 +224,8 @@ def test_retry_after_is_obeyed_up_to_the_cap(site: WebServer) -> None:
     began = time.monotonic()
     assert make_fetcher(site, backoff_seconds=0.0).fetch(site.url("/")).body == b"at last"
     assert time.monotonic() - began >= 1
-    for asked in ("3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)):
-        site.pages["/"] = busy_first(1, 429, asked)
+    for retry_after in ("3600", format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)):
+        site.pages["/"] = busy_first(1, 429, retry_after)
         site.seen.clear()
         with pytest.raises(UnavailableError):
             make_fetcher(site).fetch(site.url("/"))

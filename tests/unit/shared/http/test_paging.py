@@ -14,7 +14,7 @@ def load_page(rows: list[int], request: PageRequest) -> Page[str]:
     """A page of rows that are positions themselves, answered as text."""
     after = int(request.position or -1)
     loaded = [row for row in rows if row > after][: request.rows_to_load]
-    return request.build(loaded, str, lambda shown: [f"row {row}" for row in shown])
+    return request.build(loaded, str, lambda page_rows: [f"row {row}" for row in page_rows])
 
 
 @pytest.mark.parametrize(("count", "limit"), [(0, 1), (1, 1), (2, 1), (6, 3), (7, 3), (3, 50)])

@@ -10,8 +10,8 @@ from tests.support.factories import png, register
 
 def add(workspace: Workspace, key: str, seed: int, *owners: str, basis: str | None = None, state: str = "active") -> str:
     """Register a picture with owners and return the item's id."""
-    named = [{"name": name, "basis": "metadata", "confidence": 0.5} for name in owners]
-    item_id = register(workspace, key, png(seed), owners=named).id
+    owner_fields = [{"name": name, "basis": "metadata", "confidence": 0.5} for name in owners]
+    item_id = register(workspace, key, png(seed), owners=owner_fields).id
     with workspace.writing() as session:
         session.get_one(Item, item_id).state = state
         for position in range(len(owners)) if basis else ():
@@ -67,8 +67,8 @@ def test_withdrawn_items_count_only_where_they_are_the_match(workspace: Workspac
 
 
 def test_several_clusters_are_answered_in_their_order(workspace: Workspace) -> None:
-    one, two = add(workspace, "one", 1, "Ada"), add(workspace, "two", 2, "Bob")
+    first, second = add(workspace, "one", 1, "Ada"), add(workspace, "two", 2, "Bob")
     with workspace.reading() as session:
-        clusters = [Cluster(one, [two]), Cluster(one, []), Cluster(two, [one])]
+        clusters = [Cluster(first, [second]), Cluster(first, []), Cluster(second, [first])]
         owners = find_cluster_owners(session, clusters)
-    assert [[owner.items for owner in cluster] for cluster in owners] == [[[one], [two]], [], [[two], [one]]]
+    assert [[owner.items for owner in cluster] for cluster in owners] == [[[first], [second]], [], [[second], [first]]]

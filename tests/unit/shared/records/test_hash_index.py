@@ -21,14 +21,14 @@ def refresh(index: HashIndex, workspace: Workspace) -> KnownHashes:
 
 def assert_same(index: HashIndex, workspace: Workspace) -> KnownHashes:
     """The index holds each defined hash of the tables under the id of its row."""
-    known = refresh(index, workspace)
+    hashes = refresh(index, workspace)
     rows = fingerprint_rows(workspace)
     with workspace.reading() as session:
-        blobs = FINGERPRINTS.load_digests(session, known.ids.tolist())
+        blobs = FINGERPRINTS.load_digests(session, hashes.ids.tolist())
     expected = {row[0]: row[3] for row in rows if row[3] is not None and row[4] >= 50}
-    assert {blobs[row_id]: known.hashes[at].tobytes() for at, row_id in enumerate(known.ids.tolist())} == expected
-    assert known.fingerprints == len(rows)
-    return known
+    assert {blobs[row_id]: hashes.hashes[at].tobytes() for at, row_id in enumerate(hashes.ids.tolist())} == expected
+    assert hashes.fingerprints == len(rows)
+    return hashes
 
 
 def test_the_index_follows_the_tables(any_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,13 +54,13 @@ def test_what_cannot_be_compared_is_counted(workspace: Workspace) -> None:
     register(workspace, "flat.png", encode(Image.new("RGB", (30, 30), "red")))
     gone = register(workspace, "gone.png", png(1))
     register(workspace, "good.png", png(2))
-    kept = workspace.blobs.path(gone.blob_sha256).read_bytes()
+    data = workspace.blobs.path(gone.blob_sha256).read_bytes()
     workspace.blobs.path(gone.blob_sha256).unlink()
     catch_up(workspace)
     index = HashIndex()
-    known = assert_same(index, workspace)
-    assert (len(known.ids), known.undefined, known.failed) == (1, 1, 1)
-    workspace.blobs.path(gone.blob_sha256).write_bytes(kept)
+    hashes = assert_same(index, workspace)
+    assert (len(hashes.ids), hashes.undefined, hashes.failed) == (1, 1, 1)
+    workspace.blobs.path(gone.blob_sha256).write_bytes(data)
     forget(workspace, only_failed=True)
     catch_up(workspace)
     again = assert_same(index, workspace)

@@ -16,5 +16,5 @@ def test_an_image_is_shared_where_its_bytes_are_and_counted_once(any_workspace: 
         training = seal_manifest(session, "training", "train", [items["a"], items["b"], items["c"]])
         same, other = (seal_manifest(session, f"with-{key}", "control", [items[key]]) for key in "de")
     with any_workspace.reading() as session:
-        shared = [count_shared_images(session, training.id, one.id) for one in (same, other, training)]
+        shared = [count_shared_images(session, training.id, control.id) for control in (same, other, training)]
     assert shared == [1, 0, 2]
