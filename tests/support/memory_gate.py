@@ -5,6 +5,7 @@ Rules, embedder, copy detector, control, policy, database and log are the real o
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -173,15 +174,23 @@ def build_memory_world(workspace: Workspace, items: int = 6, **changed: Any) -> 
     return MemoryWorld(workspace, gate, model, manifest, registered)
 
 
+@cache
+def _score_control(items: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Send held-out pictures through the comparison with so many items; their scores by `ssim` and by `fused`."""
+    held_out = [picture(CONTROL_SEED + number) for number in range(CONTROL_SIZE)]
+    trained = [picture(seed) for seed in range(items)]
+    recipe = ViewRecipe(resolution_px=RESOLUTION_PX, channels=3)
+    views, training = (np.stack([build_view(image, recipe) for image in images]) for images in (held_out, trained))
+    _, ssim = best_ssim(views, training, np.tile(np.arange(items), (len(views), 1)))
+    detector = CopyDetector.build(np.stack([build_view(image, COPY_RECIPE) for image in trained]))
+    fused = detector.calibrate(np.stack([build_view(image, COPY_RECIPE) for image in held_out]))
+    return tuple(map(float, ssim)), fused.scores
+
+
 def _calibrate(model: Model, corpus: ReadyCorpus, embedder_sha256: str) -> Calibration:
-    """Send held-out pictures through the same comparison, and keep their scores."""
-    pictures = [picture(CONTROL_SEED + number) for number in range(CONTROL_SIZE)]
-    views = np.stack([build_view(held_out, view_recipe(model)) for held_out in pictures])
-    every = np.tile(np.arange(len(corpus.item_ids)), (len(views), 1))
-    _, ssim = best_ssim(views, corpus.side.views, every)
-    fused = corpus.detector.calibrate(np.stack([build_view(held_out, COPY_RECIPE) for held_out in pictures]))
+    ssim, fused = _score_control(len(corpus.item_ids))
     pipeline = {"neighbours": NEIGHBOURS, "embedder_sha256": embedder_sha256, "copies": corpus.detector.digests}
-    scores = ControlScores({"ssim": tuple(map(float, ssim)), "fused": fused.scores}, pipeline)
+    scores = ControlScores({"ssim": ssim, "fused": fused}, pipeline)
     return Calibration(
         model_id=model.id,
         control_manifest_id=model.manifest_id,

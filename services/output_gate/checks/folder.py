@@ -44,7 +44,7 @@ class FolderRun:
     folder: Path
     results: Path
     run_id: str
-    left: tuple[str, ...]
+    remaining: tuple[str, ...]
     finished: tuple[dict[str, Any], ...]
 
 
@@ -68,8 +68,8 @@ def open_run(folder: Path, results: Path, model: Model) -> Iterator[FolderRun]:
             raise ConflictError(f"another run writes to {results}", code="results_in_use") from error
         finished = _read_results(file, results, model)
         done = {line["file"] for line in finished}
-        left = tuple(path for path in paths if path not in done)
-        yield FolderRun(folder, results, _load_run_id(results), left, tuple(finished))
+        remaining = tuple(path for path in paths if path not in done)
+        yield FolderRun(folder, results, _load_run_id(results), remaining, tuple(finished))
         _beside(results).unlink(missing_ok=True)
 
 
@@ -97,9 +97,9 @@ def check_files(gate: Gate, model: Model, run: FolderRun, on_lines: Callable[[Se
     Raises:
         UnavailableError: the database is down; the run goes on when it is started again.
     """
-    left = iter(run.left)
+    remaining = iter(run.remaining)
     with run.results.open("a", encoding="utf-8") as out:
-        while step := list(islice(left, STEP_FILES)):
+        while step := list(islice(remaining, STEP_FILES)):
             lines = _check_step(gate, model, run, step)
             out.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
             out.flush()

@@ -91,14 +91,14 @@ def _run(gate: Gate, folder: Path, model_name: str, out: Path) -> dict[str, Any]
     begun = monotonic()
     with open_run(folder, out, model) as run, progress() as bars:
         lines = list(run.finished)
-        task = bars.add_task("checks", total=len(lines) + len(run.left), completed=len(lines))
+        task = bars.add_task("checks", total=len(lines) + len(run.remaining), completed=len(lines))
 
         def on_lines(new: Sequence[dict[str, Any]]) -> None:
             lines.extend(new)
             bars.advance(task, len(new))
 
         check_files(gate, model, run, on_lines)
-        decided = len(run.left)
+        decided = len(run.remaining)
     gate.workspace.log.integrate()
     seconds = monotonic() - begun
     return {

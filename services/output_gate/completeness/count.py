@@ -91,13 +91,13 @@ class CompletenessCount:
 
     def _take(self, entries: Iterator[tuple[int, bytes]]) -> None:
         start = self._recount.size
-        found: dict[int, dict[str, Any]] = {}
+        relevant: dict[int, dict[str, Any]] = {}
         for index, data in islice(entries, BATCH_ENTRIES):
             entry = self._recount.take(index, data)
             if entry is not None:
-                found[index] = entry
+                relevant[index] = entry
         with self.workspace.reading() as session:
-            self._differences += _compare_rows(session, start, self._recount.size, found)
+            self._differences += _compare_rows(session, start, self._recount.size, relevant)
 
 
 def _compare_rows(session: Session, start: int, end: int, entries: Mapping[int, dict[str, Any]]) -> list[Gap]:
@@ -110,9 +110,13 @@ def _compare_rows(session: Session, start: int, end: int, entries: Mapping[int, 
     flag_rows = _rows(session, start, end, flag.entry_id, flag.id, flag.check_id)
     step_rows = _rows(session, start, end, step.entry_id, step.flag_id)
     return [
-        *_differ("check", {at: (one["subject"]["check"], one["body"]["decision"]) for at, one in checks.items()}, check_rows),
-        *_differ("flag", {at: (one["subject"]["flag"], one["subject"]["check"]) for at, one in flags.items()}, flag_rows),
-        *_differ("step", {at: (one["subject"]["flag"],) for at, one in steps.items()}, step_rows),
+        *_differ(
+            "check", {at: (entry["subject"]["check"], entry["body"]["decision"]) for at, entry in checks.items()}, check_rows
+        ),
+        *_differ(
+            "flag", {at: (entry["subject"]["flag"], entry["subject"]["check"]) for at, entry in flags.items()}, flag_rows
+        ),
+        *_differ("step", {at: (entry["subject"]["flag"],) for at, entry in steps.items()}, step_rows),
     ]
 
 

@@ -97,8 +97,8 @@ class Recount:
 
     def _step(self, index: int, entry: dict[str, Any]) -> None:
         flag, body = entry["subject"]["flag"], entry["body"]
-        found = self.open_flags.get(flag)
-        if found is None:
+        open_flag = self.open_flags.get(flag)
+        if open_flag is None:
             kind = "outcome_doubled" if flag in self.ended else "flag_unknown"
             self.gaps.append(Gap(kind, flag, index, f"{entry['type']} on a flag that is not open"))
             return
@@ -108,11 +108,11 @@ class Recount:
             self.ended.add(flag)
             self.outcomes[outcome] += 1
         elif entry["type"] == "flag.reviewed":
-            found.state = "reviewed"
+            open_flag.state = "reviewed"
         elif entry["type"] == "flag.notified":
-            found.state = "notified"
+            open_flag.state = "notified"
         elif entry["type"] == "flag.answered":
-            found.state = body["answer"]
+            open_flag.state = body["answer"]
 
 
 def _outcome_of(entry_type: str, body: dict[str, Any]) -> str | None:

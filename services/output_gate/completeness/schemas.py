@@ -48,18 +48,18 @@ class CompletenessAnswer(BaseModel):
     gaps: list[GapAnswer] = Field(description=f"The first {NAMED} of them.")
 
 
-def build_completeness_answer(found: Completeness) -> CompletenessAnswer:
+def build_completeness_answer(completeness: Completeness) -> CompletenessAnswer:
     """Describe what was counted."""
-    recount, now = found.recount, utc_now()
+    recount, now = completeness.recount, utc_now()
     decisions: dict[str, int] = {}
     for (decision, _), count in recount.decisions.items():
         decisions[decision] = decisions.get(decision, 0) + count
-    oldest = sorted(recount.open_flags.items(), key=lambda one: (one[1].raised_at, one[0]))[:NAMED]
+    oldest = sorted(recount.open_flags.items(), key=lambda item: (item[1].raised_at, item[0]))[:NAMED]
     kinds: dict[str, int] = {}
-    for gap in found.gaps:
+    for gap in completeness.gaps:
         kinds[gap.kind] = kinds.get(gap.kind, 0) + 1
     return CompletenessAnswer(
-        complete=found.is_complete,
+        complete=completeness.is_complete,
         counted_at=timestamp(now),
         log_size=recount.size,
         checks=sum(decisions.values()),
@@ -77,7 +77,7 @@ def build_completeness_answer(found: Completeness) -> CompletenessAnswer:
             )
             for flag_id, flag in oldest
         ],
-        waiting=found.waiting,
+        waiting=completeness.waiting,
         gap_counts=kinds,
-        gaps=[GapAnswer(**vars(gap)) for gap in found.gaps[:NAMED]],
+        gaps=[GapAnswer(**vars(gap)) for gap in completeness.gaps[:NAMED]],
     )

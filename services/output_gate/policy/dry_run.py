@@ -57,17 +57,17 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
         limit: how many at most, newest first; None for all.
         model_id: of this model only; None for all.
     """
-    unchanged, seen, more = 0, 0, False
+    unchanged, checks, more = 0, 0, False
     changes: dict[str, list[Change]] = {}
     refused: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
     nulls: dict[tuple[str, str], _Nulls] = {}
     with workspace.reading() as session:
         for check, flag in _past_checks(session, model_id):
-            if limit is not None and seen == limit:
+            if limit is not None and checks == limit:
                 more = True
                 break
-            seen += 1
+            checks += 1
             result = read_result(check)
             answer = _decide_again(session, check.model_id, result, content, nulls)
             if isinstance(answer, str):
@@ -82,7 +82,7 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
             _name(changes.setdefault(change[0], []), change[1])
     return DryRun(
         policy_sha256=content.sha256,
-        checks=seen,
+        checks=checks,
         unchanged=unchanged,
         changed=[ChangeKind(kind=kind, count=counts[kind], changes=changes[kind]) for kind in sorted(changes)],
         not_decidable=[

@@ -45,30 +45,30 @@ class OutputSearch:
         query = build_query(data, self.workspace.limits)
         with self.workspace.reading() as session:
             known = self._index.refresh(session)
-            found = find_similar_blobs(session, OUTPUTS, query, known, max_distance, limit + 1)
+            similar = find_similar_blobs(session, OUTPUTS, query, known, max_distance, limit + 1)
             if not load_checks_of(session, [query.sha256]):
-                del found[0]  # the picture's own bytes, which the gate never saw
-            matches = _build_matches(session, found[:limit])
+                del similar[0]  # the picture's own bytes, which the gate never saw
+            matches = _build_matches(session, similar[:limit])
         return SeenAnswer(
             query=query.describe(),
             perceptual=query.describe_comparison(max_distance),
             seen=bool(matches),
             matches=matches,
-            more=len(found) > limit,
+            more=len(similar) > limit,
             searched=SearchedOutputs(generations=known.fingerprints, hash_undefined=known.undefined),
         )
 
 
-def _build_matches(session: Session, found: Sequence[SimilarBlob]) -> list[SeenOutput]:
-    checks: dict[str, list[Check]] = {one.sha256: [] for one in found}
+def _build_matches(session: Session, similar: Sequence[SimilarBlob]) -> list[SeenOutput]:
+    checks: dict[str, list[Check]] = {blob.sha256: [] for blob in similar}
     for check in load_checks_of(session, list(checks)):
         checks[check.generation_sha256].append(check)
     return [
         SeenOutput(
-            kind=one.kind,
-            distance=one.distance,
-            generation_sha256=one.sha256,
-            checks=build_summaries(session, checks[one.sha256]),
+            kind=blob.kind,
+            distance=blob.distance,
+            generation_sha256=blob.sha256,
+            checks=build_summaries(session, checks[blob.sha256]),
         )
-        for one in found
+        for blob in similar
     ]

@@ -24,12 +24,12 @@ def describe_items(session: Session, item_ids: Iterable[str]) -> dict[str, Match
 
 def describe_cluster_owners(session: Session, clusters: Sequence[Cluster]) -> list[list[ClusterOwner]]:
     """Describe whom the items of each match's duplicate cluster name; nobody where a match has no duplicates."""
-    found = find_cluster_owners(session, clusters)
-    parties = load_parties(session, {owner.party_id for owners in found for owner in owners})
-    return [[_cluster_owner(owner, parties[owner.party_id]) for owner in owners] for owners in found]
+    cluster_owners = find_cluster_owners(session, clusters)
+    parties = load_parties(session, {owner.party_id for owners in cluster_owners for owner in owners})
+    return [[_build_cluster_owner(owner, parties[owner.party_id]) for owner in owners] for owners in cluster_owners]
 
 
-def _cluster_owner(owner: ClusterParty, party: Party) -> ClusterOwner:
+def _build_cluster_owner(owner: ClusterParty, party: Party) -> ClusterOwner:
     return ClusterOwner(
         party_id=party.id, name=party.name, url=party.url or None, items=len(owner.items), contests=owner.contests
     )

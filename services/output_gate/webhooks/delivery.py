@@ -37,7 +37,7 @@ from shared.settings import Settings
 from shared.workspace import Workspace
 
 # The specification's schedule: immediately, then after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h.
-WAITS = tuple(timedelta(seconds=one) for one in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
+WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
 # Webhooks that are sent to at the same time: threads that wait for an answer.
 RECEIVERS_AT_ONCE = 16
 # The specification asks for 15 to 30 seconds.
@@ -74,9 +74,9 @@ def deliver(workspace: Workspace, run: JobRun, *, waits: Sequence[timedelta] = W
         raise CorruptStateError(f"job {run.job.id} is about a message that is not on record")
     if delivery.state != "pending":
         return
-    status, error, asked = _post(workspace, webhook, delivery)
+    status, error, retry_after_seconds = _post(workspace, webhook, delivery)
     with workspace.writing() as session:
-        next_try_at = _record(session, delivery.id, status, error, asked, waits)
+        next_try_at = _record(session, delivery.id, status, error, retry_after_seconds, waits)
     if next_try_at is not None:
         raise JobPutOffError(next_try_at)
 
@@ -108,7 +108,7 @@ def _record(
     delivery_id: str,
     status: int | None,
     error: str | None,
-    asked_seconds: float | None,
+    retry_after_seconds: float | None,
     waits: Sequence[timedelta],
 ) -> datetime | None:
     """Put on record what came of a try; return when the next one is due, None where none follows."""
@@ -119,7 +119,7 @@ def _record(
     if error is None:
         delivery.state = "delivered"
     elif delivery.state == "pending" and status != GONE and delivery.attempts <= len(waits):
-        delivery.next_try_at = now + _choose_wait(waits[delivery.attempts - 1], asked_seconds)
+        delivery.next_try_at = now + _choose_wait(waits[delivery.attempts - 1], retry_after_seconds)
     elif delivery.state == "pending":
         delivery.state = "dead"
     if status == GONE:
@@ -132,10 +132,10 @@ def _record(
     return delivery.next_try_at
 
 
-def _choose_wait(wait: timedelta, asked_seconds: float | None) -> timedelta:
+def _choose_wait(wait: timedelta, retry_after_seconds: float | None) -> timedelta:
     """Return the wait, longer where the receiver asked for more, spread so that many messages do not return together."""
-    asked = timedelta(seconds=min(asked_seconds or 0.0, LONGEST_WAIT.total_seconds()))
-    return max(wait * random.uniform(1.0, 1.1), asked)  # noqa: S311 - spreads load, hides nothing
+    retry_after = timedelta(seconds=min(retry_after_seconds or 0.0, LONGEST_WAIT.total_seconds()))
+    return max(wait * random.uniform(1.0, 1.1), retry_after)  # noqa: S311 - spreads load, hides nothing
 
 
 def verify_webhook_url(settings: Settings, url: str) -> None:

@@ -1,0 +1,30 @@
+"""Several generations in one request: each has an outcome, at once or by a job."""
+
+from services.output_gate.checks.answers import build_batched_answers
+from services.output_gate.checks.batches import CHECKS, check_several, queue_checks
+from services.output_gate.checks.job_answers import show_check_job
+from services.output_gate.checks.submission import SubmittedImage
+from shared.canonical import sha256_hex
+from tests.support.factories import png
+from tests.support.memory_gate import MemoryWorld
+
+IMAGES = [SubmittedImage("a.png", png(1)), SubmittedImage(None, None), SubmittedImage("c.png", b"words")]
+
+
+def test_each_image_has_its_outcome_and_a_key_one_batch(world: MemoryWorld) -> None:
+    places = check_several(world.gate, "model-a", IMAGES, "key")
+    again = check_several(world.gate, "model-a", IMAGES, "key")
+    assert [place.check_id for place in places] == [place.check_id for place in again]
+    answers = build_batched_answers(world.workspace, places)
+    assert [answer.check and answer.check.decision for answer in answers] == ["flag", None, None]
+    assert [answer.problem and answer.problem.code for answer in answers] == [None, "not_base64", "not_an_image"]
+    assert [answer.name for answer in answers] == ["a.png", None, "c.png"]
+
+
+def test_a_job_is_queued_once_and_says_how_far_it_is(world: MemoryWorld) -> None:
+    job = queue_checks(world.workspace, "model-a", IMAGES, "key")
+    assert queue_checks(world.workspace, "model-a", IMAGES, "key").id == job.id
+    assert job.kind == CHECKS
+    assert world.workspace.blobs.load(sha256_hex(png(1))) == png(1)
+    answer = show_check_job(world.workspace, job.id)
+    assert (answer.state, answer.total, answer.checks) == ("queued", 3, None)

@@ -1,0 +1,27 @@
+"""The evidence of a check as a picture."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from services.output_gate.checks.evidence_image import PANEL_PX, draw_evidence
+from services.output_gate.checks.service import check_generation
+from shared.errors import NotFoundError
+from tests.support.factories import png
+from tests.support.memory_gate import MemoryWorld
+
+
+def test_a_match_is_drawn_the_same_each_time(world: MemoryWorld) -> None:
+    check = check_generation(world.gate, "model-a", png(2))
+    sheet = draw_evidence(world.workspace, check.id)
+    assert Image.open(io.BytesIO(sheet)).width > 4 * PANEL_PX
+    assert draw_evidence(world.workspace, check.id) == sheet
+
+
+def test_without_a_match_there_is_no_picture(world: MemoryWorld) -> None:
+    world.gate.index.remove([world.items[0].id])
+    check = check_generation(world.gate, "model-a", png(2))
+    with pytest.raises(NotFoundError) as caught:
+        draw_evidence(world.workspace, check.id)
+    assert caught.value.code == "no_match"
