@@ -7,8 +7,8 @@ Rules, in order:
 2. Each row has its share of processor time, by the kernel's clock for this process and not by the wall's: a busy machine
    fails no image. Over it, the kernel ends the process, in the middle of a decoder if need be.
 3. The bytes of the rows found good are durable before the answer.
-4. What it is told comes as pickles, from the one who started it. What it tells is JSON: had an image taken this process over,
-   it could still not make the other one run anything.
+4. It receives pickles, from the process that started it, and answers in JSON. An image that took this process over could
+   still not make the other one run anything.
 """
 
 import json
@@ -47,7 +47,7 @@ UncheckedRow = tuple[Registration, bytes, tuple[Signal, ...]]
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker is told first: what an image may cost, in processor time too, and where the bytes go."""
+    """The first message to a worker: what an image may cost, in processor time too, and where its bytes go."""
 
     limits: ImageLimits
     blob_folder: Path

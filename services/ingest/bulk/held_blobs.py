@@ -3,10 +3,10 @@
 Rules, in order:
 
 1. Bytes are held if an item was registered with them, earlier or in a row before, and they are still in the blob store,
-   undamaged. What the log would be told of bytes that are gone could not be held against anything.
+   undamaged. A log entry about bytes that are gone could be compared with nothing.
 2. Their facts are those recorded with the first item. What they say in themselves, of training and of owners, is read as for
    the first: a second name for a picture does not wash off what the picture says.
-3. What was found of some thousand blobs is kept for the run, so that a thousand items of one picture read it once.
+3. Facts and statements of some thousand blobs are kept for the run, so that a thousand items of one picture read it once.
 """
 
 from collections import OrderedDict

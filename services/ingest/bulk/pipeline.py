@@ -4,8 +4,8 @@ Rules, in order:
 
 1. A bad row is reported and left out; the good rows of its batch are kept.
 2. A row registered before is counted and changes nothing, so a run that was interrupted is simply run again.
-3. The blobs of a batch are durable before its transaction, and its transaction before its log is integrated; what the
-   caller is told of is in a signed checkpoint.
+3. The blobs of a batch are durable before its transaction, and its transaction before its log is integrated. What the
+   caller hears of is under a signed checkpoint.
 4. One batch is stored while the next ones are read and checked, by processes that a hostile image may end (`check_pool`).
    Batches are stored in the order of the source; after one that cannot be stored, none is.
 5. A row that names bytes by their digest finds those of every row before it, in this run or an earlier one. The rights
@@ -72,7 +72,7 @@ class BulkResult:
 def register_rows(
     workspace: Workspace,
     rows: Iterable[AnyRow | Pause],
-    on_rows: Callable[[int], None] = lambda _count: None,
+    report_progress: Callable[[int], None] = lambda _count: None,
     on_outcomes: Callable[[Sequence[RowOutcome]], None] = lambda _outcomes: None,
 ) -> BulkResult:
     """Register rows.
@@ -80,8 +80,8 @@ def register_rows(
     Args:
         workspace: where to.
         rows: what a source yields; a pause ends a batch.
-        on_rows: told after each batch how many rows it had.
-        on_outcomes: given each batch's outcomes, a row each in the source's order, once they are in a signed checkpoint;
+        report_progress: called after each batch with the number of its rows.
+        on_outcomes: called with the outcomes of each batch, in the order of its rows, once they are under a signed checkpoint;
             called on the thread that stores.
 
     Returns:
@@ -96,7 +96,7 @@ def register_rows(
     def finish() -> None:
         outcomes = waiting.popleft().result()
         result.add(outcomes)
-        on_rows(len(outcomes))
+        report_progress(len(outcomes))
 
     with CheckPool(workspace.limits, workspace.blobs) as pool, ThreadPoolExecutor(1, thread_name_prefix="store") as storing:
         store = _Storing(workspace, on_outcomes).store
@@ -150,10 +150,10 @@ class _Storing:
         self._failure: Exception | None = None
 
     def store(self, batch: _Batch) -> list[RowOutcome]:
-        """Store one batch and tell of it.
+        """Store one batch, and report its outcomes.
 
         Raises:
-            Exception: that of the first batch that could not be stored; rows beyond a gap are not to be told of.
+            Exception: that of the first batch that could not be stored; nothing beyond a gap is reported.
         """
         if self._failure is not None:
             raise self._failure

@@ -37,7 +37,7 @@ class HeldRow:
 
 @dataclass(frozen=True)
 class Pause:
-    """Said by a source that has to wait for its next row: what came before shall not wait with it."""
+    """A source has to wait for its next row: the rows before are registered without it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class BadRow:
     error: SleeveError
 
 
-# What a source yields of a row.
+# What a source yields for a row.
 AnyRow = Row | HeldRow | BadRow
 
 

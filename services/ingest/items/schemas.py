@@ -1,4 +1,4 @@
-"""What a registration says of an image, and what it answers."""
+"""An item in the API: what a registration says of it, and what is answered about it."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self

@@ -50,7 +50,7 @@ def catch_up(
     Args:
         workspace: whose blobs.
         seconds: no new blob is begun after so long.
-        on_blobs: told of each batch once it is written, how many blobs and how long they took; False ends the run.
+        on_blobs: called once a batch is written, with the number of its blobs and the seconds they took; False ends the run.
 
     Returns:
         How many blobs were looked at, failed ones included.

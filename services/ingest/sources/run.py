@@ -74,7 +74,7 @@ def add_source(
     workspace: Workspace,
     source: Source,
     options: SourceOptions,
-    on_rows: Callable[[int], None] = lambda _count: None,
+    report_progress: Callable[[int], None] = lambda _count: None,
     *,
     from_start: bool = False,
 ) -> RunResult:
@@ -84,7 +84,7 @@ def add_source(
         workspace: where to.
         source: what to register.
         options: what the source was opened with.
-        on_rows: told how many rows are done: first those of the earlier run, then each batch's.
+        report_progress: called with the number of rows of the earlier run, then with that of each batch.
         from_start: read every row again.
 
     Raises:
@@ -96,7 +96,7 @@ def add_source(
     with _locked(status_path) as status:
         progress = _resume(progress_path, status, _digest(source, options), from_start=from_start)
         earlier = dict(progress.counts)
-        on_rows(progress.done)
+        report_progress(progress.done)
 
         def keep(outcomes: Sequence[RowOutcome]) -> None:
             status.write(b"".join(map(_status_line, outcomes)))
@@ -106,7 +106,7 @@ def add_source(
             progress.status_bytes = status.tell()
             save_atomically(progress_path, progress.dump())
 
-        rows = register_rows(workspace, source.rows(progress.done), on_rows, keep)
+        rows = register_rows(workspace, source.rows(progress.done), report_progress, keep)
         progress_path.unlink(missing_ok=True)
         sync_folder(progress_path.parent)
     with workspace.reading() as session:

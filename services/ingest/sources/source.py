@@ -11,7 +11,7 @@ from shared.fetching.fetcher import Fetcher
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What a source is told beside its path.
+    """What a source is opened with, beside its path.
 
     `licence` is that of rows which state none; `max_bytes` is the largest image, of which no more than one byte beyond is
     read; `make_fetcher` makes what fetches the images of a list, by default from public addresses only; `read_pages` asks for
