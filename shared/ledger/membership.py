@@ -20,7 +20,7 @@ from shared.schemas import StrictModel
 
 
 class MembershipProof(StrictModel):
-    """The content of the file."""
+    """What is written to a file and handed out."""
 
     format: Literal["sleeve.membership/1"] = "sleeve.membership/1"
     manifest: str
