@@ -1,8 +1,8 @@
-"""The indexer in a server: a thread that keeps the index up with the log, so that a check hardly ever has to.
+"""The indexer in a server: a thread that keeps the index up with the log, so that checks rarely have to.
 
 Rules, in order:
 
-1. The log is looked at several times a second; what was registered, sealed or restored is in the index soon after.
+1. The log is read several times a second. What was registered, sealed or restored is in the index soon after.
 2. Nothing ends the thread but the server. What stops the indexer is named in its `failure` until it gets on, and readiness
    and metrics show it; each check asks for itself whether its manifest is whole.
 """

@@ -2,9 +2,9 @@
 
 Rules, in order:
 
-1. A corpus is ready when the index holds the whole manifest and every file is there and holds: views, hashes, clusters, means,
-   points and vectors (`shared.array_store`). Files are read in full once; after that each check looks at their stamps, and
-   one that was written to makes the corpus be loaded anew.
+1. A corpus is ready when the index holds the whole manifest and every file is present and intact: views, hashes, clusters,
+   means, points and vectors (`shared.array_store`). Files are read in full once. After that each check looks at their stamps,
+   and one that was written to makes the corpus be loaded anew.
 2. It is loaded by a thread of its own. A request waits for a moment only and then says `building`: a hundred thousand items
    take minutes once, which goes on from where it was when the process is started again.
 3. Vectors come from the index, as it keeps them; nothing is embedded twice. Beyond the size up to which the gate searches

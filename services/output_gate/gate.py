@@ -1,7 +1,7 @@
-"""The gate: what it needs to check one generation of one model, gathered and kept ready.
+"""The gate: everything that a check of one model needs, loaded once and kept ready.
 
 A model is ready when it is calibrated by the embedder and shortlist length in force, and its manifest's corpus is ready
-(`services.output_gate.corpora`). Whatever is missing has a name; the gate then answers `undecided` with it.
+(`services.output_gate.corpora`). Whatever is missing has a code, and the gate answers `undecided` with that code.
 
 Each check is decided from beginning to end by one policy: the one that was in force when it began.
 """

@@ -92,7 +92,7 @@ def check_files(gate: Gate, model: Model, run: FolderRun, on_lines: Callable[[Se
         gate: index, policy and workspace.
         model: which model made the images.
         run: an open run.
-        on_lines: told of each step's lines once they are durable.
+        on_lines: called with each step's lines once they are durable.
 
     Raises:
         UnavailableError: the database is down; the run goes on when it is started again.

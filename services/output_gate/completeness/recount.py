@@ -1,4 +1,4 @@
-"""The recount: what the log's own entries say of checks and flags, without a look at any table.
+"""The recount: what the log's own entries say of checks and flags. No table is read.
 
 Rules, in order:
 

@@ -149,7 +149,7 @@ def _list_entries(session: Session, flag: Flag) -> list[int]:
 def _load_openings(session: Session, entry_ids: Sequence[int]) -> dict[int, dict[str, str]]:
     """Return what the entries commit to, by entry and field."""
     openings: dict[int, dict[str, str]] = {entry_id: {} for entry_id in entry_ids}
-    # Who is kept to its own flags is not told who handled them, nor what they noted.
+    # Callers who see their own flags only do not see who handled them, nor their notes.
     if own_flags_only(current_caller()) is None:
         for opening in session.exec(select(Commitment).where(col(Commitment.entry_id).in_(entry_ids))):
             openings[opening.entry_id][opening.field] = opening.value
@@ -166,7 +166,7 @@ def build_flag_answers(session: Session, flags: Sequence[Flag]) -> list[FlagAnsw
     checks = load_checks_of(session, flags)
     holds, steps = find_holds(session, flags, checks), load_steps(session, [flag.id for flag in flags])
     cluster_owners = find_cluster_owners(session, [cluster_of(flag, checks[flag.check_id]) for flag in flags])
-    # Who is kept to its own flags sees that others contest them, and not who: their items may not be its to see.
+    # Callers who see their own flags only see that others contest them, and not who: those items may not be theirs to see.
     names_others = current_caller().holds("flags:read")
     contesting = [[owner for owner in owners if owner.contests and names_others] for owners in cluster_owners]
     named = [share["party"] for flag in flags for share in flag.shares]

@@ -1,8 +1,8 @@
-"""Taking a step with a flag: what it changes, the entry that says so, and who is told.
+"""Taking a step with a flag: what it changes, the entry that records it, and the messages about it.
 
 Rules, in order:
 
-1. What may follow on what is `shared.records.flag_states`' word; here stands what a step does.
+1. `shared.records.flag_states` says which step may follow on which. This module says what a step does.
 2. A flag is held by what its `held` says, and by an ownership that came to be contested after it was raised, by equal bytes
    or by near duplicates of the item, unless that very contest was released before.
 3. A release names the owners as they are presumed by then; where nobody knows any, there is nothing to release to.

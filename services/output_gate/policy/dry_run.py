@@ -5,11 +5,11 @@ Rules, in order:
 1. A check records the score, and the item, that every rule came to, and cites the calibration whose control scores are on
    record. That is all that a decision rests on: deciding again by `decide_by_any` gives what the gate would have
    answered.
-2. What was not recorded is not guessed. A check that was undecided because something was missing has no scores; one whose
-   calibration is gone has no control; one whose shortlist had another length than the policy asks for was another search. Each
-   is listed with its reason.
+2. What was not recorded is not guessed. A check that was undecided because something was missing has no scores. One whose
+   calibration is gone has no control. One whose shortlist had another length than the policy asks for was another search.
+   Each is listed with its reason.
 3. The kind of a match is the one that was recorded with the score of the rule that decides; `unspecified` where there is none.
-4. What people said since (reviews, steps) is not undone: the run compares decisions, not outcomes.
+4. Reviews and steps that followed are not undone. The run compares decisions, not outcomes.
 """
 
 import math

@@ -1,9 +1,9 @@
-"""The outbox: messages to webhooks, put on record in the transaction of the act that they tell of.
+"""The outbox: messages to webhooks, put on record in the transaction of the event that they report.
 
 Rules, in order:
 
-1. What is committed is told, what is rolled back never is.
-2. A message holds ids, states and amounts, no names: who may know more asks the API.
+1. What is committed is reported. What is rolled back never is.
+2. A message holds ids, states and amounts, and no names. Whoever may know more asks the API.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from shared.records.webhooks import WebhookDelivery, list_active_webhooks
 
 DELIVERY = "webhook.delivery"
 
-# Named as the entries that they tell of.
+# Named as the log entries that they report.
 Event = Literal[
     "check.decided",
     "check.reviewed",
