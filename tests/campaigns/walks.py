@@ -88,7 +88,7 @@ def walk_requests(folder: Path) -> dict[str, Walk]:
     settings = Settings(home=folder / "home", database_url=None)
     GateCheck().prepare(settings)
     workspace = open_workspace(settings)
-    app = create_app(workspace, open_gate(workspace))
+    app = create_app(workspace, open_gate(workspace, patience_seconds=None))
     walks = {}
     for number in range(2):
         with walking() as walk:

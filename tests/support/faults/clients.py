@@ -41,7 +41,8 @@ def open_client(settings: Settings, *, with_gate: bool) -> Client:
     """Open a home, without background work."""
     workspace = open_workspace(settings)
     API.state.workspace = workspace
-    gate = open_gate(workspace) if with_gate else None
+    # However slow the machine is: a check waits until its corpus is loaded.
+    gate = open_gate(workspace, patience_seconds=None) if with_gate else None
     if gate is not None:
         open_output_gate(API, gate)
     return Client(workspace, gate, TestClient(API, raise_server_exceptions=False))

@@ -65,7 +65,8 @@ class Driver:
     def run(self, kinds: list[str], sample: int | None) -> dict[str, Any]:
         """Try all points of some kinds, or so many of them, evenly spread; return the figures."""
         with self._database(None) as template:
-            self._fork(lambda: self.operation.prepare(self._settings(self.folder / "template", template)))
+            if self._fork(lambda: self.operation.prepare(self._settings(self.folder / "template", template))):
+                raise RuntimeError("the home that every point begins with could not be made")
             points = [point for kind in kinds for point in self._list_points(kind, template)]
             count = min(sample or len(points), len(points))
             tried = [points[int((place + 0.5) * len(points) / count)] for place in range(count)]

@@ -147,7 +147,7 @@ class GateCheck:
             manifest = seal_manifest(session, "small", "train", [item.id for item in items])
             model = add_model(session, manifest)
         workspace.log.integrate()
-        gate = open_gate(workspace, policy(rule="ssim"))
+        gate = open_gate(workspace, policy(rule="ssim"), patience_seconds=None)
         corpus = gate.corpora.load(manifest.id, ViewRecipe(resolution_px=model.resolution_px, channels=model.channels))
         pipeline = {"neighbours": 1000, "embedder_sha256": gate.embedder.sha256, "copies": corpus.detector.digests}
         scores = ControlScores({"ssim": CONTROL, "fused": CONTROL}, pipeline)
