@@ -9,9 +9,7 @@ UNIT = Path("tests/unit")
 ACROSS_MODULES = {
     "test_architecture.py": "imports between all folders",
     "test_map.py": "this one",
-    "services/audit/statistics/test_statistics.py": "all statistics against naive transcriptions",
     "services/ingest/signals/test_mutations.py": "damaged pictures through every reader",
-    "services/ingest/signals/test_recorded_signals.py": "signals from registration to the manifest",
     "shared/ledger/test_every_byte.py": "every byte of a log changed",
     "shared/ledger/test_log_without_locks.py": "reading beside a writer",
     "shared/ledger/test_verify_commands.py": "the ledger as `sleeve verify` shows it",
