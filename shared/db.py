@@ -12,6 +12,7 @@ The schema is made by `shared.records.migrations.upgrade`.
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
@@ -22,11 +23,12 @@ from shared.errors import InputError
 BUSY_TIMEOUT_SECONDS = 30
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, password: SecretStr | None = None) -> Engine:
     """Open a database.
 
     Args:
         url: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/NAME` (`postgresql://` is taken to mean psycopg).
+        password: of the database's user, unescaped; where it is not given, the URL may hold one. SQLite has none.
 
     Returns:
         An engine; nothing is connected yet.
@@ -38,6 +40,8 @@ def open_engine(url: str) -> Engine:
         parsed = make_url(url)
     except ArgumentError as error:
         raise InputError("database URL cannot be parsed; expected sqlite:///FILE or postgresql://…") from error
+    if password is not None and parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(password=password.get_secret_value())
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     try:

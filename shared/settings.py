@@ -30,6 +30,10 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, description="SQLAlchemy URL; SQLite inside the home folder where it is not set."
     )
+    database_password: SecretStr | None = Field(
+        default=None,
+        description="The database's password, as it is: no character needs an escape, as it would in `SLEEVE_DATABASE_URL`.",
+    )
     log_origin: str = Field(
         default="sleeve.invalid/log",
         min_length=1,

@@ -79,7 +79,7 @@ def open_workspace(settings: Settings) -> Workspace:
     anchors = load_trust_anchors(settings.c2pa_trust_anchors) if settings.c2pa_trust_anchors else None
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        engine = open_engine(settings.resolved_database_url)
+        engine = open_engine(settings.resolved_database_url, settings.database_password)
         migrate(engine, settings.home)
         signer = load_or_create_signer(settings.home / "keys" / "log.pem", settings.log_origin)
         log = Log(engine, settings.home / "log", signer)

@@ -9,6 +9,7 @@ Arguments are those of `sleeve audit train`; `train_batch_size` is that of all d
 import typer
 
 from services.audit.commands.train import train
+from shared.command_line.terminal_text import echo
 from shared.errors import SleeveError
 
 
@@ -17,7 +18,7 @@ def main() -> None:
     try:
         typer.run(train)
     except SleeveError as error:
-        typer.echo(f"error: {error.message} [{error.code}]", err=True)
+        echo(f"error: {error.message} [{error.code}]", err=True)
         raise SystemExit(1) from None
 
 

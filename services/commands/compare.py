@@ -13,6 +13,7 @@ from rich.table import Table
 
 from shared.command_line.console import console
 from shared.command_line.options import read_bytes
+from shared.command_line.terminal_text import echo
 from shared.errors import InputError
 from shared.settings import load_settings
 from shared.vision.image_decoding import decode_image, image_limits
@@ -30,7 +31,7 @@ def compare(
     """Measure SSIM, RMSE, PSNR, FSIM, SRE, SAM and UIQ between two images or two folders."""
     rows = [{"pair": name, **measure_files(first, second)} for name, first, second in pair_up(a, b)]
     if as_json:
-        typer.echo(json.dumps(rows if a.is_dir() else rows[0], ensure_ascii=False))
+        echo(json.dumps(rows if a.is_dir() else rows[0], ensure_ascii=False))
         return
     show_rows(rows)
 

@@ -7,6 +7,7 @@ import typer
 from shared.clock import format_moment
 from shared.command_line.console import console
 from shared.command_line.options import EXIT_STATUS
+from shared.command_line.terminal_text import echo
 from shared.command_line.workspace import open_home
 from shared.http.jobs import build_job_answer
 from shared.records.jobs import JobState, cancel_job, list_jobs, load_job
@@ -33,7 +34,7 @@ def show(job_id: Annotated[str, typer.Argument(help="Id of the job.")]) -> None:
     """Print a job as JSON: what was asked for, how far it is, what came of it."""
     with open_home().reading() as session:
         answer = build_job_answer(load_job(session, job_id))
-    typer.echo(answer.model_dump_json(indent=2))
+    echo(answer.model_dump_json(indent=2))
 
 
 @app.command()

@@ -10,6 +10,7 @@ import typer
 
 from shared.code_version import code_version
 from shared.command_line.groups import LazyCommand, lazy_group
+from shared.command_line.terminal_text import echo
 from shared.errors import SleeveError
 from shared.logging import configure_logging
 
@@ -61,7 +62,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"sleeve {code_version()}")
+        echo(f"sleeve {code_version()}")
         raise typer.Exit
 
 
@@ -81,12 +82,12 @@ def main() -> None:
     try:
         app()
     except SleeveError as error:
-        typer.echo(f"error: {error.message} [{error.code}]", err=True)
+        echo(f"error: {error.message} [{error.code}]", err=True)
         raise SystemExit(1) from None
     except OSError as error:
         # A disk that is full, a folder that may not be written to: nobody is helped by where in the code it was met.
         if error.strerror is None or (error.filename is None and error.errno != errno.ENOSPC):
             raise
         code = "disk_full" if error.errno == errno.ENOSPC else "file_unusable"
-        typer.echo(f"error: {error.filename or 'a file'}: {error.strerror} [{code}]", err=True)
+        echo(f"error: {error.filename or 'a file'}: {error.strerror} [{code}]", err=True)
         raise SystemExit(1) from None

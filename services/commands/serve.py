@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from services.server.listener import build_server
+from shared.command_line.terminal_text import echo
 from shared.settings import load_settings
 
 
@@ -18,5 +19,5 @@ def serve(
     options = {"host": host, "port": port}
     settings = load_settings(**{name: value for name, value in options.items() if value is not None})
     server = build_server(settings)
-    typer.echo(f"http://{settings.host}:{settings.port}/docs")
+    echo(f"http://{settings.host}:{settings.port}/docs")
     server.run()

@@ -13,6 +13,7 @@ import typer
 from shared.canonical import sha256_hex
 from shared.command_line.console import console
 from shared.command_line.options import read_bytes, show_json
+from shared.command_line.terminal_text import echo
 from shared.errors import InputError
 from shared.ledger.checkpoint import verify_checkpoint
 from shared.ledger.membership import verify_membership
@@ -86,7 +87,7 @@ def membership(
     sha256 = sha256_hex(read_bytes(image)) if image is not None else None
     verified = verify_membership(load_text(file, "membership proof"), load_vkey(key), sha256=sha256)
     if as_json:
-        typer.echo(json.dumps(asdict(verified), indent=2))
+        echo(json.dumps(asdict(verified), indent=2))
         return
     where = f"manifest {verified.manifest} of {verified.size:,} items, sealed {verified.sealed_at} in {verified.origin}"
     stands = f"is in {where}, as item {', '.join(verified.items)}" if verified.member else f"is not in {where}"

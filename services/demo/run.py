@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.table import Table
 
 from services.audit.audits.audit import audit_model
@@ -26,6 +25,7 @@ from services.demo.summary import build_summary
 from services.ingest.bulk.pipeline import register_rows
 from services.ingest.sources.kinds.imagefolder import count_rows, read_imagefolder
 from shared.command_line.console import console, progress
+from shared.command_line.terminal_text import echo
 from shared.errors import CorruptStateError, InputError
 from shared.files import save_atomically
 from shared.ledger.verify import verify_log
@@ -74,7 +74,7 @@ def run_demo(folder: Path, plan: DemoPlan | None = None) -> None:
     try:
         _run(folder, plan or DemoPlan())
     except KeyboardInterrupt:
-        typer.echo("\ninterrupted; run the same command again and it goes on from here", err=True)
+        echo("\ninterrupted; run the same command again and it goes on from here", err=True)
         raise SystemExit(EXIT_INTERRUPTED) from None
 
 

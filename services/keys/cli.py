@@ -10,6 +10,7 @@ from services.keys.service import create_key, page_of_keys, revoke_key
 from shared.auth.scopes import MEANING
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
+from shared.command_line.terminal_text import echo
 from shared.command_line.workspace import open_home
 from shared.http.paging import PageRequest
 
@@ -35,8 +36,8 @@ def create(
     if as_json:
         show_json(key)
         return
-    typer.echo(key.key)
-    typer.echo(f"key {key.id}, until {key.expires_at or 'it is revoked'}; shown this once", err=True)
+    echo(key.key)
+    echo(f"key {key.id}, until {key.expires_at or 'it is revoked'}; shown this once", err=True)
 
 
 @app.command("list")

@@ -42,7 +42,7 @@ MEANING: dict[Scope, str] = {
     "manifests:write": "seal manifests",
     "audits:read": "see models, audits and studies with their files and reports",
     "audits:run": "have models trained and audited, and studies run",
-    "checks:write": "have generations checked, and read the answers of jobs of checks",
+    "checks:write": "have generations checked, and read the answers of the jobs of checks that the key asked for",
     "outputs:read": "see what the gate was shown and what it decided",
     "flags:read": "see flags, reviews and what is owed",
     "flags:review": "act on flags and borderline checks as reviewer",

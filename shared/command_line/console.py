@@ -1,14 +1,33 @@
 """What the terminal shows: one console, progress bars with rate and time left, pages of lists."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
+
+from shared.command_line.terminal_text import escape_controls
+
+
+class _StrangersConsole(Console):
+    """A console on which text is shown and never obeyed."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Escape before the text is measured, so that tables stay straight."""
+        return super().render_str(escape_controls(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Escape what came by another way, such as the label of a progress bar."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=escape_controls(segment.text))
+
 
 # No markup: file names and titles of other people's images are printed as they are, brackets included.
-console = Console(highlight=False, markup=False)
+console = _StrangersConsole(highlight=False, markup=False)
 
 
 def show_page(table: Table, next_cursor: str | None = None) -> None:

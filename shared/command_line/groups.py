@@ -11,7 +11,11 @@ from typing import Any, ClassVar, NamedTuple
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
+from shared.command_line.terminal_text import escape_controls
 from shared.errors import UnavailableError
+
+# Of click, which typer brings along without naming it: what is wrong with a command line.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 class LazyCommand(NamedTuple):
@@ -70,6 +74,14 @@ class LazyGroup(TyperGroup):
         else:
             host.command(name)(target)
         return typer.main.get_group(host).commands[name]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the arguments name; what is wrong with them is shown, never obeyed."""
+        try:
+            return super().invoke(ctx)
+        except _UsageError as error:
+            error.message = escape_controls(str(getattr(error, "message", error)))  # type: ignore[attr-defined]
+            raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Find the command that the arguments begin with, and import it."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
+from shared.command_line.terminal_text import echo
 from shared.errors import InputError
 from shared.schemas import describe_field_errors
 
@@ -60,4 +61,4 @@ def read_bytes(file: Path) -> bytes:
 
 def show_json(answer: BaseModel) -> None:
     """Print an answer as JSON."""
-    typer.echo(answer.model_dump_json(indent=2))
+    echo(answer.model_dump_json(indent=2))

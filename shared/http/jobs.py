@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
+from sqlmodel import Session
 
+from shared.auth.caller import current_caller
 from shared.clock import format_moment
 from shared.idempotency import once
 from shared.records.jobs import Job, JobState, add_job, load_job
@@ -45,7 +47,7 @@ def build_job_answer(job: Job) -> JobAnswer:
 
 
 def queue_job_once(workspace: Workspace, kind: str, request: Mapping[str, Any], key: str | None) -> Job:
-    """Queue a job, or return the one that this key queued.
+    """Queue a job for the present caller, or return the one that this key queued.
 
     Args:
         workspace: where the job is put on record.
@@ -56,6 +58,11 @@ def queue_job_once(workspace: Workspace, kind: str, request: Mapping[str, Any], 
     Raises:
         ConflictError: the key was used for another request.
     """
-    effect = once(workspace, kind, key, dict(request), lambda session: add_job(session, kind, dict(request)).id)
+    key_id = current_caller().key_id or None
+
+    def queue(session: Session) -> str:
+        return add_job(session, kind, dict(request), key_id=key_id).id
+
+    effect = once(workspace, kind, key, dict(request), queue)
     with workspace.reading() as session:
         return load_job(session, effect.resource_id)

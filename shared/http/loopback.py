@@ -12,6 +12,7 @@ Source: RFC 9110 sections 7.2 (Host) and 15.5.20 (421); Fetch standard, "Origin"
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.http.host import parse_host
 from shared.http.problems import build_problem
 from shared.settings import is_loopback
 
@@ -34,7 +35,7 @@ class LoopbackOnly:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             host, origin = headers.get("host", ""), headers.get("origin")
-            if not is_loopback(_name_of(host)):
+            if not is_loopback(parse_host(host) or ""):
                 detail = f"expected a loopback name in Host, got {host[:100]!r}: without keys only this machine may ask"
                 await build_problem(421, "host_not_loopback", detail)(scope, receive, send)
                 return
@@ -43,14 +44,3 @@ class LoopbackOnly:
                 await build_problem(403, "origin_foreign", detail)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-
-def _name_of(host: str) -> str:
-    """Return the name in a Host field, without port and brackets.
-
-    >>> _name_of("127.0.0.1:8460"), _name_of("[::1]:8460"), _name_of("localhost")
-    ('127.0.0.1', '::1', 'localhost')
-    """
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].lower().removesuffix(".")

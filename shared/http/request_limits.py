@@ -4,9 +4,10 @@ Rules, in order:
 
 1. A body is counted as it arrives. What exceeds the limit is refused with 413 and not read, whether its length was stated or
    not. Paths that take streams have limits of their own.
-2. A zero character in path or query is refused: no name holds one, and PostgreSQL has no text with one.
+2. `Host` names one host and at most a port, once; anything else is refused with 400.
+3. A zero character in path or query is refused: no name holds one, and PostgreSQL has no text with one.
 
-Source: RFC 9110 section 15.5.14; RFC 3986 section 7.3; PostgreSQL manual, section 8.3.
+Source: RFC 9110 sections 7.2 and 15.5.14; RFC 9112 section 3.2 (400); RFC 3986 section 7.3; PostgreSQL manual, section 8.3.
 """
 
 from collections.abc import Collection
@@ -14,6 +15,7 @@ from collections.abc import Collection
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.http.host import parse_host
 from shared.http.problems import build_problem
 
 
@@ -35,6 +37,9 @@ class RequestBounds:
         """Pass a request on, or answer it with what is wrong."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+        elif not _has_valid_host(scope):
+            detail = "expected one Host field with a name or an address and at most a port"
+            await build_problem(400, "host_invalid", detail)(scope, receive, send)
         elif "\0" in scope["path"] or b"%00" in scope["query_string"]:
             detail = "expected a path and query without zero characters"
             await build_problem(422, "zero_character", detail)(scope, receive, send)
@@ -60,6 +65,12 @@ class RequestBounds:
 
     def _detail(self) -> str:
         return f"body too large: expected at most {self._max_body_bytes:,} bytes"
+
+
+def _has_valid_host(scope: Scope) -> bool:
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    # HTTP/1.0 has no such field.
+    return (not hosts and scope.get("http_version") == "1.0") or (len(hosts) == 1 and parse_host(hosts[0]) is not None)
 
 
 def _stated_length(scope: Scope) -> int:

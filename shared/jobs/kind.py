@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from shared.auth.caller import OPERATOR, Caller
 from shared.auth.scopes import Scope
 from shared.jobs.run import JobRun
+from shared.records.jobs import Job
 
 Context = TypeVar("Context")
 
@@ -16,11 +18,19 @@ class JobKind(Generic[Context]):
 
     Args:
         name: its name on record, such as `archive.capture`.
-        scope: what a key needs to start such jobs, and so to see and cancel them.
+        scope: what a key needs to start such jobs, and to see and cancel those that it started.
+        reading_scope: what a key needs to see the jobs of everyone.
         run: does the work of a job, given what the worker works on (a workspace, or a gate). It is called again after a kill,
             and goes on behind the steps that are on record. It returns ids of what came of the job, by what they are ids of.
     """
 
     name: str
     scope: Scope
+    reading_scope: Scope
     run: Callable[[Context, JobRun], Mapping[str, str] | None]
+
+    def is_visible_to(self, caller: Caller, job: Job) -> bool:
+        """Say whether a caller sees a job of this kind: its own, or everyone's."""
+        if caller is OPERATOR or caller.holds(self.reading_scope):
+            return True
+        return caller.holds(self.scope) and job.key_id == caller.key_id

@@ -10,6 +10,8 @@ Rules, in order:
 4. Only the holder of the lease writes to a running job. A cancelled job has no holder: its worker's writes then change
    nothing, and by that the worker learns of it. What the job put on record before it was cancelled stays.
 
+5. A job names the key that asked for it, so that who may start jobs sees their own and not those of others.
+
 Nothing here commits: the caller owns the transaction.
 """
 
@@ -40,6 +42,8 @@ class Job(SQLModel, table=True):
     kind: str
     # What must not be done twice at once, such as the receiver of messages.
     lane: str | None = Field(default=None, index=True)
+    # Who asked for it: null for the operator, and for jobs that other work queued.
+    key_id: str | None = Field(default=None, max_length=36)
     request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     state: str = Field(default="queued", index=True)
     done: int = 0
@@ -58,9 +62,11 @@ class Job(SQLModel, table=True):
     finished_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
 
 
-def add_job(session: Session, kind: str, request: dict[str, Any], lane: str | None = None) -> Job:
-    """Queue a job, in a lane where it must not run beside others."""
-    job = Job(kind=kind, request=request, lane=lane)
+def add_job(
+    session: Session, kind: str, request: dict[str, Any], lane: str | None = None, *, key_id: str | None = None
+) -> Job:
+    """Queue a job, in a lane where it must not run beside others, for the key that asked for it."""
+    job = Job(kind=kind, request=request, lane=lane, key_id=key_id)
     session.add(job)
     session.flush()
     return job
@@ -92,6 +98,8 @@ def list_jobs(
     state: JobState | None = None,
     kind: str | None = None,
     kinds: Collection[str] | None = None,
+    key_id: str | None = None,
+    key_kinds: Collection[str] = (),
 ) -> list[Job]:
     """Return jobs, newest first.
 
@@ -102,11 +110,13 @@ def list_jobs(
         state: in this state only.
         kind: of this kind only.
         kinds: of these kinds only; None is any.
+        key_id: the key whose jobs of `key_kinds` are listed as well.
+        key_kinds: kinds of which only the jobs of one key are listed.
     """
     filters = {Job.state: state, Job.kind: kind}
     where = [col(column) == value for column, value in filters.items() if value is not None]
     if kinds is not None:
-        where.append(col(Job.kind).in_(kinds))
+        where.append(or_(col(Job.kind).in_(kinds), col(Job.kind).in_(key_kinds) & (col(Job.key_id) == key_id)))
     if before is not None:
         where.append(col(Job.id) < before)
     return list(session.exec(select(Job).where(*where).order_by(col(Job.id).desc()).limit(limit)))

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from shared.db import open_engine
+from shared.settings import load_settings
 from tests.support.paths import ROOT
 
 
@@ -21,6 +23,20 @@ def test_compose_publishes_on_loopback_only_and_has_no_default_secret() -> None:
                 assert ":?" in value, (name, key)
     example = (ROOT / "deploy" / "env.example").read_text(encoding="utf-8")
     assert all(line.endswith("=") for line in example.splitlines() if line and not line.startswith("#"))
+
+
+@pytest.mark.parametrize("password", ["simple", "p@ss/w:rd", "a?b#c%40 d", "ü[1]&=+"])
+def test_any_password_reaches_the_database_as_it_is(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    for name, value in compose["services"]["sleeve"]["environment"].items():
+        monkeypatch.setenv(name, value.replace("${POSTGRES_PASSWORD:?set it in .env}", password))
+    monkeypatch.setenv("SLEEVE_LOG_ORIGIN", "log.example.org")
+    settings = load_settings()
+    engine = open_engine(settings.resolved_database_url, settings.database_password)
+    _, connect = engine.dialect.create_connect_args(engine.url)
+    expected = {"host": "127.0.0.1", "port": 5432, "user": "sleeve", "dbname": "sleeve", "password": password}
+    assert {name: connect[name] for name in expected} == expected
+    assert password == "simple" or password not in repr(settings)
 
 
 @pytest.mark.timeout(120)

@@ -6,6 +6,7 @@ import typer
 
 from services.audit.audits.recorded_audits import load_audit, load_audit_json, page_of_audits
 from shared.command_line.console import console
+from shared.command_line.terminal_text import echo
 from shared.command_line.workspace import open_home
 from shared.http.paging import PageRequest
 
@@ -23,4 +24,4 @@ def list_recorded(
 def show(audit_id: Annotated[str, typer.Argument(help="Id of the audit.")]) -> None:
     """Print an audit's audit.json, once it is checked against the digest in the log."""
     workspace = open_home()
-    typer.echo(load_audit_json(workspace, load_audit(workspace, audit_id)).decode())
+    echo(load_audit_json(workspace, load_audit(workspace, audit_id)).decode())

@@ -29,6 +29,7 @@ from services.audit.reports.registry import write_audit_reports
 from services.audit.sampling.sample import Sampler
 from services.audit.sampling.samples import sample_model
 from shared.command_line.console import console, step_progress
+from shared.command_line.terminal_text import echo
 from shared.command_line.workspace import open_home
 from shared.records.manifests import load_manifest
 from shared.records.models import Audit, load_model_record
@@ -118,5 +119,5 @@ def _show_audit(workspace: Workspace, audit: Audit, content: dict[str, Any], sam
         for control in content["controls"]:
             for check in control["checks"]:
                 if check["passed"] is False:
-                    typer.echo(f"void: {control['name']}, rule {check['rule']}: {check['got']}", err=True)
+                    echo(f"void: {control['name']}, rule {check['rule']}: {check['got']}", err=True)
         raise typer.Exit(EXIT_VOID)

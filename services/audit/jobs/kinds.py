@@ -7,7 +7,7 @@ from shared.jobs.kind import JobKind
 from shared.workspace import Workspace
 
 AUDIT_JOBS: tuple[JobKind[Workspace], ...] = (
-    JobKind(TRAINING, "audits:run", run_in_subprocess(training_task)),
-    JobKind(AUDIT, "audits:run", run_in_subprocess(audit_task)),
-    JobKind(STUDY, "audits:run", run_in_subprocess(study_task)),
+    JobKind(TRAINING, "audits:run", "audits:read", run_in_subprocess(training_task)),
+    JobKind(AUDIT, "audits:run", "audits:read", run_in_subprocess(audit_task)),
+    JobKind(STUDY, "audits:run", "audits:read", run_in_subprocess(study_task)),
 )

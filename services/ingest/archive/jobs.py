@@ -62,6 +62,6 @@ def run_archive_job(workspace: Workspace, run: JobRun, *, by: DueBy) -> None:
 
 
 ARCHIVE_JOBS = (
-    JobKind(VERIFICATION, "items:write", partial(run_archive_job, by="archival_checked_at")),
-    JobKind(CAPTURE, "items:write", partial(run_archive_job, by="capture_tried_at")),
+    JobKind(VERIFICATION, "items:write", "items:read", partial(run_archive_job, by="archival_checked_at")),
+    JobKind(CAPTURE, "items:write", "items:read", partial(run_archive_job, by="capture_tried_at")),
 )

@@ -16,6 +16,7 @@ from services.ingest.archive.snapshots import KEPT, build_snapshot_taker
 from services.ingest.archive.states import count_states
 from shared.command_line.console import console, progress
 from shared.command_line.options import EXIT_STATUS, AsJson, show_json
+from shared.command_line.terminal_text import echo
 from shared.command_line.workspace import open_home
 from shared.fetching.fetcher import Fetcher, build_fetcher
 from shared.records.archival import DueBy
@@ -93,7 +94,7 @@ def show_counts(counts: Counter[ArchivalState], snapshots: Counter[str] | None =
     """Print how many links are in which state, and what became of snapshots where any were asked for."""
     if as_json:
         answer = {"states": {state.value: counts[state] for state in ArchivalState}, "snapshots": snapshots}
-        typer.echo(json.dumps(answer, indent=2))
+        echo(json.dumps(answer, indent=2))
         return
     console.print(format_counts(counts))
     if snapshots is not None:

@@ -3,12 +3,12 @@
 import json
 from dataclasses import asdict
 
-import typer
 from rich.table import Table
 
 from services.ingest.coverage import Coverage, measure_coverage, total_coverage
 from shared.command_line.console import console
 from shared.command_line.options import AsJson
+from shared.command_line.terminal_text import echo
 from shared.command_line.workspace import open_home
 
 
@@ -19,7 +19,7 @@ def status(as_json: AsJson = False) -> None:
         datasets = measure_coverage(session)
     total = total_coverage(datasets)
     if as_json:
-        typer.echo(json.dumps({"datasets": [asdict(dataset) for dataset in datasets], "total": asdict(total)}, indent=2))
+        echo(json.dumps({"datasets": [asdict(dataset) for dataset in datasets], "total": asdict(total)}, indent=2))
         return
     table = Table("data set", "items", "owner", "acquirer", "diligence", "archival link", "link verified", "denied")
     for dataset in datasets:

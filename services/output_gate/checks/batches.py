@@ -17,6 +17,7 @@ from services.output_gate.checks.admission import OPERATION, PlaceSlot
 from services.output_gate.checks.service import check_into_slots
 from services.output_gate.checks.submission import SubmittedImage
 from services.output_gate.gate import Gate
+from shared.auth.caller import current_caller
 from shared.canonical import sha256_hex
 from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError, UnavailableError
 from shared.http.problem_details import describe_error
@@ -83,9 +84,11 @@ def queue_checks(workspace: Workspace, model_name: str, images: Sequence[Submitt
 
 def _accept(workspace: Workspace, model: Model, images: Sequence[SubmittedImage], key: str | None, *, later: bool) -> str:
     """Put a batch on record, and return its id; the first one's, where the key was used before."""
+    key_id = current_caller().key_id or None
 
     def act(session: Session) -> str:
-        batch_id = add_job(session, CHECKS, {"model": model.id, "images": len(images)}).id if later else new_id()
+        work = {"model": model.id, "images": len(images)}
+        batch_id = add_job(session, CHECKS, work, key_id=key_id).id if later else new_id()
         session.add_all(_build_place(workspace, batch_id, position, image) for position, image in enumerate(images))
         session.flush()
         return batch_id
@@ -178,4 +181,4 @@ def _load_model(workspace: Workspace, name: str) -> Model:
         return load_model_record(session, name)
 
 
-CHECK_JOBS = (JobKind(CHECKS, "checks:write", run_check_job),)
+CHECK_JOBS = (JobKind(CHECKS, "checks:write", "outputs:read", run_check_job),)

@@ -17,6 +17,7 @@ from services.output_gate.webhooks.service import (
 )
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
+from shared.command_line.terminal_text import echo
 from shared.command_line.workspace import open_home
 from shared.errors import ConflictError, InputError
 from shared.http.paging import PageRequest
@@ -130,7 +131,7 @@ def _show_created(created: CreatedWebhook, secret_file: Path | None) -> None:
         console.print(f"the secret is in {secret_file}")
     else:
         # Not in the table, which would break it over lines.
-        typer.echo(f"secret, shown this once: {created.secret}")
+        echo(f"secret, shown this once: {created.secret}")
 
 
 def _show_deliveries(deliveries: list[DeliveryAnswer]) -> None:

@@ -95,7 +95,7 @@ def list_checks_made(
     return page_of_checks(workspace, page, decision=decision, model=model, generation_sha256=generation_sha256)
 
 
-@router.get("/jobs/{job_id}", dependencies=needs("checks:write"), summary="Show a job of checks")
+@router.get("/jobs/{job_id}", dependencies=needs("checks:write", "outputs:read"), summary="Show a job of checks")
 def get_check_job(workspace: CurrentWorkspace, response: Response, job_id: str) -> CheckJobAnswer:
     """Answer with how far a job is and, once it is finished, with what became of each image, in the order of the request.
 

@@ -152,4 +152,4 @@ def verify_webhook_url(settings: Settings, url: str) -> None:
         raise InputError(error.message + hint, code=error.code) from error
 
 
-WEBHOOK_JOBS = (JobKind(DELIVERY, "webhooks:write", deliver),)
+WEBHOOK_JOBS = (JobKind(DELIVERY, "webhooks:write", "webhooks:write", deliver),)

@@ -34,6 +34,7 @@ connection: Connection | None = context.config.attributes.get("connection")
 if connection is not None:
     run(connection)
 else:
-    with open_engine(Settings().resolved_database_url).connect() as new_connection:
+    settings = Settings()
+    with open_engine(settings.resolved_database_url, settings.database_password).connect() as new_connection:
         run(new_connection)
         new_connection.commit()

@@ -79,7 +79,7 @@ def tell(workspace: Workspace, number: int = 0, event: str = "flag.raised") -> N
 
 
 def run_due(workspace: Workspace, waits: tuple[timedelta, ...] = SOON) -> int:
-    delivery = JobKind(DELIVERY, "webhooks:write", partial(deliver, waits=waits))
+    delivery = JobKind(DELIVERY, "webhooks:write", "webhooks:write", partial(deliver, waits=waits))
     worker = JobWorker(workspace, [delivery], workspace)
     runs = 0
     while worker.run_next():

@@ -64,7 +64,7 @@ def add(site: WebServer, *more: str) -> Result:
 
 
 def send(workspace: Workspace) -> None:
-    delivery = JobKind(DELIVERY, "webhooks:write", partial(deliver, waits=NO_WAITS))
+    delivery = JobKind(DELIVERY, "webhooks:write", "webhooks:write", partial(deliver, waits=NO_WAITS))
     worker = JobWorker(workspace, [delivery], workspace)
     while worker.run_next():
         pass

@@ -11,6 +11,22 @@ from shared.errors import InputError
 from shared.settings import load_settings
 from shared.workspace import Workspace
 
+MALFORMED = (
+    "127.0.0.1:80@evil.example",
+    "127.0.0.1@evil.example",
+    "user@127.0.0.1",
+    "127.0.0.1:http",
+    "127.0.0.1:99999",
+    "[::1",
+    "[::1]x",
+    "[::1]:80:80",
+    "[v1.a]",
+    "127.0.0.1/",
+    "127.0.0.1 ",
+    "127.0.0.1, evil.example",
+    "localhost#",
+)
+
 
 @pytest.fixture
 def client(workspace: Workspace) -> Iterator[TestClient]:
@@ -24,7 +40,9 @@ def test_loopback_is_answered_by_each_of_its_names(client: TestClient, host: str
     assert client.get("/v1/items", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["rebound.example.org", "rebound.example.org:8460", "127.0.0.1.example.org", "192.0.2.1", ""])
+@pytest.mark.parametrize(
+    "host", ["rebound.example.org", "rebound.example.org:8460", "127.0.0.1.example.org", "192.0.2.1", "", *MALFORMED]
+)
 def test_a_name_that_was_pointed_here_is_refused(client: TestClient, host: str) -> None:
     answer = client.get("/v1/items", headers={"Host": host})
     assert (answer.status_code, answer.json()["code"]) == (421, "host_not_loopback")

@@ -1,5 +1,6 @@
 """What a creator's key sees: the items and flags that name its party; of others what anyone may see, and no person's name."""
 
+import base64
 import csv
 import io
 from collections.abc import Iterator
@@ -141,7 +142,7 @@ def test_a_role_asks_for_its_scope_and_an_owner_for_the_own_flag(seen: Seen) -> 
     assert "Rita" in seen.get(f"/v1/flags/{own_flag}/history", reviewer).text
 
 
-def test_jobs_are_seen_by_who_may_start_them(seen: Seen) -> None:
+def test_jobs_are_seen_by_who_asked_for_them_and_by_who_may_read_them(seen: Seen) -> None:
     with seen.world.workspace.writing() as session:
         audit, capture = (add_job(session, kind, {}).id for kind in ("model.audit", "archive.capture"))
     auditor = make_key(seen.world.workspace, "audits:run")
@@ -151,3 +152,20 @@ def test_jobs_are_seen_by_who_may_start_them(seen: Seen) -> None:
     answer = seen.client.post(f"/v1/jobs/{capture}/cancel", headers=bearer(auditor))
     assert (answer.status_code, answer.json()["code"]) == (403, "job_not_yours")
     assert seen.get("/v1/jobs").json()["code"] == "scope_missing"
+
+
+def test_a_job_of_checks_is_seen_by_its_own_key_alone(seen: Seen) -> None:
+    mine, other, reader = (make_key(seen.world.workspace, scope) for scope in ("checks:write", "checks:write", "outputs:read"))
+    body = {"model": "model-a", "images": [{"data": base64.b64encode(png(1)).decode()}]}
+    queued = seen.client.post("/v1/checks", json=body, headers=bearer(mine) | {"Prefer": "respond-async"})
+    assert queued.status_code == 202, queued.text
+    job_id = queued.json()["id"]
+    places = (f"/v1/jobs/{job_id}", f"/v1/checks/jobs/{job_id}")
+    assert [seen.get(place, key).status_code for key in (mine, reader) for place in places] == [200] * 4
+    assert [seen.get(place, other).json()["code"] for place in places] == ["job_not_yours"] * 2
+    listed = [[job["id"] for job in seen.get("/v1/jobs", key).json()["items"]] for key in (mine, reader, other)]
+    assert listed == [[job_id], [job_id], []]
+    cancel = f"/v1/jobs/{job_id}/cancel"
+    assert seen.client.post(cancel, headers=bearer(other)).json()["code"] == "job_not_yours"
+    assert seen.client.post(cancel, headers=bearer(reader)).json()["code"] == "scope_missing"
+    assert seen.client.post(cancel, headers=bearer(mine)).json()["state"] == "cancelled"

@@ -34,7 +34,7 @@ def count_up(_workspace: Workspace, run: JobRun) -> None:
 
 
 def of_kind(name: str, runner: Runner) -> JobKind[Workspace]:
-    return JobKind(name, "items:write", runner)
+    return JobKind(name, "items:write", "items:read", runner)
 
 
 COUNT = of_kind("count", count_up)

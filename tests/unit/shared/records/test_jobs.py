@@ -67,7 +67,7 @@ def test_a_worker_runs_lanes_side_by_side_and_no_more_than_it_may(any_workspace:
         with lock:
             now.remove(run.job.lane or "")
 
-    kinds = [JobKind("send", "items:write", send)]
+    kinds = [JobKind("send", "items:write", "items:read", send)]
     with running_worker(any_workspace, kinds, any_workspace, at_once=3):
         _wait_until(lambda: len(now) == 3)
         time.sleep(0.2)  # a fourth would have begun by now

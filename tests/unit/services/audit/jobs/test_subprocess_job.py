@@ -36,7 +36,7 @@ def work(workspace: Workspace, request: dict[str, Any], report_progress: JobProg
     return {"model": "m-1"}
 
 
-WORK = [JobKind("work", "audits:run", run_in_subprocess(work))]
+WORK = [JobKind("work", "audits:run", "audits:read", run_in_subprocess(work))]
 
 
 def queue(workspace: Workspace, **request: Any) -> str:
