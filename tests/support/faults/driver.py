@@ -68,6 +68,8 @@ class Driver:
             if self._fork(lambda: self.operation.prepare(self._settings(self.folder / "template", template))):
                 raise RuntimeError("the home that every point begins with could not be made")
             points = [point for kind in kinds for point in self._list_points(kind, template)]
+            # So that a sample has its share of every action.
+            points.sort(key=lambda point: (point.kind, point.action))
             count = min(sample or len(points), len(points))
             tried = [points[int((place + 0.5) * len(points) / count)] for place in range(count)]
             outcomes: Counter[str] = Counter()
