@@ -58,6 +58,14 @@ class Settings(BaseSettings):
     min_image_side_px: int = Field(
         default=8, ge=7, description="Smallest side accepted, in pixels; the suite's windows need 8."
     )
+    max_image_frames: int = Field(
+        default=64, ge=1, le=1000, description="Frames or pages of one file that a check judges; a file of more is refused."
+    )
+    decode_memory_bytes: int = Field(
+        default=2**30,
+        ge=2**26,
+        description="Memory that decoding may take at once in one process, in bytes; what does not fit waits.",
+    )
     authentication: Literal["none", "keys"] = Field(
         default="none",
         description="`keys`: requests show an API key; `none`: whoever reaches the loopback port may do all.",

@@ -22,7 +22,7 @@ from shared.ledger.log import Log
 from shared.records.migrations.upgrade import migrate
 from shared.settings import Settings
 from shared.trust_anchors import load_trust_anchors
-from shared.vision.image_decoding import ImageLimits, image_limits
+from shared.vision.image_limits import ImageLimits, image_limits
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from shared.command_line.options import read_bytes
 from shared.command_line.terminal_text import echo
 from shared.errors import InputError
 from shared.settings import load_settings
-from shared.vision.image_decoding import decode_image, image_limits
+from shared.vision.image_decoding import decode_image
+from shared.vision.image_limits import image_limits
 from shared.vision.similarity.metrics import compare_arrays
 
 SUITE = ("ssim", "rmse", "psnr", "fsim", "sre", "sam", "uiq")

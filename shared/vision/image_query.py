@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from shared.canonical import sha256_hex
 from shared.vision.fingerprints import RECIPE, ImageFingerprint, build_fingerprint
-from shared.vision.image_decoding import ImageLimits, decode_image
+from shared.vision.image_decoding import decoding
+from shared.vision.image_limits import ImageLimits
 from shared.vision.perceptual_hash import MIN_QUALITY
 
 # A hundred matches fill a page; more of them are a matter of a smaller distance.
@@ -75,8 +76,8 @@ def build_query(data: bytes, limits: ImageLimits) -> ImageQuery:
     Raises:
         InputError: the bytes are no acceptable image.
     """
-    image = decode_image(data, limits).pixels
-    return ImageQuery(sha256_hex(data), build_fingerprint(image), *image.size)
+    with decoding(data, limits) as image:
+        return ImageQuery(sha256_hex(data), build_fingerprint(image.pixels), *image.pixels.size)
 
 
 def nearest_places(distances: NDArray[np.uint16], count: int) -> NDArray[np.int64]:

@@ -16,7 +16,8 @@ import numpy as np
 from shared.array_store import ArrayPlan, ProgressCallback, StoredArray, load_or_build
 from shared.blobs import BlobStore
 from shared.compute.threads import usable_cores
-from shared.vision.image_decoding import ImageLimits, decode_image
+from shared.vision.image_decoding import decoding
+from shared.vision.image_limits import ImageLimits
 from shared.vision.views import Pixels, ViewRecipe, build_view
 
 
@@ -70,4 +71,5 @@ class ViewStore:
 
     def build_blob_view(self, blob_sha256: str, recipe: ViewRecipe) -> Pixels:
         """Build the view of one blob, uint8 (C, H, W)."""
-        return build_view(decode_image(self._blobs.load(blob_sha256), self._limits).pixels, recipe)
+        with decoding(self._blobs.load(blob_sha256), self._limits) as image:
+            return build_view(image.pixels, recipe)

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from shared.vision.embedders.open_clip import OpenClipEmbedder
 from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.embedding.streaming import BATCH_IMAGES, embed_files
-from shared.vision.image_decoding import ImageLimits
+from shared.vision.image_limits import ImageLimits
 
 IMAGES, PARTS, ROUNDS = 512, 8, 3
 # Side of the pictures: that of the sets in use.

@@ -36,7 +36,8 @@ from shared.canonical import sha256_hex
 from shared.files import SYNCS_AT_ONCE
 from shared.ledger.verify import verify_log
 from shared.settings import Settings
-from shared.vision.image_decoding import decode_image, image_limits
+from shared.vision.image_decoding import decode_image
+from shared.vision.image_limits import image_limits
 from shared.workspace import Workspace, open_workspace
 from tests.support.postgres import empty_postgres
 

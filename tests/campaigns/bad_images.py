@@ -149,9 +149,12 @@ def polyglots() -> Iterator[Case]:
     Image.init()
     for kind in ("GIF", "TIFF", "BMP", "ICO", "PPM", "TGA", "PCX", "EPS", "PDF", "JPEG2000", "AVIF"):
         if kind in Image.SAVE:
-            yield Case(f"{kind} under the name of a png", encode(image, kind), "not_an_image")
-    yield Case("heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100), "not_an_image")
-    yield Case("svg", b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>', "not_an_image")
+            outcome = "accepted" if kind in {"GIF", "TIFF", "BMP", "AVIF"} else "image_format_unsupported"
+            yield Case(f"{kind} under the name of a png", encode(image, kind), outcome)
+    yield Case("heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100), "image_format_unsupported")
+    yield Case(
+        "svg", b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>', "image_format_unsupported"
+    )
 
 
 def boundaries(data: bytes) -> set[int]:
@@ -302,8 +305,10 @@ def jpeg_of_scans(side_px: int, scans: int) -> bytes:
     blocks = -((-side_px // 8) ** 2) if side_px % 8 == 0 else (side_px // 8 + 1) ** 2
     bits = ("0" + "1" * 14) * (abs(blocks) // 32_767 + 1)
     packed = int(bits.ljust(-(-len(bits) // 8) * 8, "1"), 2).to_bytes(-(-len(bits) // 8)).replace(b"\xff", b"\xff\0")
-    scan = b"\xff\xda\x00\x08\x01\x01\x00\x01\x01\x00" + packed
-    return b"\xff\xd8" + quantisation + frame + dc + ac + scan * scans + b"\xff\xd9"
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00" + packed
+    # The first one is of DC: a bit for each block.
+    first = b"\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00" + bytes(-(-abs(blocks) // 8))
+    return b"\xff\xd8" + quantisation + frame + dc + ac + first + scan * (scans - 1) + b"\xff\xd9"
 
 
 def animations() -> Iterator[Case]:

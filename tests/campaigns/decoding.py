@@ -24,7 +24,8 @@ from services.ingest.registration.preparation import check_item
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.settings import Settings
-from shared.vision.image_decoding import decode_image, image_limits
+from shared.vision.image_decoding import decode_image
+from shared.vision.image_limits import image_limits
 from tests.support.factories import registration
 from tests.support.paths import ROOT
 

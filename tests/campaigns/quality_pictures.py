@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pyarrow import parquet
 
-from shared.vision.image_decoding import ImageLimits, decode_image
+from shared.vision.image_decoding import decode_image
+from shared.vision.image_limits import ImageLimits
 from shared.vision.views import ViewRecipe, build_view
 from tests.support.paths import SHARED
 

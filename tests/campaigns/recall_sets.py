@@ -23,7 +23,8 @@ from PIL import Image, ImageFilter
 
 from shared.matching.ssim_search.best_ssim import pairwise_ssim
 from shared.matching.ssim_search.ssim_terms import build_terms
-from shared.vision.image_decoding import ImageLimits, decode_image
+from shared.vision.image_decoding import decode_image
+from shared.vision.image_limits import ImageLimits
 from shared.vision.views import ViewRecipe, build_view
 
 LIMITS = ImageLimits(max_bytes=1 << 22, max_px=1 << 22, min_side_px=8)

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 import structlog
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from services.ingest.bulk.check_worker import (
     CHECK_SECONDS,
@@ -39,7 +39,9 @@ from services.ingest.bulk.check_worker import (
 from services.ingest.registration.preparation import PreparedItem
 from shared.blobs import BlobStore
 from shared.errors import InputError, UnavailableError
-from shared.vision.image_decoding import FORMATS, ImageLimits
+from shared.vision.encoded_image import silence_pillow
+from shared.vision.image_formats import BMP, GIF, JPEG, PNG, WEBP, recognise_image
+from shared.vision.image_limits import ImageLimits
 
 Checked = PreparedItem | InputError
 
@@ -52,6 +54,8 @@ FEW_ROWS = 200
 QUICK_PX_BYTES = 2**30
 # Reading a header alone can take long where a file is cut into empty blocks: some milliseconds for as many as fit into this.
 QUICK_BYTES = 2**16
+# Formats whose decoders do no more than that, and are old. The others' are left to a worker, however small the file.
+QUICK_FORMATS = (PNG, JPEG, WEBP, GIF, BMP)
 # A chunk ends with one or the other; small, so that all workers have something to do from the first batch on.
 CHUNK_ROWS = 125
 CHUNK_BYTES = 8 * 2**20
@@ -65,12 +69,14 @@ def is_quick(data: bytes) -> bool:
     >>> is_quick(b"no image at all")
     True
     """
-    if len(data) > QUICK_BYTES:
+    image_format = recognise_image(data)
+    if image_format is None or not image_format.is_read:
+        return True  # and is refused as quickly
+    if len(data) > QUICK_BYTES or image_format not in QUICK_FORMATS:
         return False
     try:
-        width_px, height_px = Image.open(BytesIO(data), formats=FORMATS).size
-    except UnidentifiedImageError:
-        return True  # and is refused as quickly
+        silence_pillow()
+        width_px, height_px = Image.open(BytesIO(data), formats=(image_format.decoder or "",)).size
     except Exception:  # Pillow states no list of what it raises of damaged files; a worker finds out what this one is.
         return False
     return width_px * height_px * len(data) <= QUICK_PX_BYTES

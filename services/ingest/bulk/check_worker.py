@@ -25,6 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import structlog
+
 from services.ingest.items.schemas import PresumedOwner, Registration
 from services.ingest.registration.embedded_owners import with_embedded_owners
 from services.ingest.registration.preparation import BlobFacts, PreparedItem, check_item
@@ -32,7 +34,9 @@ from services.ingest.signals.embedded_metadata import OwnerSuggestion
 from services.ingest.signals.signal import Signal
 from shared.blobs import BlobStore
 from shared.errors import InputError, UnavailableError
-from shared.vision.image_decoding import ImageLimits
+from shared.vision.image_limits import ImageLimits
+
+log = structlog.get_logger()
 
 # Our own bound: a picture of 50 million pixels, the most that is accepted by default, takes under a second.
 CHECK_SECONDS = 2.0
@@ -102,6 +106,9 @@ def _check(row: UncheckedRow, limits: ImageLimits) -> PreparedItem | InputError:
         return check_item(registration, data, limits, source_signals=signals)
     except InputError as error:
         return InputError(error.message, code=error.code)  # without the frames it was raised in, which hold the bytes
+    except Exception as error:  # One row never decides for another, whatever its bytes do to a reader.
+        log.exception("row_check_failed", source_key=registration.source_key)
+        return InputError(f"image cannot be checked: {type(error).__name__}", code="image_undecodable")
 
 
 def dump_answer(results: Sequence[PreparedItem | InputError]) -> bytes:

@@ -11,7 +11,8 @@ from services.ingest.signals.read import read_image
 from services.ingest.signals.signal import Signal
 from shared.canonical import canonical_json, sha256_hex
 from shared.licences import parse_licence
-from shared.vision.image_decoding import ImageLimits, decode_image
+from shared.vision.image_decoding import decode_image
+from shared.vision.image_limits import ImageLimits
 
 # A data set has few licences and many rows; parsing one takes as long as a fifth of all else that a row needs.
 _known_licence = lru_cache(maxsize=256)(parse_licence)

@@ -27,7 +27,7 @@ from shared.errors import ConflictError, InputError, SleeveError
 from shared.idempotency import once
 from shared.records.items import KnownItem, find_known_items, load_item
 from shared.schemas import describe_field_errors
-from shared.vision.image_decoding import ImageLimits
+from shared.vision.image_limits import ImageLimits
 from shared.workspace import Workspace
 
 OPERATION = "items.register"

@@ -26,7 +26,7 @@ from shared.background_thread import working_beside
 from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError, UnavailableError
 from shared.records.fingerprints import FINGERPRINTS, count_blobs, delete_fingerprints, load_pending_blobs
 from shared.vision.fingerprints import RECIPE, build_fingerprint
-from shared.vision.image_decoding import decode_image
+from shared.vision.image_decoding import decoding
 from shared.workspace import Workspace
 
 # Blobs of one transaction: bounds what a killed run repeats, and how long a writer may have to wait.
@@ -105,13 +105,13 @@ def fingerprint_blob(workspace: Workspace, digest: str) -> dict[str, Any]:
     """
     row = {"blob_sha256": digest, "recipe": RECIPE}
     try:
-        image = decode_image(workspace.blobs.load(digest), workspace.limits).pixels
+        with decoding(workspace.blobs.load(digest), workspace.limits) as image:
+            fingerprint = build_fingerprint(image.pixels)
     except (InputError, NotFoundError, CorruptStateError) as error:
         if not workspace.blobs.folder.is_dir():
             raise UnavailableError(f"expected the blob folder {workspace.blobs.folder}, got none") from error
         log.warning("fingerprint_failed", blob=digest, code=error.code)
         return {**row, "pixels_sha256": None, "pdq": None, "quality": None, "failure": error.code}
-    fingerprint = build_fingerprint(image)
     return {
         **row,
         "pixels_sha256": fingerprint.pixels_sha256,

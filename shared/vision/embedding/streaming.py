@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from shared.blobs import BlobStore
 from shared.vision.embedding.embedder import Embedder
-from shared.vision.image_decoding import ImageLimits, decode_image
+from shared.vision.image_decoding import decoding
+from shared.vision.image_limits import ImageLimits
 
 # Pictures a batch: larger ones gained nothing for ViT-B-32 on two CPU cores.
 BATCH_IMAGES = 32
@@ -75,7 +76,8 @@ def _embed(
     embedder: Embedder, sources: Iterable[Source], load: Callable[[Source], bytes], limits: ImageLimits
 ) -> Iterator[NDArray[np.float32]]:
     def prepare(source: Source) -> Any:
-        return embedder.prepare(decode_image(load(source), limits).pixels)
+        with decoding(load(source), limits) as image:
+            return embedder.prepare(image.pixels)
 
     pending: deque[Future[Any]] = deque()
     rest = iter(sources)

@@ -10,7 +10,8 @@ from PIL import Image, ImageOps
 
 from shared.settings import Settings
 from shared.vision.fingerprints import RECIPE, build_fingerprint, digest_pixels
-from shared.vision.image_decoding import decode_image, image_limits
+from shared.vision.image_decoding import decode_image
+from shared.vision.image_limits import image_limits
 from tests.support.factories import encode, picture
 from tests.unit.services.ingest.search.copies import turned_jpeg
 

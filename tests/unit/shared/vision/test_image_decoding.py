@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from shared.errors import InputError
-from shared.vision.image_decoding import MAX_SCANS, ImageLimits, decode_image
+from shared.vision.encoded_image import MAX_SCANS
+from shared.vision.image_decoding import decode_image
+from shared.vision.image_limits import ImageLimits
 from tests.campaigns.bad_images import jpeg_of_scans
 from tests.support.factories import encode, picture, png, png_of_size
 
@@ -23,8 +25,8 @@ LIMITS = ImageLimits(max_bytes=1_000_000, max_px=50_000_000, min_side_px=8)
         (b"These are words, not a picture.", "not_an_image"),
         (b"", "not_an_image"),
         (encode(picture(1, 1)), "image_too_small"),
-        (encode(picture(1), "GIF"), "not_an_image"),
-        (encode(picture(1), "TIFF"), "not_an_image"),
+        (encode(picture(1), "PPM"), "image_format_unsupported"),
+        (b"\xff\x0a\xfa\x1f\x01", "image_format_unsupported"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 2_000_000, "image_too_large"),
     ],
 )

@@ -11,7 +11,7 @@ from PIL import Image
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.vision.fingerprints import RECIPE, build_fingerprint
-from shared.vision.image_decoding import ImageLimits
+from shared.vision.image_limits import ImageLimits
 from shared.vision.image_query import build_query, nearest_places
 from tests.support.factories import encode, picture
 

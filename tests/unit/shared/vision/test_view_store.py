@@ -7,7 +7,7 @@ import pytest
 
 from shared.blobs import BlobStore
 from shared.errors import CorruptStateError
-from shared.vision.image_decoding import ImageLimits
+from shared.vision.image_limits import ImageLimits
 from shared.vision.view_store import ViewStore
 from shared.vision.views import ViewRecipe
 from tests.support.factories import png

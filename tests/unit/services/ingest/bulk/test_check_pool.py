@@ -113,7 +113,7 @@ import time
 from pathlib import Path
 from services.ingest.bulk.check_pool import CheckPool
 from shared.blobs import BlobStore
-from shared.vision.image_decoding import ImageLimits
+from shared.vision.image_limits import ImageLimits
 from tests.support.factories import png, registration
 from services.ingest.bulk import check_pool
 check_pool.FEW_ROWS = 0

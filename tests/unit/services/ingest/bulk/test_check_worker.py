@@ -7,7 +7,7 @@ import pytest
 from services.ingest.bulk.check_worker import check_rows, dump_answer, load_answer, read_frame, write_frame
 from shared.blobs import BlobStore
 from shared.errors import InputError, UnavailableError
-from shared.vision.image_decoding import ImageLimits
+from shared.vision.image_limits import ImageLimits
 from shared.workspace import Workspace
 from tests.support.factories import png, registration
 

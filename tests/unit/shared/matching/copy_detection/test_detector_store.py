@@ -9,7 +9,7 @@ from shared.blobs import BlobStore
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.copy_embedder import RECIPE
 from shared.matching.copy_detection.detector_store import load_copy_detector
-from shared.vision.image_decoding import ImageLimits
+from shared.vision.image_limits import ImageLimits
 from shared.vision.view_store import ViewStore
 from tests.support.factories import png
 

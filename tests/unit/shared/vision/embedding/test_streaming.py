@@ -14,7 +14,7 @@ from shared.blobs import BlobStore
 from shared.errors import InputError, NotFoundError
 from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.embedding.streaming import BATCH_IMAGES, BATCHES_AHEAD, embed_blobs, embed_files
-from shared.vision.image_decoding import ImageLimits
+from shared.vision.image_limits import ImageLimits
 from tests.support.factories import picture, png
 
 LIMITS = ImageLimits(max_bytes=1 << 20, max_px=1 << 20, min_side_px=8)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.vision.jpeg_scans import has_more_scans
+from shared.vision.file_structure.jpeg_scans import read_scans
 
 START, END, SCAN = bytes.fromhex("ffd8"), bytes.fromhex("ffd9"), bytes.fromhex("ffda0002")
 
@@ -25,5 +25,5 @@ START, END, SCAN = bytes.fromhex("ffd8"), bytes.fromhex("ffd9"), bytes.fromhex("
     ],
 )
 def test_scans_are_those_that_a_decoder_meets(data: bytes, scans: int) -> None:
-    assert not has_more_scans(data, scans)
-    assert scans == 0 or has_more_scans(data, scans - 1)
+    assert read_scans(data, scans).count == scans
+    assert scans == 0 or read_scans(data, scans - 1).count == scans
