@@ -6,7 +6,7 @@ from shared.command_line.groups import lazy_group
 from shared.command_line.options import EXIT_STATUS
 
 COMMANDS = (
-    ("check", "services.output_gate.commands.check:check", "Check one image, or every image of a folder."),
+    ("check", "services.output_gate.commands.check:check", "Check one image, or every file of a folder."),
     (
         "evidence",
         "services.output_gate.commands.check:evidence",

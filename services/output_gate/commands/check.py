@@ -11,7 +11,7 @@ from rich.table import Table
 
 from services.output_gate.checks.answers import build_answer, show_check
 from services.output_gate.checks.evidence_image import draw_evidence
-from services.output_gate.checks.folder import check_files, open_run
+from services.output_gate.checks.folder import check_files, open_run, verify_no_archive
 from services.output_gate.checks.schemas import CheckAnswer
 from services.output_gate.checks.service import check_generation
 from services.output_gate.gate import Gate
@@ -33,15 +33,15 @@ SHOWN_FLAGS = 20
 
 
 def check(
-    path: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="The generation: PNG, JPEG or WebP; or a folder.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="The generation, or a folder of them.")],
     model: Annotated[str, typer.Option(help="Name or id of the model that made it.")],
     receipt: Annotated[Path | None, typer.Option(help="Write the receipt of one check to this file.")] = None,
     out: Annotated[Path | None, typer.Option(help="Of a folder: write a line of JSON for each file here.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check one image, or every image of a folder. Exit status 0 clear, 3 flag, 4 undecided.
+    """Check one image, or every file of a folder. Exit status 0 clear, 3 flag, 4 undecided.
 
-    Of a folder: 0 where every image is clear, 3 where one is flagged, else 4.
+    Of a folder: 0 where every file is an image and clear, 3 where one is flagged, else 4: one is undecided, or no image.
     A run that was killed goes on when it is started again with the same results file.
     """
     if path.is_dir():
@@ -66,6 +66,7 @@ def check(
 
 def _read_checked(workspace: Workspace, file: Path, model: str) -> bytes:
     data = read_bytes(file)
+    verify_no_archive(data)
     decode_image(data, workspace.limits)
     with workspace.reading() as session:
         load_model_record(session, model)

@@ -14,10 +14,11 @@ import pytest
 from sqlmodel import select
 
 from services.output_gate.checks import folder as module
-from services.output_gate.checks.folder import check_files, list_images, open_run
+from services.output_gate.checks.folder import check_files, open_run
 from services.output_gate.gate import Gate
 from services.output_gate.opening import open_gate
 from shared.errors import ConflictError, CorruptStateError, InputError
+from shared.folder_listing import list_files
 from shared.records.checks import Check
 from shared.records.models import Model, load_model_record
 from shared.workspace import Workspace
@@ -39,7 +40,6 @@ def fill(folder: Path, count: int) -> Path:
     (folder / "below").mkdir(parents=True)
     for number in range(count):
         (folder / ("below" if number % 2 else ".") / f"{number:03d}.png").write_bytes(png(12_000 + number))
-    (folder / "notes.txt").write_text("no picture")
     return folder
 
 
@@ -77,7 +77,9 @@ def test_a_killed_run_goes_on_and_decides_nothing_twice(audited_workspace: Works
     assert again.returncode == 3, again.stderr
     summary = json.loads(again.stdout[again.stdout.index("{") :])
     lines = results(out)
-    assert [line["file"] for line in sorted(lines, key=lambda line: line["file"])] == list_images(folder)
+    assert [line["file"] for line in sorted(lines, key=lambda line: line["file"])] == [
+        file.path for file in list_files(folder)
+    ]
     assert summary["decisions"] == dict(Counter(line["decision"] for line in lines))
     assert summary["decided_before"] >= 1
     assert summary["decisions"]["refused"] == 1
