@@ -41,6 +41,10 @@ class _StrangersConsole(Console):
         columns, lines = super().size
         return ConsoleDimensions(max(columns, self._least_columns) if self.is_terminal else PIPE_COLUMNS, lines)
 
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
+
     def print(self, *objects: Any, **options: Any) -> None:
         """Print; a table gets the room that its ids need."""
         tables = [table for table in objects if isinstance(table, Table)] if self.is_terminal else []
