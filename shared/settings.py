@@ -77,6 +77,14 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that `sleeve serve` listens on; loopback only without keys.")
     port: int = Field(default=8460, ge=0, le=65535, description="Port that `sleeve serve` listens on; 0 takes any.")
+    max_connections: int = Field(default=500, ge=1, description="Connections that the server keeps open at once.")
+    shutdown_seconds: int = Field(default=8, ge=1, description="How long requests may take to end when the server is stopped.")
+    key_requests_per_second: int = Field(
+        default=100, ge=0, description="Requests that a key may make a second, lastingly; 0 sets no limit."
+    )
+    address_requests_per_second: int = Field(
+        default=50, ge=0, description="Requests without a key that an address may make a second, lastingly; 0 sets no limit."
+    )
     fetch_user_agent: str | None = Field(
         default=None,
         # RFC 9110 section 10.1.5: product, slash, version; the product is what robots.txt files address.

@@ -1,8 +1,8 @@
 """A workspace: the database, blobs and log of one set of settings, opened together.
 
 All state of a process lies under `settings.home`: `sleeve.db` (unless a database URL is set), `blobs/`, `log/` (tiles and
-checkpoint, public), `keys/` (private), `index/`, `views/`, `models/`, `samples/`, `audits/`, `ingest/` (status of bulk runs),
-`warc/` (captures).
+checkpoint, public), `keys/` (private), `index/`, `views/`, `models/`, `samples/`, `audits/`, `manifests/` (hashes for proofs),
+`ingest/` (status of bulk runs), `warc/` (captures).
 """
 
 from collections.abc import Iterator

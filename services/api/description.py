@@ -38,7 +38,10 @@ SCHEME = "key"
 _REFUSED = {
     401: ("No key, or one that does not count", {"WWW-Authenticate": "The scheme, Bearer, and what is wrong (RFC 6750)."}),
     403: ("The key has none of the scopes, or may not do this", {}),
-    429: ("Too many keys from this address did not count", {"Retry-After": "In how many seconds to try again."}),
+    429: (
+        "Too many requests, or too many keys that did not count",
+        {"Retry-After": "In how many seconds to try again."},
+    ),
 }
 _IF_NONE_MATCH = {
     "name": "If-None-Match",

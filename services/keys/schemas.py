@@ -15,7 +15,7 @@ class KeyRequest(StrictModel):
     """A key to be made."""
 
     name: Name = Field(description="What the key is for. It is not logged.")
-    scopes: tuple[Scope, ...] = Field(min_length=1, max_length=50, description="What its holder may do.")
+    scopes: tuple[Scope, ...] = Field(min_length=1, max_length=50, fail_fast=True, description="What its holder may do.")
     party_id: str | None = Field(
         default=None,
         max_length=36,

@@ -13,6 +13,8 @@ from services.keys.endpoints import router as keys_router
 from services.output_gate.app import add_output_gate, open_output_gate
 from services.output_gate.gate import Gate
 from services.server.background import run_background_work
+from services.server.body_limits import MAX_JSON_BYTES, build_body_limits
+from services.server.connections import STREAMS
 from services.server.jobs import router as jobs_router
 from services.server.landing import router as landing_router
 from shared.auth.access import PUBLIC
@@ -22,13 +24,6 @@ from shared.http.loopback import LoopbackOnly
 from shared.http.problems import add_problem_handlers
 from shared.http.request_limits import RequestBounds
 from shared.workspace import Workspace
-
-# What a form has beside its image: fields of at most a megabyte each, Starlette's own bound, and at most two of them.
-FORM_BYTES = 3 * 2**20
-# A manifest names at most a million items; an id with its quotes and comma takes 39 bytes.
-MAX_JSON_BYTES = 40 * 2**20
-# What reads its body as it comes, line by line, each of a bounded length.
-STREAMS = ("/v1/items/batch",)
 
 DESCRIPTION = """Provenance of training images, memorisation audits, and a gate for generations, proved by one log.
 
@@ -72,7 +67,10 @@ def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
     open_output_gate(app, gate)
     app.state.image_search = ImageSearch(workspace)
     app.add_middleware(
-        RequestBounds, max_body_bytes=max(workspace.limits.max_bytes + FORM_BYTES, MAX_JSON_BYTES), streams=STREAMS
+        RequestBounds,
+        max_body_bytes=MAX_JSON_BYTES,
+        path_bytes=build_body_limits(workspace.limits.max_bytes),
+        streams=STREAMS,
     )
     # The middleware that is added last runs first.
     if workspace.settings.authentication == "keys":

@@ -39,7 +39,7 @@ class FailureLimit:
     def seconds_to_wait(self, address: str, key_sha256: str | None) -> int:
         """Return how long an address has to wait with a key; 0 where it has not."""
         with self._lock:
-            count, ends_at = self._failures.get(_network(address), (0, 0.0))
+            count, ends_at = self._failures.get(network_of(address), (0, 0.0))
             left = ends_at - self._clock()
             if count < MAX_FAILURES or left <= 0 or key_sha256 in self._good:
                 return 0
@@ -47,7 +47,7 @@ class FailureLimit:
 
     def note_failure(self, address: str) -> None:
         """Count a failure."""
-        network, now = _network(address), self._clock()
+        network, now = network_of(address), self._clock()
         with self._lock:
             count, ends_at = self._failures.pop(network, (0, 0.0))
             self._failures[network] = (count + 1, ends_at) if ends_at > now else (1, now + WINDOW_SECONDS)
@@ -63,7 +63,8 @@ class FailureLimit:
                 self._good.popitem(last=False)
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """Return what an address counts by: itself, or its network of 64 bits where it is of IPv6."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -7,7 +7,8 @@ Rules, in order:
    wrong with a key is said only to who has all of it.
 2. A public route needs no key. Where one is shown, it counts there as well.
 3. Every request looks its key up, so a revocation holds from the next request on, in every process.
-4. Failures are limited by address (`shared.auth.failures`): then the answer is 429, with `Retry-After`.
+4. Failures are limited by address (`shared.auth.failures`), and requests by key, or by address where they show none
+   (`shared.auth.quotas`): then the answer is 429, with `Retry-After`.
 5. Logs name keys by id.
 
 Source: RFC 6750 sections 2.1 and 3 (Bearer, `WWW-Authenticate`); RFC 9110 section 11.6.1.
@@ -27,6 +28,7 @@ from shared.auth.access import Access, DeclaredRoute, declared_routes, find_acce
 from shared.auth.caller import ANYONE, Caller, acting_as
 from shared.auth.failures import FailureLimit
 from shared.auth.key_text import KeyText, parse_key_text
+from shared.auth.quotas import Quota
 from shared.auth.scopes import with_included
 from shared.clock import utc_now
 from shared.db import looking_up
@@ -63,6 +65,8 @@ class Authentication:
         self._engine = looking_up(workspace.engine, LOOKUP_THREADS)
         self._is_local = workspace.engine.dialect.name == "sqlite"
         self._failures = FailureLimit()
+        self._by_key = Quota(workspace.settings.key_requests_per_second)
+        self._by_address = Quota(workspace.settings.address_requests_per_second)
         self._lookups = CapacityLimiter(LOOKUP_THREADS)
         self._routes: Sequence[DeclaredRoute] | None = None
 
@@ -75,6 +79,9 @@ class Authentication:
             self._routes = tuple(declared_routes(scope["app"]))
         access = find_access(self._routes, scope["method"], scope["path"])
         if access is None:
+            if wait := self._by_address.take_for_address(_address_of(scope)):
+                await _quota_problem(wait)(scope, receive, send)
+                return
             with acting_as(ANYONE):
                 await self._app(scope, receive, send)
             return
@@ -92,8 +99,8 @@ class Authentication:
         """Return the caller and whether this use of its key is noted, or the answer that refuses the request."""
         credentials = _find_credentials(scope)
         if credentials is None:
-            return (ANYONE, True) if access.public else _refusal("key_missing", "expected Authorization: Bearer with a key")
-        address, key = (scope.get("client") or ("",))[0], parse_key_text(credentials)
+            return self._let_anyone_in(scope, access)
+        address, key = _address_of(scope), parse_key_text(credentials)
         if wait := self._failures.seconds_to_wait(address, key.sha256 if key else None):
             detail = f"too many keys that do not count came from this address; expected the next one in {wait} s"
             return build_problem(429, "too_many_failures", detail, {"Retry-After": str(wait)})
@@ -113,7 +120,14 @@ class Authentication:
             return build_problem(403, error.code, error.message, {"WWW-Authenticate": challenge})
         except SleeveError as error:
             return build_problem(status_of(error), error.code, error.message)
-        return admission
+        wait = self._by_key.take(admission[0].key_id)
+        return _quota_problem(wait) if wait else admission
+
+    def _let_anyone_in(self, scope: Scope, access: Access) -> tuple[Caller, bool] | JSONResponse:
+        """Answer who shows no key."""
+        if wait := self._by_address.take_for_address(_address_of(scope)):
+            return _quota_problem(wait)
+        return (ANYONE, True) if access.public else _refusal("key_missing", "expected Authorization: Bearer with a key")
 
     def _find_caller(self, key: KeyText | None, now: datetime) -> tuple[Caller, bool]:
         if key is None:
@@ -146,6 +160,16 @@ class Authentication:
                 note_use(session, key_id, utc_now())
         except SleeveError as error:
             log.warning("key_use_not_noted", key=key_id, code=error.code)
+
+
+def _address_of(scope: Scope) -> str:
+    address: str = (scope.get("client") or ("",))[0]
+    return address
+
+
+def _quota_problem(wait_seconds: int) -> JSONResponse:
+    detail = f"too many requests; expected the next one in {wait_seconds} s"
+    return build_problem(429, "too_many_requests", detail, {"Retry-After": str(wait_seconds)})
 
 
 def _find_credentials(scope: Scope) -> str | None:

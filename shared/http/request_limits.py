@@ -2,15 +2,15 @@
 
 Rules, in order:
 
-1. A body is counted as it arrives. What exceeds the limit is refused with 413 and not read, whether its length was stated or
-   not. Paths that take streams have limits of their own.
+1. A body is counted as it arrives. What exceeds the limit of its path is refused with 413 and not read, whether its length was
+   stated or not. Paths that take streams have limits of their own.
 2. `Host` names one host and at most a port, once; anything else is refused with 400.
 3. A zero character in path or query is refused: no name holds one, and PostgreSQL has no text with one.
 
 Source: RFC 9110 sections 7.2 and 15.5.14; RFC 9112 section 3.2 (400); RFC 3986 section 7.3; PostgreSQL manual, section 8.3.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,13 +24,17 @@ class RequestBounds:
 
     Args:
         app: what is behind it.
-        max_body_bytes: the longest body.
+        max_body_bytes: the longest body of a path that has no limit of its own.
+        path_bytes: the longest body of a path that has one.
         streams: paths whose bodies are not counted.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, streams: Collection[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, path_bytes: Mapping[str, int] | None = None, streams: Collection[str] = ()
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._path_bytes = dict(path_bytes or {})
         self._streams = frozenset(streams)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,26 +49,33 @@ class RequestBounds:
             await build_problem(422, "zero_character", detail)(scope, receive, send)
         elif scope["path"] in self._streams:
             await self._app(scope, receive, send)
-        elif _stated_length(scope) > self._max_body_bytes:
-            await build_problem(413, "http_413", self._detail())(scope, receive, send)
         else:
-            await self._app(scope, self._counted(receive), send)
+            await self._pass_bounded(scope, receive, send)
 
-    def _counted(self, receive: Receive) -> Receive:
-        received_bytes = 0
+    async def _pass_bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        max_bytes = self._path_bytes.get(scope["path"], self._max_body_bytes)
+        if _stated_length(scope) > max_bytes:
+            await build_problem(413, "http_413", _detail(max_bytes))(scope, receive, send)
+        else:
+            await self._app(scope, _counted(receive, max_bytes), send)
 
-        async def counting() -> Message:
-            nonlocal received_bytes
-            message = await receive()
-            received_bytes += len(message.get("body", b""))
-            if received_bytes > self._max_body_bytes:
-                raise HTTPException(413, self._detail(), headers={"Connection": "close"})
-            return message
 
-        return counting
+def _counted(receive: Receive, max_bytes: int) -> Receive:
+    received_bytes = 0
 
-    def _detail(self) -> str:
-        return f"body too large: expected at most {self._max_body_bytes:,} bytes"
+    async def counting() -> Message:
+        nonlocal received_bytes
+        message = await receive()
+        received_bytes += len(message.get("body", b""))
+        if received_bytes > max_bytes:
+            raise HTTPException(413, _detail(max_bytes), headers={"Connection": "close"})
+        return message
+
+    return counting
+
+
+def _detail(max_bytes: int) -> str:
+    return f"body too large: expected at most {max_bytes:,} bytes"
 
 
 def _has_valid_host(scope: Scope) -> bool:

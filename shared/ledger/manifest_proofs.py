@@ -12,10 +12,11 @@ Source: the technique is that of sorted-tree absence proofs, e.g. Laurie and Kas
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Protocol
 
 from shared.errors import VerificationError
 from shared.ledger.manifest_leaves import Leaf
-from shared.ledger.merkle import build_inclusion_proof, root_of, verify_inclusion
+from shared.ledger.merkle import build_inclusion_proof, build_rows, root_from_reader, verify_inclusion
 from shared.schemas import StrictModel
 
 
@@ -39,35 +40,68 @@ class DigestProof(StrictModel):
     leaves: list[ProvenLeaf]
 
 
-def prove_digest(leaves: Sequence[Leaf], sha256: str) -> DigestProof:
-    """Prove that a digest is in a manifest, or that it is not.
+class ManifestTree(Protocol):
+    """A manifest's leaves in its order, and the hashes above them."""
+
+    size: int
+
+    def blob(self, position: int) -> str:
+        """Return the digest in the leaf at a position."""
+
+    def leaf(self, position: int) -> Leaf:
+        """Return the leaf at a position."""
+
+    def node(self, level: int, index: int) -> bytes:
+        """Return the hash of a perfect subtree; what a `HashReader` reads."""
+
+
+class LeavesInMemory:
+    """The tree over leaves that are all at hand.
 
     Args:
         leaves: all leaves of the manifest, in its order.
+    """
+
+    def __init__(self, leaves: Sequence[Leaf]) -> None:
+        self._leaves = leaves
+        self.size = len(leaves)
+        self._rows = build_rows([leaf.hash() for leaf in leaves])
+
+    def blob(self, position: int) -> str:
+        """Return the digest in the leaf at a position."""
+        return self._leaves[position].blob
+
+    def leaf(self, position: int) -> Leaf:
+        """Return the leaf at a position."""
+        return self._leaves[position]
+
+    def node(self, level: int, index: int) -> bytes:
+        """Return the hash of a perfect subtree."""
+        return self._rows[level][index]
+
+
+def prove_digest(tree: ManifestTree, sha256: str) -> DigestProof:
+    """Prove that a digest is in a manifest, or that it is not.
+
+    Args:
+        tree: of the manifest.
         sha256: digest of an image's bytes, 64 lower-case hexadecimal digits.
     """
-    hashes = [leaf.hash() for leaf in leaves]
-    start = bisect_left(leaves, sha256, key=lambda leaf: leaf.blob)
+    start = bisect_left(range(tree.size), sha256, key=tree.blob)
     end = start
-    while end < len(leaves) and leaves[end].blob == sha256:
+    while end < tree.size and tree.blob(end) == sha256:
         end += 1
     member = end > start
-    positions = range(start, end) if member else [position for position in (start - 1, start) if 0 <= position < len(leaves)]
+    positions = range(start, end) if member else [position for position in (start - 1, start) if 0 <= position < tree.size]
+    root = root_from_reader(tree.size, tree.node).hex()
+    leaves = [_prove_leaf(tree, position) for position in positions]
+    return DigestProof(sha256=sha256, member=member, size=tree.size, root=root, leaves=leaves)
 
-    def subtree(level: int, index: int) -> bytes:
-        return root_of(hashes[index << level : (index + 1) << level])
 
-    proven = [
-        ProvenLeaf(
-            blob=leaves[position].blob,
-            entry=leaves[position].entry,
-            item=leaves[position].item,
-            index=position,
-            proof=[sibling.hex() for sibling in build_inclusion_proof(position, len(leaves), subtree)],
-        )
-        for position in positions
-    ]
-    return DigestProof(sha256=sha256, member=member, size=len(leaves), root=root_of(hashes).hex(), leaves=proven)
+def _prove_leaf(tree: ManifestTree, position: int) -> ProvenLeaf:
+    leaf = tree.leaf(position)
+    proof = [sibling.hex() for sibling in build_inclusion_proof(position, tree.size, tree.node)]
+    return ProvenLeaf(blob=leaf.blob, entry=leaf.entry, item=leaf.item, index=position, proof=proof)
 
 
 def verify_digest_proof(proof: DigestProof, root: str, size: int) -> None:

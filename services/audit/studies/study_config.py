@@ -72,15 +72,20 @@ class StudyConfig(BaseModel):
         pattern=f"^{NAME.pattern}$", max_length=60, description="Unique name; manifests and models are named after it."
     )
     dataset: str = Field(min_length=1, max_length=2000, description="Registered data set that the slices are drawn from.")
-    sizes: tuple[Pictures, ...] = Field(min_length=1, max_length=MOST_OF_A_KIND, description="Pictures in a slice, ascending.")
+    sizes: tuple[Pictures, ...] = Field(
+        min_length=1, max_length=MOST_OF_A_KIND, fail_fast=True, description="Pictures in a slice, ascending."
+    )
     twins: int = Field(strict=True, default=2, ge=1, le=len(TWIN_LETTERS), description="Disjoint slices of each size.")
-    seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=MOST_OF_A_KIND)
+    seeds: tuple[Seed, ...] = Field(default=(0, 1, 2), min_length=1, max_length=MOST_OF_A_KIND, fail_fast=True)
     slice_seed: Seed = Field(default=0, description="Of the permutation that slices and control are drawn from.")
     control: Pictures = Field(ge=4, description="Held-out pictures, never trained on by any model of the study.")
     generations: Pictures = Field(description="Pictures sampled from each model.")
     sampling_steps: int = Field(strict=True, ge=1, le=1000)
     kept_updates: tuple[Updates, ...] = Field(
-        default=(), max_length=MOST_OF_A_KIND, description="Updates after which a model is sampled as well, ascending."
+        default=(),
+        max_length=MOST_OF_A_KIND,
+        fail_fast=True,
+        description="Updates after which a model is sampled as well, ascending.",
     )
     kept_generations: int = Field(
         strict=True, default=0, ge=0, le=MOST_PICTURES, description="Pictures sampled from a model then."
@@ -91,6 +96,7 @@ class StudyConfig(BaseModel):
         default=("ssim",),
         min_length=1,
         max_length=8,
+        fail_fast=True,
         description="Rules that the study rests on: an audit is void where a control fails by one. The curve is that of ssim, "
         "which is therefore always among them.",
     )

@@ -25,7 +25,7 @@ ItemId = Annotated[str, StringConstraints(min_length=1, max_length=36)]
 class OwnerSearch(StrictModel):
     """A search for the owner made after registration: diligent, in good faith, before use."""
 
-    sources: tuple[Text, ...] = Field(min_length=1, max_length=50, description="What was searched.")
+    sources: tuple[Text, ...] = Field(min_length=1, max_length=50, fail_fast=True, description="What was searched.")
     query: Text | None = Field(default=None, description="What was searched for; the log holds a salted commitment to it.")
     searched_by: Text = Field(description="Who searched; the log holds a salted commitment to the name.")
     searched_at: Moment
@@ -47,7 +47,9 @@ class OwnerSearch(StrictModel):
 class OwnerSearchOfMany(OwnerSearch):
     """One search for the owner of several items."""
 
-    items: tuple[ItemId, ...] = Field(min_length=1, max_length=MAX_ITEMS, description="Ids of the items, each once.")
+    items: tuple[ItemId, ...] = Field(
+        min_length=1, max_length=MAX_ITEMS, fail_fast=True, description="Ids of the items, each once."
+    )
 
 
 class OwnerSearchAnswer(BaseModel):

@@ -85,8 +85,8 @@ class Registration(StrictModel):
     acquired_from: Text | None = Field(default=None, description="Where the bytes were obtained, if not the source.")
     acquirer: Text = Field(description="Who is responsible for obtaining the item.")
     acquired_at: Moment | None = Field(default=None, description="The time of registration where it is not given.")
-    owners: tuple[PresumedOwner, ...] = Field(default=(), max_length=100)
-    diligence: tuple[DiligenceSearch, ...] = Field(default=(), max_length=100)
+    owners: tuple[PresumedOwner, ...] = Field(default=(), max_length=100, fail_fast=True)
+    diligence: tuple[DiligenceSearch, ...] = Field(default=(), max_length=100, fail_fast=True)
     training_permission: Text | None = Field(
         default=None, description="The agreement that permits training although a rights signal in the image denies it."
     )

@@ -18,7 +18,10 @@ class Amendment(StrictModel):
     snapshot_url: Url | None = None
     version_date: Day | None = None
     owners: tuple[PresumedOwner, ...] | None = Field(
-        default=None, max_length=100, description="Replaces the presumed owners; an empty list says that none is known."
+        default=None,
+        max_length=100,
+        fail_fast=True,
+        description="Replaces the presumed owners; an empty list says that none is known.",
     )
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ class SealRequest(StrictModel):
 
     name: str = Field(min_length=1, max_length=100)
     purpose: Literal["train", "control"]
-    items: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=1_000_000)
+    items: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=1_000_000, fail_fast=True)
     dataset: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")

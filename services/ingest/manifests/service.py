@@ -1,18 +1,22 @@
 """Manifests as the API and the command line use them: sealed, shown in pages, and proved about."""
 
+import structlog
 from sqlmodel import Session, col, select
 
 from services.ingest.manifests.schemas import LeafAnswer, ManifestAnswer, ManifestSummary, SealRequest, build_summary
-from shared.errors import InputError
+from services.ingest.manifests.stored_tree import open_tree, store_tree
+from shared.errors import CorruptStateError, InputError, UnavailableError, VerificationError
 from shared.http.paging import Page, PageRequest
 from shared.idempotency import once
-from shared.ledger.manifest_proofs import DigestProof, prove_digest
+from shared.ledger.manifest_proofs import DigestProof, prove_digest, verify_digest_proof
 from shared.ledger.membership import MembershipProof
 from shared.records.items import load_dataset_items
 from shared.records.manifests import Manifest, load_leaves, load_manifest, seal_manifest
 from shared.workspace import Workspace
 
 OPERATION = "manifests.seal"
+
+log = structlog.get_logger()
 
 
 def seal_items(workspace: Workspace, request: SealRequest, idempotency_key: str | None = None) -> ManifestAnswer:
@@ -29,7 +33,18 @@ def seal_items(workspace: Workspace, request: SealRequest, idempotency_key: str 
         return seal_manifest(session, request.name, request.purpose, _select_items(session, request)).id
 
     effect = once(workspace, OPERATION, idempotency_key, request.model_dump(mode="json"), seal)
+    _store_tree(workspace, effect.resource_id)
     return show_manifest(workspace, effect.resource_id)
+
+
+def _store_tree(workspace: Workspace, manifest_id: str) -> None:
+    """Write the hashes that proofs will need. The manifest is sealed without them, too."""
+    try:
+        with workspace.reading() as session:
+            manifest = load_manifest(session, manifest_id)
+        store_tree(workspace, manifest)
+    except (OSError, UnavailableError) as error:
+        log.warning("tree_not_stored", manifest=manifest_id, error=type(error).__name__)
 
 
 def _select_items(session: Session, request: SealRequest) -> list[str]:
@@ -92,10 +107,29 @@ def prove_membership(workspace: Workspace, name: str, sha256: str) -> DigestProo
 
     Raises:
         NotFoundError: there is no such manifest.
+        UnavailableError: the hashes that a proof needs are still being written.
+        CorruptStateError: the records of the manifest's items no longer give the root that was sealed.
     """
     with workspace.reading() as session:
-        leaves = load_leaves(session, load_manifest(session, name).id)
-    return prove_digest(leaves, sha256)
+        manifest = load_manifest(session, name)
+        try:
+            return _prove(workspace, session, manifest, sha256)
+        except (CorruptStateError, VerificationError):
+            log.warning("tree_damaged", manifest=manifest.id)
+            store_tree(workspace, manifest, anew=True)
+        try:
+            return _prove(workspace, session, manifest, sha256)
+        except VerificationError as error:
+            raise CorruptStateError(
+                f"records of manifest {manifest.name}: {error.message}", code="manifest_damaged"
+            ) from error
+
+
+def _prove(workspace: Workspace, session: Session, manifest: Manifest, sha256: str) -> DigestProof:
+    with open_tree(workspace, session, manifest) as tree:
+        proof = prove_digest(tree, sha256)
+    verify_digest_proof(proof, manifest.root, manifest.size)
+    return proof
 
 
 def build_membership_proof(workspace: Workspace, name: str, sha256: str) -> MembershipProof:

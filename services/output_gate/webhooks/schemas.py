@@ -20,7 +20,9 @@ class WebhookRequest(StrictModel):
     """Who wants to be told of what."""
 
     url: Url = Field(description="Where messages are posted: https, or an address in an allowed network.")
-    events: Annotated[tuple[Event, ...], AfterValidator(_each_once)] = Field(min_length=1, description="Of which events.")
+    events: Annotated[tuple[Event, ...], AfterValidator(_each_once)] = Field(
+        min_length=1, fail_fast=True, description="Of which events."
+    )
 
 
 class WebhookAnswer(BaseModel):

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from services.server.app import MAX_JSON_BYTES, build_api, create_app
+from services.server.app import build_api, create_app
+from services.server.body_limits import CHECKS_BYTES, MANIFEST_BYTES
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings
 from shared.workspace import open_workspace
@@ -76,7 +77,7 @@ SHOWN_ONCE = {"secret": None, "key": None}
 HOSTILE = ('"a\\u0000b"', '"\\ud800"', "NaN", "-Infinity", "1e400", '"' + "x" * 50_000 + '"', "true", "{}", "[[]]")
 JSON = {"content-type": "application/json"}
 BAD_KEYS = {"too long": "x" * 256, "not ASCII": "é".encode(), "not UTF-8": b"\xff", "empty": "", "control": "a\x7fb"}
-TOO_LARGE = b" " * (MAX_JSON_BYTES + 2**20)
+TOO_LARGE = b" " * (max(CHECKS_BYTES, MANIFEST_BYTES) + 2**20)
 
 
 @pytest.fixture

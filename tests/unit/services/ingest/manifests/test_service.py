@@ -1,12 +1,16 @@
 """Manifests: sealed once for each key, shown in pages, proved about."""
 
 import pytest
+from sqlmodel import Session
 
+from services.ingest.manifests import stored_tree
 from services.ingest.manifests.schemas import SealRequest
 from services.ingest.manifests.service import page_of_leaves, page_of_manifests, prove_membership, seal_items, show_manifest
 from shared.errors import ConflictError, InputError, NotFoundError
 from shared.http.paging import PageRequest, encode_cursor
+from shared.ledger.manifest_leaves import Leaf
 from shared.ledger.verify import verify_receipt
+from shared.records.manifests import load_leaves
 from shared.workspace import Workspace
 from tests.support.factories import png, register
 
@@ -52,3 +56,34 @@ def test_manifests_are_listed_and_proved_about(workspace: Workspace) -> None:
     assert prove_membership(workspace, "m", item.blob_sha256) != prove_membership(workspace, "m", "0" * 64)
     with pytest.raises(NotFoundError):
         prove_membership(workspace, "n", item.blob_sha256)
+
+
+def test_a_proof_reads_a_few_hashes_and_two_leaves(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [register(workspace, f"{number}.png", png(number)) for number in range(9)]
+    seal_items(workspace, WORKS)
+    loaded: list[int | None] = []
+
+    def count(session: Session, manifest_id: str, start: int = 0, limit: int | None = None) -> list[Leaf]:
+        loaded.append(limit)
+        return load_leaves(session, manifest_id, start, limit)
+
+    monkeypatch.setattr(stored_tree, "load_leaves", count)
+    for sha256 in ("0" * 64, "8" * 64, "f" * 64, *(item.blob_sha256 for item in items)):
+        loaded.clear()
+        proof = prove_membership(workspace, "m", sha256)
+        assert proof.member == (sha256 in {item.blob_sha256 for item in items})
+        assert loaded == [1] * len(proof.leaves)
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", bytes(32 * 40)])
+def test_a_tree_that_is_missing_or_damaged_is_written_again(workspace: Workspace, damage: bytes) -> None:
+    items = [register(workspace, f"{number}.png", png(number)) for number in range(5)]
+    manifest = seal_items(workspace, WORKS)
+    [file] = (workspace.home / "manifests").iterdir()
+    whole = file.read_bytes()
+    for change in (file.unlink, lambda: file.write_bytes(damage)):
+        change()
+        for item in items:
+            proof = prove_membership(workspace, "m", item.blob_sha256)
+            assert (proof.member, proof.root) == (True, manifest.root)
+        assert file.read_bytes() == whole
