@@ -168,10 +168,10 @@ class EncodedImage:
         """Decode a further picture of a JPEG (CIPA DC-007): a JPEG of its own."""
         with guarded():
             opened = cast("MpoImageFile", self._opened)
-            entry = opened.mpinfo[0xB002][frame]  # type: ignore[index]
-            start = entry["DataOffset"] + opened.info["mpoffset"]
-            # The first picture says how all of them are turned.
-            turn = _upright_turn(opened)
+            opened.seek(0)
+            turn = _upright_turn(opened)  # The first picture says how all of them are turned.
+            opened.seek(frame)
+            start = opened.offset
         further = EncodedImage(self._data[start:], self._limits)
         picture = further.load_frame()
         return picture if turn is None or _upright_turn(further._opened) is not None else picture.transpose(turn)

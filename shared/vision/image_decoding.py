@@ -9,7 +9,7 @@ Rules, in order:
 5. A check judges more: every frame, and transparency over each background that shows something else (`decode_variants`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -79,7 +79,7 @@ def decoding(data: bytes, limits: ImageLimits) -> Iterator[DecodedImage]:
         yield DecodedImage(flatten(picture, "white"), media_type, width_px, height_px)
 
 
-def decode_variants(data: bytes, limits: ImageLimits) -> Iterator[ImageVariant]:
+def decode_variants(data: bytes, limits: ImageLimits) -> Generator[ImageVariant]:
     """Decode every way in which a file is shown.
 
     Args:

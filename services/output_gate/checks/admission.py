@@ -5,28 +5,32 @@ Rules, in order:
 1. A slot is an Idempotency-Key, or a place of a batch. It holds one check at most. `find_check` is asked before the work;
    `fill` is called in the transaction that records the check, and refuses a second one.
 2. Whoever is refused takes the check that fills the slot for its own.
-3. Of the decoded picture only its view and its fingerprint are kept.
+3. Every way in which the file is shown is admitted: each frame, and transparency over each background. What looks the same in
+   the model's views is one. A further way that is a single colour shows nothing and is left out.
+4. Of the decoded pictures only their views are kept, and the fingerprint of the first.
 
 `shared.idempotency.once` runs one act in one transaction. A check does its work before its transaction, and many generations
 share that transaction. So slots are asked and filled here, one by one; the key's table and its rules are the same.
 """
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 from sqlmodel import Session
 
 from services.output_gate.checks.timings import Timings
 from services.output_gate.gate import Gate, view_recipe
 from shared.canonical import canonical_json, sha256_hex
-from shared.errors import ConflictError
+from shared.errors import ConflictError, InputError
 from shared.records.batches import BatchedCheck, save_outcome
 from shared.records.checks import Check, load_check
 from shared.records.idempotency import bind_effect, find_effect
 from shared.records.models import Model
 from shared.records.outputs import Output
-from shared.vision.fingerprints import RECIPE, build_fingerprint
-from shared.vision.image_decoding import decode_image
+from shared.vision.fingerprints import RECIPE, ImageFingerprint, build_fingerprint
+from shared.vision.image_decoding import Background, decode_variants
 from shared.vision.views import Pixels, build_view
 
 OPERATION = "checks.create"
@@ -107,14 +111,19 @@ class Generation:
 
     Attributes:
         data: the encoded image.
-        view: uint8 (C, H, W), by its model's recipe.
+        views: uint8 (V, C, H, W), by its model's recipe: all ways in which it is shown that differ, the first frame over white
+            first.
+        sources: of each view the frame, from 0, and the background that it shows.
+        is_single: whether the file has one frame and no transparency.
         output: its fingerprint, for the registry of outputs.
         slot: what its check fills.
         timings: of its steps so far.
     """
 
     data: bytes
-    view: Pixels
+    views: Pixels
+    sources: tuple[tuple[int, Background], ...]
+    is_single: bool
     output: Output
     slot: Slot
     timings: Timings
@@ -128,22 +137,57 @@ def admit(gate: Gate, model: Model, data: bytes, slot: Slot) -> Generation | Che
         ConflictError: the slot's key was used for another request.
     """
     timings = Timings()
-    with timings.step("decode"):
-        pixels = decode_image(data, gate.workspace.limits).pixels
-        view = build_view(pixels, view_recipe(model))
+    shown = _decode(gate, model, data, timings)
     earlier = find_earlier_check(gate, slot)
     if earlier is not None:
         return earlier
-    with timings.step("fingerprint"):
-        fingerprint = build_fingerprint(pixels)
-        output = Output(
-            generation_sha256=sha256_hex(data),
-            recipe=RECIPE,
-            pixels_sha256=fingerprint.pixels_sha256,
-            pdq=fingerprint.hash.value,
-            quality=fingerprint.hash.quality,
-        )
-    return Generation(data, view, output, slot, timings)
+    views, sources = zip(*shown.views.values(), strict=True)
+    output = _build_output(data, shown.fingerprint)
+    return Generation(data, np.stack(views), sources, shown.count == 1, output, slot, timings)
+
+
+@dataclass
+class _Shown:
+    """The ways in which a file is shown: the fingerprint of the first, how many there are, and those that differ."""
+
+    fingerprint: ImageFingerprint
+    count: int
+    views: dict[bytes, tuple[Pixels, tuple[int, Background]]]
+
+
+def _decode(gate: Gate, model: Model, data: bytes, timings: Timings) -> _Shown:
+    recipe, shown = view_recipe(model), None
+    with closing(decode_variants(data, gate.workspace.limits)) as variants:
+        while True:
+            with timings.step("decode"):
+                variant = next(variants, None)
+                if variant is None:
+                    break
+                view = build_view(variant.pixels, recipe)
+            if shown is None:
+                with timings.step("fingerprint"):
+                    shown = _Shown(build_fingerprint(variant.pixels), 0, {})
+            shown.count += 1
+            if not shown.views or not _is_flat(view):
+                shown.views.setdefault(view.tobytes(), (view, (variant.frame, variant.background)))
+    if shown is None:
+        raise InputError("image is truncated or damaged: it has no frame", code="image_damaged")
+    return shown
+
+
+def _is_flat(view: Pixels) -> bool:
+    """Say whether a view is of a single colour."""
+    return bool((view == view[:, :1, :1]).all())
+
+
+def _build_output(data: bytes, fingerprint: ImageFingerprint) -> Output:
+    return Output(
+        generation_sha256=sha256_hex(data),
+        recipe=RECIPE,
+        pixels_sha256=fingerprint.pixels_sha256,
+        pdq=fingerprint.hash.value,
+        quality=fingerprint.hash.quality,
+    )
 
 
 def find_earlier_check(gate: Gate, slot: Slot) -> Check | None:

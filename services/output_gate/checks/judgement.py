@@ -7,11 +7,14 @@ Rules, in order:
    learns from it in which way the generation shows the item.
 3. Where the rule that flags, or asks for a person, names another item, that one is laid over the generation as well. Of any
    other pair nothing is measured.
+4. A generation that is shown in several ways (frames, backgrounds) is judged in each. The one that says most decides, at its
+   share of the rates, and search, rules and metrics of the answer are those of that one.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 import structlog
@@ -20,7 +23,7 @@ from PIL.Image import Image
 from services.output_gate.checks.search import Shortlists
 from services.output_gate.checks.timings import Timings
 from services.output_gate.gate import Gate, ReadyModel
-from services.output_gate.results.schemas import KindFigures, Metrics, RuleFinding
+from services.output_gate.results.schemas import JudgedVariant, KindFigures, Metrics, RuleFinding
 from shared.errors import InputError
 from shared.matching.calibration.decision import Decision, RuleScore, decide_by_any, undecided
 from shared.matching.copy_detection import CopyDetector, Detections
@@ -50,6 +53,8 @@ class CheckEvidence:
         metrics: the similarity metrics of the pair.
         control_size: scores of the control that the rule was judged by.
         calibration_sha256: where that control is on record.
+        look: of several ways in which the generation is shown, the one that decided, from 0.
+        variant: the same as it is answered; None for a file of one frame without transparency.
         timings_ms: this generation's share of the time that each step took.
     """
 
@@ -62,6 +67,8 @@ class CheckEvidence:
     metrics: Metrics | None = None
     control_size: int | None = None
     calibration_sha256: str | None = None
+    look: int = 0
+    variant: JudgedVariant | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -97,7 +104,13 @@ class CopyMatches:
 
 
 def judge(
-    gate: Gate, ready: ReadyModel, pictures: Sequence[Image], views: Pixels, shortlists: Shortlists, timings: Timings
+    gate: Gate,
+    ready: ReadyModel,
+    pictures: Sequence[Image],
+    views: Pixels,
+    shortlists: Shortlists,
+    timings: Timings,
+    looks: Sequence[int] | None = None,
 ) -> list[CheckEvidence]:
     """Judge generations by what they resemble.
 
@@ -105,9 +118,10 @@ def judge(
         gate: whose policy decides.
         ready: corpus, control and panel of the model.
         pictures: the views as pictures.
-        views: uint8 (G, C, H, W), at least one.
+        views: uint8 (V, C, H, W), at least one.
         shortlists: the nearest items of each.
         timings: get the duration of each step.
+        looks: how many of the views are of each generation, in order; one where not given.
 
     Returns:
         The evidence of each; undecided where a rule of the policy is undefined for it and none fires.
@@ -131,47 +145,75 @@ def judge(
         block = ComparisonBlock(corpus.side, views, shortlists.rows, shortlists.cosines, items, ssim, hashes, copy_scores)
         results = {result.rule.name: result for result in evaluate(ready.panel, block)}
     with timings.step("measure"):
-        return _decide_all(gate, ready, views, results, copies)
+        return _decide_all(gate, ready, views, results, copies, [1] * len(views) if looks is None else looks)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What decides about a generation: the rule, the view by its place among all, and the first of its views."""
+
+    rule: str
+    at: int
+    first: int
+    looks: int
+    decision: Decision
 
 
 def _decide_all(
-    gate: Gate, ready: ReadyModel, views: Pixels, results: Mapping[str, RuleResult], copies: CopyMatches
+    gate: Gate,
+    ready: ReadyModel,
+    views: Pixels,
+    results: Mapping[str, RuleResult],
+    copies: CopyMatches,
+    looks: Sequence[int],
 ) -> list[CheckEvidence]:
     """Decide by the policy's rules, and measure the similarity to the items that the deciding ones name."""
-    decisions = [_decide(gate, ready, results, at) for at in range(len(views))]
+    firsts = [0, *accumulate(looks)]
+    choices = [_decide(gate, ready, results, first, count) for first, count in zip(firsts, looks, strict=False)]
     # Where a rule names no item the first one stands in for it, and nothing is answered about the pair.
-    items = np.array([max(int(results[rule].scores.items[at]), 0) for at, (rule, _) in enumerate(decisions)])
-    metrics = gate.measure_pairs(np.ascontiguousarray(ready.corpus.side.views[items]), views)
+    items = np.array([max(int(results[choice.rule].scores.items[choice.at]), 0) for choice in choices])
+    chosen = np.ascontiguousarray(views[[choice.at for choice in choices]])
+    metrics = gate.measure_pairs(np.ascontiguousarray(ready.corpus.side.views[items]), chosen)
     return [
-        _build_evidence(ready, results, copies, at, rule, decision, int(items[at]), metrics[at])
-        for at, (rule, decision) in enumerate(decisions)
+        _build_evidence(gate, ready, results, copies, choice, int(item), measured)
+        for choice, item, measured in zip(choices, items, metrics, strict=True)
     ]
 
 
-def _decide(gate: Gate, ready: ReadyModel, results: Mapping[str, RuleResult], at: int) -> tuple[str, Decision]:
-    """Return which rule decides about one generation, and the decision; undecided where a rule says nothing and none fires."""
+def _decide(gate: Gate, ready: ReadyModel, results: Mapping[str, RuleResult], first: int, looks: int) -> _Choice:
+    """Choose what decides about one generation; undecided where a rule says nothing and none fires."""
     rules = gate.content.deciding_rules
-    scores = [RuleScore(float(results[rule].scores.values[at]), ready.scores.null(rule)) for rule in rules]
-    chosen, decision = decide_by_any(scores, gate.content.flag_bound, gate.content.borderline_bound)
-    return rules[chosen], undecided("rule_undefined") if decision.reason == "score_undefined" else decision
+    scores = [
+        RuleScore(float(results[rule].scores.values[at]), ready.scores.null(rule))
+        for at in range(first, first + looks)
+        for rule in rules
+    ]
+    chosen, decision = decide_by_any(scores, gate.content.flag_bound, gate.content.borderline_bound, looks=looks)
+    look, rule = divmod(chosen, len(rules))
+    decided = undecided("rule_undefined") if decision.reason == "score_undefined" else decision
+    return _Choice(rules[rule], first + look, first, looks, decided)
 
 
 def _build_evidence(
+    gate: Gate,
     ready: ReadyModel,
     results: Mapping[str, RuleResult],
     copies: CopyMatches,
-    at: int,
-    rule: str,
-    decision: Decision,
+    choice: _Choice,
     item: int,
     metrics: Metrics,
 ) -> CheckEvidence:
+    decision, rule = choice.decision, choice.rule
     if decision.score is None:
         log.warning("check_undecided", model=ready.model.id, reason=decision.reason)
         return CheckEvidence(decision)
     corpus = ready.corpus
     needs_kind = None if decision.outcome == "clear" else rule
-    findings = {name: _build_finding(ready, result, at, copies, needs_kind) for name, result in results.items()}
+    thresholds = _thresholds_per_look(gate, ready, choice.looks)
+    findings = {
+        name: _build_finding(ready, result, choice.at, copies, needs_kind, thresholds.get(name))
+        for name, result in results.items()
+    }
     measurements = findings[rule][1]
     return CheckEvidence(
         decision=decision,
@@ -183,14 +225,34 @@ def _build_evidence(
         metrics=metrics,
         control_size=ready.scores.null(rule).size,
         calibration_sha256=ready.scores.sha256,
+        look=choice.at - choice.first,
     )
 
 
+def _thresholds_per_look(gate: Gate, ready: ReadyModel, looks: int) -> dict[str, float]:
+    """Return the thresholds of the deciding rules where several looks share the rate; nothing for one look."""
+    if looks == 1:
+        return {}
+    rules = gate.content.deciding_rules
+    bound = gate.content.flag_bound.divided_by(len(rules)).per_look(looks)
+    return {rule: bound.threshold(ready.scores.null(rule)) for rule in rules}
+
+
 def _build_finding(
-    ready: ReadyModel, result: RuleResult, at: int, copies: CopyMatches, needs_kind: str | None
+    ready: ReadyModel,
+    result: RuleResult,
+    at: int,
+    copies: CopyMatches,
+    needs_kind: str | None,
+    threshold: float | None,
 ) -> tuple[RuleFinding, MatchMeasurements | None]:
-    """Build what a rule found, and how its item lies there; `needs_kind` is the rule whose pair has to have a kind."""
+    """Build what a rule found, and how its item lies there.
+
+    `needs_kind` is the rule whose pair has to have a kind; `threshold` goes before the rule's own where it is given.
+    """
     row = result.row(at)
+    if threshold is not None and row["score"] is not None:
+        row |= {"threshold": threshold, "verdict": "fired" if row["score"] > threshold else "not_fired"}
     if row["item"] is None:
         return RuleFinding(**row), None
     measurements = copies.measure(at, row["item"], decides=result.rule.name == needs_kind)

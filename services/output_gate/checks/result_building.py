@@ -74,6 +74,7 @@ def _build_result(
         p_value=decision.p_value,
         threshold=decision.threshold,
         borderline_threshold=decision.borderline_threshold,
+        variant=evidence.variant,
         requested_rate=gate.content.false_positive_rate,
         attained_rate=decision.attained_rate,
         control_size=evidence.control_size,

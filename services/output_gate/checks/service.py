@@ -11,7 +11,7 @@ A check goes one way: admit → search → judge → record. Rules, in order:
    fails for many at once is tried for each, so that no generation suffers from another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +24,7 @@ from services.output_gate.checks.search import search
 from services.output_gate.checks.timings import Timings
 from services.output_gate.corpora import NotReadyError
 from services.output_gate.gate import Gate
+from services.output_gate.results.schemas import JudgedVariant
 from shared.errors import ConflictError, InputError, SleeveError, UnavailableError
 from shared.matching.calibration.decision import undecided
 from shared.records.checks import Check
@@ -103,12 +104,38 @@ def _check_batch(gate: Gate, model: Model, images: Sequence[bytes], slots: Seque
     generations = [outcome for outcome in outcomes if isinstance(outcome, Generation)]
     if not generations:
         return [outcome for outcome in outcomes if not isinstance(outcome, Generation)]
-    evidence = _compare_or_explain(gate, model, np.stack([generation.view for generation in generations]))
+    evidence = [single for group in _group(generations) for single in _compare_group(gate, model, group)]
     store_ms = store_images(gate, generations)
     for generation, single in zip(generations, evidence, strict=True):
         generation.timings.add({**single.timings_ms, **store_ms})
     recorded = iter(record(gate, model, generations, evidence))
     return [next(recorded) if isinstance(outcome, Generation) else outcome for outcome in outcomes]
+
+
+def _group(generations: Sequence[Generation]) -> Iterator[list[Generation]]:
+    """Divide generations so that each group has no more views than a batch of plain pictures, or one generation."""
+    group: list[Generation] = []
+    views = 0
+    for generation in generations:
+        if group and views + len(generation.views) > BATCH_GENERATIONS:
+            yield group
+            group, views = [], 0
+        group.append(generation)
+        views += len(generation.views)
+    yield group
+
+
+def _compare_group(gate: Gate, model: Model, generations: Sequence[Generation]) -> list[CheckEvidence]:
+    evidence = _compare_or_explain(gate, model, [generation.views for generation in generations])
+    return [_name_variant(generation, single) for generation, single in zip(generations, evidence, strict=True)]
+
+
+def _name_variant(generation: Generation, evidence: CheckEvidence) -> CheckEvidence:
+    """Say which frame and background decided, where the file has several."""
+    if generation.is_single or evidence.item is None:
+        return evidence
+    frame, background = generation.sources[evidence.look]
+    return replace(evidence, variant=JudgedVariant(frame=frame, background=background, judged=len(generation.sources)))
 
 
 def _admit(gate: Gate, model: Model, data: bytes, slot: Slot) -> Generation | Check | SleeveError:
@@ -118,13 +145,14 @@ def _admit(gate: Gate, model: Model, data: bytes, slot: Slot) -> Generation | Ch
         return error
 
 
-def compare(gate: Gate, model: Model, views: Pixels) -> list[CheckEvidence]:
+def compare(gate: Gate, model: Model, views: Pixels, looks: Sequence[int] | None = None) -> list[CheckEvidence]:
     """Compare generations with what their model was trained on: search, then judge.
 
     Args:
         gate: index, policy and workspace.
         model: which model made them.
-        views: uint8 (G, C, H, W), their views by the model's recipe, at least one.
+        views: uint8 (V, C, H, W), their views by the model's recipe, at least one.
+        looks: how many of the views are of each generation, in order; one where not given.
 
     Returns:
         The evidence of each; undecided where a rule of the policy is undefined for it and none fires.
@@ -142,15 +170,15 @@ def compare(gate: Gate, model: Model, views: Pixels) -> list[CheckEvidence]:
         vectors = gate.embedder.embed(pictures)
     with timings.step("search"):
         shortlists = search(gate, ready.corpus, vectors)
-    evidence = judge(gate, ready, pictures, views, shortlists, timings)
-    shares = timings.divided_by(len(views))
+    evidence = judge(gate, ready, pictures, views, shortlists, timings, looks)
+    shares = timings.divided_by(len(evidence))
     return [replace(single, timings_ms=shares) for single in evidence]
 
 
-def _compare_or_explain(gate: Gate, model: Model, views: Pixels) -> list[CheckEvidence]:
-    """Compare generations; what cannot be compared is undecided, with the reason (rules 2 and 5)."""
+def _compare_or_explain(gate: Gate, model: Model, views: Sequence[Pixels]) -> list[CheckEvidence]:
+    """Compare generations, given the views of each; what cannot be compared is undecided, with the reason (rules 2 and 5)."""
     try:
-        return compare(gate, model, views)
+        return compare(gate, model, np.concatenate(views), [len(shown) for shown in views])
     except (NotReadyError, UnavailableError) as error:
         # The model or what it depends on: it would be the same for each.
         log.warning("check_undecided", model=model.id, reason=error.code, generations=len(views))

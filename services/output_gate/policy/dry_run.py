@@ -120,6 +120,8 @@ def _decide_again(
     digest = result.calibration_sha256
     if digest is None:
         return result.reason  # what was missing then; no scores were recorded
+    if result.variant is not None and result.variant.judged > 1:
+        return "several_pictures"  # only the scores of the one that decided are on record
     findings = {finding.rule: finding for finding in result.rules}
     if not findings.keys() >= set(content.deciding_rules):
         return "rule_not_measured"

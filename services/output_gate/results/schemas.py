@@ -98,6 +98,16 @@ class RuleFinding(BaseModel):
     )
 
 
+class JudgedVariant(BaseModel):
+    """Which way of showing the file decided, where it has several: frames or pages, and transparency over backgrounds."""
+
+    frame: int = Field(description="The frame or page that decided, from 0.")
+    background: Literal["white", "black", "none"] = Field(
+        description="What its transparency was laid over; `none`: the colours as they stand under the alpha channel."
+    )
+    judged: int = Field(description="How many ways that differ were judged; they share the rates, and multiply the p-value.")
+
+
 class RecordedResult(BaseModel):
     """What a check came to, as it is read from its record: without the names of people. `CheckResult` is the whole of it."""
 
@@ -117,10 +127,17 @@ class RecordedResult(BaseModel):
     rule: str | None = Field(default=None, description="The rule that decided: of several, that with the smallest p-value.")
     score: float | None = Field(default=None, description="The generation's score by that rule.")
     p_value: float | None = Field(
-        default=None, description="Share of the control at least this similar, never zero; times the rules of the policy."
+        default=None,
+        description="Share of the control at least this similar, never zero; times the rules of the policy "
+        "and the ways of showing the file that were judged.",
     )
     threshold: float | None = Field(default=None, description="Score above which the rule fires.")
     borderline_threshold: float | None = Field(default=None, description="Score above which a person looks.")
+    variant: JudgedVariant | None = Field(
+        default=None,
+        description="Which frame and background decided. Null for a file of one frame without transparency, and where nothing "
+        "was compared.",
+    )
     requested_rate: float | None = None
     attained_rate: float | None = Field(default=None, description="False-positive rate that the control can attain.")
     control_size: int | None = None

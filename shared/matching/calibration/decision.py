@@ -14,6 +14,8 @@ Rules, in order:
    p-value decides, the first of equals; where none fires, the one with the smallest p-value. Its p-value is multiplied by the
    number of rules (Bonferroni: an unrelated picture makes any of them fire at most as often as all of them added up). A
    missing score leaves the outcome `undecided`, unless another rule fires.
+6. A file that is shown in several ways (frames, backgrounds) is looked at as often, and each look is one more chance to fire.
+   The rates are shared among the looks as well, and the p-value is multiplied by them. One look changes nothing.
 """
 
 import math
@@ -57,6 +59,14 @@ class Bound:
         if self.rate is None and rules > 1:
             raise InputError(f"expected one rule where its score is given, got {rules}", code="policy_invalid")
         return self if self.rate is None else Bound(rate=self.rate / rules)
+
+    def per_look(self, looks: int) -> "Bound":
+        """Return the bound of each of several looks at one file, which share a rate equally; a score stays what it is.
+
+        >>> Bound(rate=0.002).per_look(2), Bound(score=0.9).per_look(2)
+        (Bound(rate=0.001, score=None), Bound(rate=None, score=0.9))
+        """
+        return self if self.rate is None else Bound(rate=self.rate / looks)
 
     def threshold(self, null: NullDistribution) -> float:
         """Return the score that has to be exceeded.
@@ -122,19 +132,23 @@ class RuleScore:
     null: NullDistribution
 
 
-def decide_by_any(rule_scores: Sequence[RuleScore], flag: Bound, borderline: Bound | None = None) -> tuple[int, Decision]:
+def decide_by_any(
+    rule_scores: Sequence[RuleScore], flag: Bound, borderline: Bound | None = None, *, looks: int = 1
+) -> tuple[int, Decision]:
     """Decide by several rules: any of them may fire.
 
     Args:
-        rule_scores: the generation's score by each rule, in the policy's order; at least one.
-        flag: what a score has to exceed to fire, for all rules together.
+        rule_scores: the generation's score by each rule, in the policy's order; at least one. Of several looks, the scores of
+            the first, then those of the next.
+        flag: what a score has to exceed to fire, for all rules and looks together.
         borderline: what a score has to exceed to be looked at; not above `flag`.
+        looks: in how many ways the generation was looked at.
 
     Returns:
-        Which of the rules decides, and the decision: its score and threshold, the p-value and attained rate of all together.
+        Which of the scores decides, and the decision: its score and threshold, the p-value and attained rate of all together.
 
     Raises:
-        InputError: no rule, or as `decide`.
+        InputError: no rule, another number of scores for each look, or as `decide`.
 
     >>> low, high = NullDistribution((0.1, 0.2, 0.3)), NullDistribution((0.7, 0.8, 0.9))
     >>> at, decision = decide_by_any([RuleScore(0.25, low), RuleScore(0.95, high)], Bound(rate=0.5))
@@ -143,21 +157,26 @@ def decide_by_any(rule_scores: Sequence[RuleScore], flag: Bound, borderline: Bou
     """
     if not rule_scores:
         raise InputError("expected at least one rule to decide by, got none")
-    rules = len(rule_scores)
-    bounds = flag.divided_by(rules), None if borderline is None else borderline.divided_by(rules)
+    rules, surplus = divmod(len(rule_scores), looks)
+    if surplus:
+        raise InputError(f"expected as many scores for each of {looks} looks, got {len(rule_scores)} in all")
+    bounds = flag.divided_by(rules).per_look(looks), borderline and borderline.divided_by(rules).per_look(looks)
     decisions = [decide(scored.score, scored.null, *bounds) for scored in rule_scores]
-    # A larger control may give a smaller p-value to what does not fire; what fires comes first.
+    # A larger control may give a smaller p-value to what does not fire; what fires comes first. Of looks that are equal by
+    # one rule's p-value, the one with the highest score.
     known = [
-        (scored.outcome != "flag", scored.p_value, at) for at, scored in enumerate(decisions) if scored.p_value is not None
+        (scored.outcome != "flag", scored.p_value, at % rules, -(scored.score or 0.0), at)
+        for at, scored in enumerate(decisions)
+        if scored.p_value is not None
     ]
-    deciding = min(known)[2] if known else 0
+    deciding = min(known)[-1] if known else 0
     decision = decisions[deciding]
-    if decision.outcome != "flag" and len(known) < rules:
+    if decision.outcome != "flag" and len(known) < len(rule_scores):
         return deciding, undecided("score_undefined")
     if decision.p_value is None:
         return deciding, decision
     attained = sum(bounds[0].attained_rate(scored.null) for scored in rule_scores)
-    return deciding, replace(decision, p_value=min(rules * decision.p_value, 1.0), attained_rate=min(attained, 1.0))
+    return deciding, replace(decision, p_value=min(len(rule_scores) * decision.p_value, 1.0), attained_rate=min(attained, 1.0))
 
 
 def _judge(score: float, threshold: float, lower: float | None, *, is_given: bool) -> tuple[Outcome, str]:

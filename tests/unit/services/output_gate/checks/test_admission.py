@@ -14,7 +14,7 @@ from tests.support.memory_gate import RESOLUTION_PX, MemoryWorld
 def test_a_generation_is_admitted_with_its_view_and_fingerprint(world: MemoryWorld) -> None:
     generation = admit(world.gate, world.model, png(9), KeySlot(None, "0" * 64))
     assert isinstance(generation, Generation)
-    assert generation.view.shape == (3, RESOLUTION_PX, RESOLUTION_PX)
+    assert generation.views.shape == (1, 3, RESOLUTION_PX, RESOLUTION_PX)
     assert len(generation.output.pdq) == 32
     assert list(generation.timings.milliseconds) == ["decode", "fingerprint"]
 

@@ -41,7 +41,7 @@ def test_a_check_is_one_entry_with_everything_that_follows_from_it(world: Memory
 def test_of_two_with_one_slot_the_second_takes_the_first(world: MemoryWorld) -> None:
     same = [admitted(world, png(2), KeySlot.for_image("key", world.model, png(2))) for _ in range(2)]
     other = admitted(world, png(3), KeySlot.for_image("key", world.model, png(3)))
-    evidence = [compare(world.gate, world.model, generation.view[None])[0] for generation in (*same, other)]
+    evidence = [compare(world.gate, world.model, generation.views)[0] for generation in (*same, other)]
     first, second, third = record(world.gate, world.model, [*same, other], evidence)
     assert isinstance(first, Check)
     assert isinstance(second, Check)
@@ -55,7 +55,7 @@ def test_a_place_that_has_a_problem_by_now_keeps_it(world: MemoryWorld) -> None:
     with world.workspace.writing() as session:
         session.add(BatchedCheck(batch_id="batch", position=0, problem={"code": "image_damaged"}))
     generation = admitted(world, png(2), PlaceSlot("batch", 0))
-    [outcome] = record(world.gate, world.model, [generation], compare(world.gate, world.model, generation.view[None]))
+    [outcome] = record(world.gate, world.model, [generation], compare(world.gate, world.model, generation.views))
     assert isinstance(outcome, ConflictError)
     assert outcome.code == "already_decided"
 

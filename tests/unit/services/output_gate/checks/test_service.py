@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -70,10 +71,10 @@ def test_what_is_missing_makes_it_undecided_and_what_breaks_one_leaves_the_other
 ) -> None:
     poison = build_view(picture(UNRELATED), view_recipe(world.model))
 
-    def break_at_poison(gate: Gate, model: Model, views: Pixels) -> Any:
+    def break_at_poison(gate: Gate, model: Model, views: Pixels, looks: Sequence[int]) -> Any:
         if any((view == poison).all() for view in views):
             raise CorruptStateError("a step broke", code="search_short")
-        return compare(gate, model, views)
+        return compare(gate, model, views, looks)
 
     with monkeypatch.context() as patch:
         patch.setattr(service, "compare", break_at_poison)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,3 +146,26 @@ def test_any_rule_fires_on_a_control_at_most_as_often_as_stated(pairs: list[tupl
 def test_one_rule_is_the_plain_decision() -> None:
     for score in (0.1, 0.996, 0.9985):
         assert decide_by_any([RuleScore(score, NULL)], FLAG, BAND) == (0, decide(score, NULL, FLAG, BAND))
+
+
+def test_several_looks_keep_the_rate_of_one() -> None:
+    """Unrelated files of five looks, whose scores depend on each other or not, fire no more often than the rate."""
+    random = np.random.default_rng(0)
+    looks, files, rate = 5, 2_000, 0.05
+    for shared in (0.0, 0.9):
+        fired = 0
+        for _ in range(files):
+            control = NullDistribution(tuple(random.normal(size=199)))
+            common = random.normal()
+            scores = shared * common + (1 - shared**2) ** 0.5 * random.normal(size=looks)
+            judged = [RuleScore(float(score), control) for score in scores]
+            fired += decide_by_any(judged, Bound(rate=rate), looks=looks)[1].outcome == "flag"
+        assert fired / files <= rate + 3 * (rate / files) ** 0.5
+
+
+def test_of_several_looks_the_one_that_says_most_decides() -> None:
+    judged = [RuleScore(score, NULL) for score in (0.1, 2.0, 3.0)]
+    at, decided = decide_by_any(judged, Bound(score=1.5), looks=3)
+    assert (at, decided.score, decided.outcome) == (2, 3.0, "flag")
+    with pytest.raises(InputError, match="looks"):
+        decide_by_any(judged, FLAG, looks=2)
