@@ -9,7 +9,7 @@ import typer
 from shared.auth.item_visibility import PublicItem
 from shared.vision.perceptual_hash import MAX_DISTANCE
 
-Picture = Annotated[Path, typer.Argument(help="The picture to look for: PNG, JPEG or WebP.")]
+Picture = Annotated[Path, typer.Argument(help="The picture to look for: PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF.")]
 MaxDistance = Annotated[
     int, typer.Option(min=0, max=MAX_DISTANCE, help="How many of a perceptual hash's 256 bits may differ.")
 ]

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONS
 @router.post("/search", dependencies=needs("items:read", "items:own"), summary="Search by image")
 def search_items(
     search: CurrentSearch,
-    image: Annotated[UploadFile, File(description="The picture to look for: PNG, JPEG or WebP.")],
+    image: Annotated[UploadFile, File(description="The picture to look for: PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF.")],
     max_distance: Annotated[
         int, Query(ge=0, le=MAX_DISTANCE, description="How many of a perceptual hash's 256 bits may differ.")
     ] = MATCH_DISTANCE,

@@ -34,7 +34,7 @@ _BINARY = {"type": "string", "format": "binary"}
 _BASE64 = {"type": "string", "contentEncoding": "base64"}
 _FORM_IMAGE = {
     "anyOf": [_BINARY, {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": MAX_IMAGES}],
-    "description": "The generation: PNG, JPEG or WebP; the part may be repeated.",
+    "description": "The generation: PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF; the part may be repeated.",
 }
 _JSON_IMAGES = {
     "type": "array",

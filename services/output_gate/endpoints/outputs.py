@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/outputs", tags=["outputs"], responses=PROBLEM_RES
 @router.post("/search", dependencies=needs("outputs:read"), summary="Ask whether the gate saw a picture")
 def search_outputs(
     search: CurrentOutputSearch,
-    image: Annotated[UploadFile, File(description="The picture to look for: PNG, JPEG or WebP.")],
+    image: Annotated[UploadFile, File(description="The picture to look for: PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF.")],
     max_distance: Annotated[
         int, Query(ge=0, le=MAX_DISTANCE, description="How many of a perceptual hash's 256 bits may differ.")
     ] = MATCH_DISTANCE,

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1", tags=["items"], responses=PROBLEM_RESPONSES)
 )
 def search_nearest(
     gate: CurrentGate,
-    image: Annotated[UploadFile, File(description="The picture: PNG, JPEG or WebP.")],
+    image: Annotated[UploadFile, File(description="The picture: PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF.")],
     limit: Annotated[int, Query(ge=1, le=MAX_NEAREST)] = 10,
 ) -> NearestAnswer:
     """Answer with the registered items nearest by embedding, each with the similarity suite; withdrawn ones are marked.
