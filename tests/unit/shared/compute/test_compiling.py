@@ -48,3 +48,44 @@ def test_the_compiled_form_is_cached_beside_its_own_source(tmp_path: Path) -> No
     ).stdout
     assert printed.strip() == "42"
     assert [*(tmp_path / "__pycache__").glob("doubling.double-*.nbi")]
+
+
+DIGEST = """
+import hashlib
+import numpy as np
+from shared.matching.copy_detection.luma import fill_pyramid
+
+view = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
+levels = [np.empty((side, side), np.float32) for side in (64, 32, 16)]
+fill_pyramid(view, True, *levels)
+print(hashlib.sha256(b"".join(level.tobytes() for level in levels)).hexdigest())
+"""
+
+
+def test_a_process_that_finds_no_cache_gets_the_same_last_bits_as_one_that_loads_it(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", DIGEST], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_without_a_folder_for_the_cache_loops_are_loaded_from_a_temporary_one(tmp_path: Path) -> None:
+    (tmp_path / "doubling.py").write_text(SOURCE, encoding="utf-8")
+    # No folder of the user's, and no place for one beside the source: a file lies where it would be.
+    (tmp_path / "__pycache__").write_bytes(b"")
+    environment = {name: value for name, value in os.environ.items() if name not in {"NUMBA_CACHE_DIR", "XDG_CACHE_HOME"}}
+    script = "import doubling, numba; print(doubling.double(21), numba.config.CACHE_DIR)"
+    printed = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment | {"PYTHONPATH": f"{ROOT}:{tmp_path}", "HOME": "/dev/null", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert printed[0] == "42"
+    assert "sleeve-loops-" in printed[1]
+    assert not Path(printed[1]).exists()
