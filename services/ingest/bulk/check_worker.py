@@ -153,9 +153,8 @@ def _load(row_answer: dict[str, Any], registration: Registration) -> PreparedIte
         for suggestion in row_answer["suggestions"]
     )
     record = with_embedded_owners(registration, suggestions)
-    return PreparedItem(
-        record, BlobFacts(**row_answer["blob"]), row_answer["record"], row_answer["licence"], signals, suggestions
-    )
+    blob, digest, licence = BlobFacts(**row_answer["blob"]), row_answer["record"], row_answer["licence"]
+    return PreparedItem(record, blob, digest, licence, signals, suggestions, registration)
 
 
 @contextmanager

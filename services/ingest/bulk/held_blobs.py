@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from services.ingest.bulk.rows import BadRow, HeldRow
+from services.ingest.bulk.rows import BadRow, HeldRow, NoPicture
 from services.ingest.registration.preparation import BlobFacts, PreparedItem, prepare_record
 from services.ingest.signals.read import ImageStatements, read_image
 from shared.clock import utc_now
@@ -38,16 +38,18 @@ class HeldBlobs:
         self._workspace = workspace
         self._kept: OrderedDict[str, Known] = OrderedDict()
 
-    def resolve(self, rows: Sequence[PreparedItem | InputError | HeldRow | BadRow]) -> list[PreparedItem | SleeveError]:
+    def resolve(
+        self, rows: Sequence[PreparedItem | InputError | HeldRow | BadRow | NoPicture]
+    ) -> list[PreparedItem | SleeveError | NoPicture]:
         """Make items of the rows that name their bytes, in the order of the rows.
 
         Args:
             rows: of one batch, checked; every row before them is stored.
 
         Returns:
-            For each row: the item to record, or why there is none.
+            For each row: the item to record, or why there is none; a file that is no picture as it is.
         """
-        ready: list[PreparedItem | SleeveError] = []
+        ready: list[PreparedItem | SleeveError | NoPicture] = []
         facts = self._load_facts({row.sha256 for row in rows if isinstance(row, HeldRow)})
         for row in rows:
             if isinstance(row, PreparedItem):

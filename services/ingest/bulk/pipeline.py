@@ -12,18 +12,18 @@ Rules, in order:
    signals in the bytes are read for it as for the first.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 
 from services.ingest.bulk.check_pool import Checked, CheckPool
 from services.ingest.bulk.held_blobs import HeldBlobs
-from services.ingest.bulk.rows import AnyRow, BadRow, HeldRow, Pause, Row, refuse
-from services.ingest.registration.preparation import PreparedItem
+from services.ingest.bulk.rows import AnyRow, BadRow, HeldRow, NoPicture, Pause, Row, refuse
+from services.ingest.registration.preparation import EarlierForm, PreparedItem
 from services.ingest.registration.service import RecordedItem, record_items
 from shared.errors import SleeveError
 from shared.workspace import Workspace
@@ -44,7 +44,7 @@ class RowOutcome:
     """What became of one row."""
 
     key: str
-    state: Literal["registered", "known", "refused"]
+    state: Literal["registered", "known", "refused", "no_picture"]
     item_id: str | None = None
     error: SleeveError | None = None
 
@@ -56,16 +56,22 @@ class BulkResult:
     created: int = 0
     known: int = 0
     refused: int = 0
-    # The first of the refused ones.
+    no_pictures: int = 0
+    # The first of the refused ones, and how many there are by code.
     bad: list[BadRow] = field(default_factory=list)
+    codes: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcomes: Iterable[RowOutcome]) -> None:
         """Count what became of rows."""
         for outcome in outcomes:
             self.created += outcome.state == "registered"
             self.known += outcome.state == "known"
-            self.refused += outcome.error is not None
-            if outcome.error is not None and len(self.bad) < KEPT_BAD_ROWS:
+            self.no_pictures += outcome.state == "no_picture"
+            if outcome.error is None:
+                continue
+            self.refused += 1
+            self.codes[outcome.error.code] += 1
+            if len(self.bad) < KEPT_BAD_ROWS:
                 self.bad.append(BadRow(outcome.key, outcome.error))
 
 
@@ -134,11 +140,19 @@ class _Batch:
         self._others = [None if isinstance(row, Row) else row for row in rows]
         unchecked = [(row.registration, row.data, tuple(row.source_signals())) for row in rows if isinstance(row, Row)]
         self._chunks = pool.submit(unchecked) if unchecked else []
+        self._forms = [(row.earlier, row.spare_key) for row in rows if isinstance(row, Row)]
 
-    def checked(self) -> list[Checked | HeldRow | BadRow]:
+    def checked(self) -> list[Checked | HeldRow | BadRow | NoPicture]:
         """Wait for the checks, and return what became of the rows, in their order."""
-        results = iter([result for chunk in self._chunks for result in chunk.result()])
+        checked = [result for chunk in self._chunks for result in chunk.result()]
+        results = iter([_with_forms(result, *forms) for result, forms in zip(checked, self._forms, strict=True)])
         return [next(results) if outcome is None else outcome for outcome in self._others]
+
+
+def _with_forms(result: Checked, earlier: EarlierForm | None, spare_key: str | None) -> Checked:
+    if isinstance(result, PreparedItem) and (earlier is not None or spare_key is not None):
+        return replace(result, earlier=earlier, spare_key=spare_key)
+    return result
 
 
 class _Storing:
@@ -184,7 +198,9 @@ def _record(workspace: Workspace, prepared: Sequence[PreparedItem]) -> list[Reco
             return record_items(session, prepared)
 
 
-def _outcome(key: str, recorded: RecordedItem | SleeveError) -> RowOutcome:
+def _outcome(key: str, recorded: RecordedItem | SleeveError | NoPicture) -> RowOutcome:
+    if isinstance(recorded, NoPicture):
+        return RowOutcome(key, "no_picture")
     if isinstance(recorded, SleeveError):
         return RowOutcome(key, "refused", error=refuse(key, recorded).error)
     return RowOutcome(key, "registered" if recorded.created else "known", recorded.item_id)

@@ -1,12 +1,13 @@
 """What bulk registration takes: rows, each good or bad, and pauses between them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from services.ingest.items.schemas import Registration
+from services.ingest.registration.preparation import EarlierForm
 from services.ingest.signals.signal import Signal
 from shared.canonical import sha256_hex
 from shared.errors import InputError, SleeveError
@@ -15,11 +16,16 @@ from shared.schemas import describe_field_errors
 
 @dataclass(frozen=True)
 class Row:
-    """One image of a source: where it stands in the source, its record, its bytes."""
+    """One image of a source: where it stands in the source, its record, its bytes.
+
+    `earlier` is the form in which it may be registered already, `spare_key` its key where the first stands for other bytes.
+    """
 
     key: str
     registration: Registration
     data: bytes
+    earlier: EarlierForm | None = field(default=None, kw_only=True)
+    spare_key: str | None = field(default=None, kw_only=True)
 
     def source_signals(self) -> Sequence[Signal]:
         """Rights signals that came with the bytes; a source that only reads files has none."""
@@ -48,8 +54,15 @@ class BadRow:
     error: SleeveError
 
 
+@dataclass(frozen=True)
+class NoPicture:
+    """A file of a source that is no picture: it has a line, and nothing is wrong with it."""
+
+    key: str
+
+
 # What a source yields for a row.
-AnyRow = Row | HeldRow | BadRow
+AnyRow = Row | HeldRow | BadRow | NoPicture
 
 
 def refuse(key: str, error: SleeveError) -> BadRow:

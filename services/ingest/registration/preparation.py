@@ -1,7 +1,7 @@
 """A registration checked: its bytes decoded under limits, its licence SPDX, its digests taken; nothing is stored yet."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from services.ingest.items.schemas import Registration
@@ -10,6 +10,7 @@ from services.ingest.signals.embedded_metadata import OwnerSuggestion
 from services.ingest.signals.read import read_image
 from services.ingest.signals.signal import Signal
 from shared.canonical import canonical_json, sha256_hex
+from shared.errors import InputError
 from shared.licences import parse_licence
 from shared.vision.image_decoding import decode_image
 from shared.vision.image_limits import ImageLimits
@@ -30,10 +31,20 @@ class BlobFacts:
 
 
 @dataclass(frozen=True)
+class EarlierForm:
+    """How an earlier reading of the same source registered a row: its key, and its record, made when it is asked for."""
+
+    key: str
+    read: Callable[[], Registration]
+
+
+@dataclass(frozen=True)
 class PreparedItem:
     """A registration whose bytes and licence were found good, ready to be recorded.
 
     `registration` has whom the image's metadata names beside whom it was given; `record_sha256` is of what was given.
+    `earlier` is the form in which the same row may be registered already. `spare_key` names the item where its key stands for
+    other bytes.
     """
 
     registration: Registration
@@ -42,11 +53,40 @@ class PreparedItem:
     licence: str
     signals: tuple[Signal, ...] = ()
     suggestions: tuple[OwnerSuggestion, ...] = ()
+    given: Registration | None = None
+    earlier: EarlierForm | None = None
+    spare_key: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
         """What names the item for ever: data set and key in its source."""
         return self.registration.dataset, self.registration.source_key
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """The keys under which it may be recorded already, its own first."""
+        names = (self.registration.source_key, self.earlier.key if self.earlier is not None else None, self.spare_key)
+        return [(self.registration.dataset, name) for name in dict.fromkeys(names) if name]
+
+    def in_earlier_form(self) -> "PreparedItem | None":
+        """Return the item as the earlier reading has it; None where there is none, or where it would have been refused."""
+        if self.earlier is None:
+            return None
+        try:
+            registration = self.earlier.read()
+            licence = _known_licence(registration.licence)
+            return replace(self, registration=registration, record_sha256=_digest(registration, licence, self.blob.sha256))
+        except InputError:
+            return None
+
+    def under_spare_key(self) -> "PreparedItem | None":
+        """Return the item under its spare key; None where it has none."""
+        if self.spare_key is None or self.given is None:
+            return None
+        given = self.given.model_copy(update={"source_key": self.spare_key})
+        registration = self.registration.model_copy(update={"source_key": self.spare_key})
+        digest = _digest(given, self.licence, self.blob.sha256)
+        return replace(self, registration=registration, record_sha256=digest, given=given)
 
 
 def check_item(
@@ -85,6 +125,10 @@ def prepare_record(
         InputError: the licence cannot be accepted, or the record has no canonical form.
     """
     licence = _known_licence(registration.licence)
-    identity = {**registration.identity(), "licence": licence, "sha256": blob.sha256}
+    digest = _digest(registration, licence, blob.sha256)
     record = with_embedded_owners(registration, suggestions)
-    return PreparedItem(record, blob, sha256_hex(canonical_json(identity)), licence, tuple(signals), tuple(suggestions))
+    return PreparedItem(record, blob, digest, licence, tuple(signals), tuple(suggestions), registration)
+
+
+def _digest(registration: Registration, licence: str, blob_sha256: str) -> str:
+    return sha256_hex(canonical_json({**registration.identity(), "licence": licence, "sha256": blob_sha256}))

@@ -11,7 +11,7 @@ Rules, in order:
 5. Names go into the database; the log gets salted commitments to them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -122,15 +122,47 @@ def record_items(session: Session, prepared: Sequence[PreparedItem]) -> list[Rec
         For each item in its order: where it is recorded, or why it cannot be. What cannot be recorded leaves nothing, but for
         parties that it named, and the others are recorded all the same.
     """
-    earlier = find_known_items(session, [item.key for item in prepared])
+    holders = find_known_items(session, [key for item in prepared for key in item.keys])
     # Of several rows with one key the first is recorded; the others are compared with it.
     new: dict[tuple[str, str], PreparedItem] = {}
+    placed = []
     for item in prepared:
-        if item.key not in earlier:
-            new.setdefault(item.key, item)
+        place = _place(item, holders, new)
+        placed.append(place)
+        if place.key not in holders:
+            new.setdefault(place.key, place)
     added = add_items(session, list(new.values()))
-    records = {**added, **earlier}
-    return [_compare(records[item.key], item, created=item is new.get(item.key)) for item in prepared]
+    records = {**added, **holders}
+    return [_compare(records[item.key], item, created=item is new.get(item.key)) for item in placed]
+
+
+def _place(
+    item: PreparedItem, holders: Mapping[tuple[str, str], KnownItem], new: Mapping[tuple[str, str], PreparedItem]
+) -> PreparedItem:
+    """Return an item in the form in which it is recorded already, or else under the key that it is to have.
+
+    That is its own key, or the spare one where its own stands for other bytes.
+    """
+    if not any(key in holders or key in new for key in item.keys):
+        return item
+    for make_form in (lambda: item, item.in_earlier_form, item.under_spare_key):
+        form = make_form()
+        if form is not None and (holder := holders.get(form.key)) is not None and _is_same(holder, form):
+            return form
+    holder_blob = _blob_of(item.key, holders, new)
+    return item if holder_blob in {None, item.blob.sha256} else item.under_spare_key() or item
+
+
+def _is_same(holder: KnownItem, item: PreparedItem) -> bool:
+    return (holder.blob_sha256, holder.record_sha256) == (item.blob.sha256, item.record_sha256)
+
+
+def _blob_of(
+    key: tuple[str, str], holders: Mapping[tuple[str, str], KnownItem], new: Mapping[tuple[str, str], PreparedItem]
+) -> str | None:
+    if (holder := holders.get(key)) is not None:
+        return holder.blob_sha256
+    return new[key].blob.sha256 if key in new else None
 
 
 def _compare(record: KnownItem | InputError, item: PreparedItem, *, created: bool) -> RecordedItem | SleeveError:

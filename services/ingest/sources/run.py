@@ -2,8 +2,8 @@
 
 Rules, in order:
 
-1. `<dataset>.status.jsonl` has a line a row in the source's order: row, state (registered, known, refused), item, code,
-   message. Lines are durable once the batch is committed and logged.
+1. `<dataset>.status.jsonl` has a line a row in the source's order: row, state (registered, known, refused, no_picture), item,
+   code, message. Lines are durable once the batch is committed and logged.
 2. `<dataset>.progress.json` is there only while a run is unfinished. It is written after the status lines, so it may lag
    behind what is recorded and never leads. It counts for the same source, unchanged, with the same options; otherwise, or
    with `from_start`, every row is read again, and what was registered is recognised as known.

@@ -10,10 +10,8 @@ Rules, in order:
 Source: https://github.com/mlcommons/croissant/blob/main/docs/croissant-spec-1.1.md; what is supported: `croissant_metadata`.
 """
 
-import csv
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -24,20 +22,19 @@ from typing import Any
 
 from services.ingest.bulk.rows import BadRow, Row, refuse
 from services.ingest.items.schemas import PresumedOwner
-from services.ingest.sources.columns import COLUMNS, build_row
+from services.ingest.sources.cells import to_json
+from services.ingest.sources.column_names import COLUMNS, find_columns
+from services.ingest.sources.columns import build_row
 from services.ingest.sources.croissant_metadata import Croissant, load_croissant
+from services.ingest.sources.csv_files import read_csv
 from services.ingest.sources.image_files import ImageFiles
-from services.ingest.sources.kinds.parquet import open_parquet, read_rows, to_json
+from services.ingest.sources.kinds.parquet import open_parquet, read_rows
 from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.errors import InputError, SleeveError
 
 FILE_NAME = "croissant.json"
 # The name of the whole data set's maker, for an image in it: a guess that someone has to check.
 CREATOR_CONFIDENCE = 0.3
-# How licences are mostly given in schema.org: Creative Commons' deeds, and the pages of the SPDX list.
-CC_DEED = re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)/?(?:deed\.\w+|legalcode)?")
-CC_ZERO = re.compile(r"https?://creativecommons\.org/publicdomain/zero/1\.0/?(?:deed\.\w+|legalcode)?")
-SPDX_PAGE = re.compile(r"https?://spdx\.org/licenses/([A-Za-z0-9.+-]+?)(?:\.html|\.json)?")
 
 Columns = dict[str, Any]
 
@@ -117,9 +114,10 @@ class CroissantSource:
     def _table_records(self, path: Path) -> Iterator[tuple[str, Columns | InputError]]:
         fields = self.description.fields
         for number, columns in _read_parquet(path) if _is_parquet(path) else _read_csv(path):
-            missing = [field.value for field in fields if field.value not in columns]
             place = f"{path.name}, row {number}"
-            if missing:
+            if isinstance(columns, InputError):
+                yield place, columns
+            elif missing := [field.value for field in fields if field.value not in columns]:
                 yield place, InputError(f"row has no column {missing[0]!r}, which the description names", code="row_invalid")
             else:
                 yield place, {field.name: columns[field.value] for field in fields}
@@ -128,13 +126,13 @@ class CroissantSource:
         described = self.description
         defaults: Columns = {}
         if described.licence is not None and self.options.licence is None:
-            defaults["licence"] = parse_licence_url(described.licence)
+            defaults["licence"] = described.licence
             if described.licence.startswith(("http://", "https://")):
                 defaults["licence_url"] = described.licence
         if described.url is not None:
             defaults["acquired_from"] = described.url
-        spelled = {field.name for field in described.fields}
-        return {name: value for name, value in defaults.items() if not spelled & set(COLUMNS[name])}
+        spelled = [field.name for field in described.fields]
+        return {name: value for name, value in defaults.items() if not find_columns(spelled, COLUMNS[name])}
 
     def _with_creators(self, row: Row) -> Row:
         if row.registration.owners or not self.description.creators:
@@ -147,20 +145,6 @@ class CroissantSource:
             search.model_copy(update={"result": "creator of the data set named"}) for search in row.registration.diligence
         )
         return Row(row.key, row.registration.model_copy(update={"owners": owners, "diligence": searches}), row.data)
-
-
-def parse_licence_url(text: str) -> str:
-    """Turn a licence's URL into an SPDX identifier; anything else is returned as it is, to be checked as SPDX.
-
-    >>> parse_licence_url("https://creativecommons.org/licenses/by-sa/4.0/")
-    'CC-BY-SA-4.0'
-    """
-    if (deed := CC_DEED.fullmatch(text)) is not None:
-        return f"CC-{deed[1].upper()}-{deed[2]}"
-    if CC_ZERO.fullmatch(text) is not None:
-        return "CC0-1.0"
-    page = SPDX_PAGE.fullmatch(text)
-    return page[1] if page is not None else text
 
 
 def _image_bytes(image: Any, columns: Mapping[str, Any], place: str, images: ImageFiles) -> tuple[str, bytes]:
@@ -211,12 +195,9 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, Columns]]:
         yield from read_rows(file, path)
 
 
-def _read_csv(path: Path) -> Iterator[tuple[int, Columns]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from enumerate(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path.name} cannot be read: {error}", code="metadata_invalid") from error
+def _read_csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | InputError]]:
+    for number, row in enumerate(read_csv(path)):
+        yield number, row.columns
 
 
 def _open(path: Path, options: SourceOptions) -> CroissantSource:

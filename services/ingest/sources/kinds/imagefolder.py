@@ -1,26 +1,32 @@
-"""Hugging Face imagefolder: a folder of images with `metadata.jsonl` or `metadata.csv`, column `file_name`.
+"""Hugging Face imagefolder: a folder of images with `metadata.jsonl`, `.csv` or `.parquet`, column `file_name`; zipped, too.
+
+Rules, in order:
+
+1. Metadata files lie in the folder itself or in those below it, as splits have them. A `file_name` is relative to its own.
+2. The key of a row is its file's path below the folder.
+3. A path with backslashes is read as one with slashes, unless a file has that very name.
+4. A picture that no row names is refused by its name, and every other file has a line (`unnamed_files`).
 
 Source: https://huggingface.co/docs/datasets/image_dataset#imagefolder
 """
 
-import csv
-import json
-import re
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from services.ingest.bulk.rows import BadRow, Row, refuse
-from services.ingest.sources.columns import build_row
-from services.ingest.sources.image_files import ImageFiles
+from services.ingest.bulk.rows import BadRow, NoPicture, Row, refuse
+from services.ingest.sources.column_names import FILE_COLUMNS, find_columns
+from services.ingest.sources.columns import build_row, describe_columns
+from services.ingest.sources.csv_files import SURPLUS, CsvRow
+from services.ingest.sources.file_trees import FileTree, FolderTree, open_tree
+from services.ingest.sources.metadata_files import METADATA_NAMES, read_metadata
 from services.ingest.sources.source import SourceKind, SourceOptions
+from services.ingest.sources.unnamed_files import NamedFiles, find_unnamed, normal_name
 from shared.errors import InputError, SleeveError
-
-METADATA_NAMES = ("metadata.jsonl", "metadata.csv")
-# What `surrogateescape` makes of a byte that is not UTF-8 (PEP 383).
-_STRAY_BYTE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True)
@@ -31,51 +37,88 @@ class ImageFolder:
     options: SourceOptions
     kind = "imagefolder"
 
+    @cached_property
+    def tree(self) -> FileTree:
+        """Its files."""
+        return open_tree(self.path)
+
+    @cached_property
+    def metadata_names(self) -> list[str]:
+        """The metadata files, by their paths.
+
+        Raises:
+            InputError: there is none, or a folder has two.
+        """
+        return find_metadata(self.tree, self.path)
+
     def files(self) -> list[Path]:
         """The files that decide which rows there are, and in which order."""
-        return [find_metadata(self.path)]
+        if not isinstance(self.tree, FolderTree):
+            return [self.path]
+        return [self.path / name for name in self.metadata_names]
 
     def count(self) -> int:
         """Count the metadata rows."""
-        return count_rows(self.path)
+        return sum(1 for name in self.metadata_names for _ in read_metadata(self.tree, name))
 
-    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
-        """Yield the rows, but for the first `skip`."""
-        images = ImageFiles(self.path, self.options.max_bytes)
-        for number, columns in islice(_read_metadata(find_metadata(self.path)), skip, None):
-            key = f"line {number}"
+    def rows(self, skip: int = 0) -> Iterator[Row | BadRow | NoPicture]:
+        """Yield the rows, but for the first `skip`, then a line for each file that no row names."""
+        named = NamedFiles()
+        for name in self.metadata_names:
+            named.add(name)
+        position = 0
+        for place, row in self._metadata_rows():
+            position += 1
             try:
-                if isinstance(columns, InputError):
-                    raise columns
-                key = _file_name(columns)
-                rest = {name: value for name, value in columns.items() if name != "file_name"}
-                yield build_row(rest, key, self.options, images.load(key))
+                folder = posixpath.dirname(place)
+                column, name = _file_name(row.columns, folder, self.tree)
+                named.add(name)
+                if position > skip:
+                    yield self._build(row, column, name)
             except SleeveError as error:
-                yield refuse(key, error)
+                if position > skip:
+                    yield refuse(place, error)
+        unnamed = find_unnamed(self.tree, named.__contains__, " or ".join(self.metadata_names))
+        yield from islice(unnamed, max(0, skip - position), None)
+
+    def _metadata_rows(self) -> Iterator[tuple[str, CsvRow]]:
+        for name in self.metadata_names:
+            folder = posixpath.dirname(name)
+            for row in read_metadata(self.tree, name):
+                yield posixpath.join(folder, f"line {row.number}"), row
+
+    def _build(self, row: CsvRow, column: str, name: str) -> Row | BadRow:
+        assert isinstance(row.columns, Mapping)
+        rest = {other: value for other, value in row.columns.items() if other != column}
+        try:
+            data = self.tree.load(name, self.options.max_bytes)
+            earlier = str(row.columns[column]), {other: rest[other] for other in rest if other != SURPLUS}
+            return build_row(rest, name, self.options, data, notes=row.notes, earlier=earlier)
+        except SleeveError as error:
+            return refuse(str(row.columns[column]), error)
 
 
-def find_metadata(folder: Path) -> Path:
-    """Return the metadata file of an imagefolder.
+def find_metadata(tree: FileTree, path: Path) -> list[str]:
+    """Return the metadata files of an imagefolder, in the order of its files.
 
     Raises:
-        InputError: the folder does not exist, or has no metadata file, or two.
+        InputError: there is none, or a folder has two.
     """
-    if not folder.is_dir():
-        raise InputError(f"expected a folder, got {folder}", code="folder_missing")
-    metadata_files = [folder / name for name in METADATA_NAMES if (folder / name).is_file()]
-    if len(metadata_files) != 1:
+    names = [file.name for file in tree.walk() if posixpath.basename(file.name) in METADATA_NAMES]
+    folders = [posixpath.dirname(name) for name in names]
+    if not names or len(set(folders)) < len(folders):
         raise InputError(
-            f"expected one of {' or '.join(METADATA_NAMES)} in {folder}, got {len(metadata_files)}", code="metadata_missing"
+            f"expected one of {', '.join(METADATA_NAMES)} in a folder of {path}, got {len(names)}", code="metadata_missing"
         )
-    return metadata_files[0]
+    return names
 
 
 def count_rows(folder: Path) -> int:
     """Count the metadata rows of an imagefolder, for progress."""
-    return sum(1 for _ in _read_metadata(find_metadata(folder)))
+    return ImageFolder(folder, SourceOptions("", "", 0)).count()
 
 
-def read_imagefolder(folder: Path, dataset: str, acquirer: str, max_bytes: int) -> Iterator[Row | BadRow]:
+def read_imagefolder(folder: Path, dataset: str, acquirer: str, max_bytes: int) -> Iterator[Row | BadRow | NoPicture]:
     """Yield the rows of an imagefolder, each with its bytes, or what is wrong with it.
 
     Args:
@@ -90,50 +133,32 @@ def read_imagefolder(folder: Path, dataset: str, acquirer: str, max_bytes: int) 
     return ImageFolder(folder, SourceOptions(dataset, acquirer, max_bytes)).rows()
 
 
-def _read_metadata(path: Path) -> Iterator[tuple[int, dict[str, Any] | InputError]]:
-    try:
-        # Bytes that are not UTF-8 come as surrogates (PEP 383), so that they spoil their own row only.
-        newline = "" if path.suffix == ".csv" else None
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline=newline) as file:
-            if path.suffix == ".csv":
-                yield from ((number, _check_row(row)) for number, row in enumerate(csv.DictReader(file), start=2))
-                return
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, _parse_line(line)
-    except csv.Error as error:
-        raise InputError(f"{path.name} cannot be read: {error}", code="metadata_invalid") from error
+def _file_name(columns: Mapping[str, Any] | InputError, folder: str, tree: FileTree) -> tuple[str, str]:
+    """Return the column that names a row's file, and the file's path in the tree.
 
-
-def _check_row(row: dict[str, Any]) -> dict[str, Any] | InputError:
-    return _not_utf8() if _STRAY_BYTE.search("".join(map(str, row.values()))) else dict(row)
-
-
-def _not_utf8() -> InputError:
-    return InputError("row is not UTF-8", code="row_invalid")
-
-
-def _parse_line(line: str) -> dict[str, Any] | InputError:
-    if _STRAY_BYTE.search(line):
-        return _not_utf8()
-    try:
-        columns = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return InputError(f"row is no JSON: {error}", code="row_invalid")
-    if not isinstance(columns, dict):
-        return InputError(f"expected a JSON object a row, got {type(columns).__name__}", code="row_invalid")
-    return columns
-
-
-def _file_name(columns: dict[str, Any]) -> str:
-    name = columns.get("file_name")
-    if not isinstance(name, str) or not name:
-        raise InputError("row has no file_name", code="row_invalid")
-    return name
+    Raises:
+        InputError: no column does.
+    """
+    if isinstance(columns, InputError):
+        raise columns
+    column = next((name for name in find_columns(columns, FILE_COLUMNS) if isinstance(columns[name], str)), None)
+    if column is None or not columns[column].strip():
+        raise InputError(
+            f"row has no file_name; expected a column file_name, got {describe_columns(columns)}", code="row_invalid"
+        )
+    name = posixpath.join(folder, columns[column])
+    if "\\" in name and not tree.exists(name):
+        name = name.replace("\\", "/")
+    return column, name if name.startswith(("/", "../")) else normal_name(name)
 
 
 def _has_metadata(path: Path) -> bool:
-    return any((path / name).is_file() for name in METADATA_NAMES)
+    if path.is_dir():
+        folders = [path, *(child for child in sorted(path.iterdir()) if child.is_dir())]
+        return any((folder / name).is_file() for folder in folders for name in METADATA_NAMES)
+    if path.suffix.lower() != ".zip":
+        return False
+    return any(posixpath.basename(file.name) in METADATA_NAMES for file in open_tree(path).walk())
 
 
 KIND = SourceKind(ImageFolder.kind, ImageFolder, _has_metadata)

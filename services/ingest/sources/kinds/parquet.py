@@ -2,38 +2,46 @@
 
 Rules, in order:
 
-1. The image is a column `image` of struct{bytes, path} or of binary, or a binary column called as img2dataset names it, by
-   its encoding: jpg, jpeg, png or webp. A file without one is refused as a whole.
-2. A row's key is the struct's path, else its column `key` or `file_name`, else its place in the file.
+1. How a row becomes an item, and which columns hold images, is said in `tables`. A file without images is refused as a whole.
+2. A folder is its Parquet files; one without any is searched below, as a repository has them in `data/`.
 3. The file is mapped and read in batches of rows, so that memory does not grow with it.
-4. What a downloader says of a row is honoured, see `columns.accept_download`.
-5. Every other column is kept; what JSON has no word for is spelled as text, further binary columns in base64.
+4. Every further file of a folder has a line (`unnamed_files`).
 
-Source: https://huggingface.co/docs/datasets/about_dataset_features#image-feature; img2dataset's README, "Output format".
+Source: https://huggingface.co/docs/datasets/repository_structure; img2dataset's README, "Output format".
 """
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from math import isfinite
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.ingest.bulk.rows import BadRow, Row, refuse
-from services.ingest.sources.columns import COLUMNS, accept_download, build_row
+from services.ingest.bulk.rows import BadRow, NoPicture, Row
+from services.ingest.sources.class_labels import find_labels
+from services.ingest.sources.column_names import IMAGE_COLUMNS, find_columns, has_column
+from services.ingest.sources.file_trees import FolderTree
+from services.ingest.sources.repeated_keys import RepeatedKeys
 from services.ingest.sources.source import SourceKind, SourceOptions
-from shared.errors import InputError, SleeveError
+from services.ingest.sources.tables import (
+    KEY_COLUMNS,
+    TableReader,
+    find_image_column,
+    find_key,
+    holds_images,
+    list_rows,
+    look_for_image_column,
+)
+from services.ingest.sources.unnamed_files import find_unnamed, has_pictures
+from shared.errors import InputError
 
-IMAGE_COLUMNS = ("image", "jpg", "jpeg", "png", "webp")
-KEY_COLUMNS = ("key", "file_name")
 # Rows decoded at once: at the largest image accepted, 20 MB, this is the most memory that a batch takes.
 ROWS_AT_ONCE = 64
-# RFC 7493 section 2.2: integers beyond this are not exact in every JSON reader.
-MAX_INTEGER = 2**53 - 1
+# Rows whose keys are read at once.
+_KEYS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Parquet:
 
     def files(self) -> list[Path]:
         """The files that decide which rows there are, and in which order."""
-        return sorted(self.path.glob("*.parquet")) if self.path.is_dir() else [self.path]
+        return find_parquet_files(self.path) if self.path.is_dir() else [self.path]
 
     def count(self) -> int:
         """Count the rows, from the files' footers."""
@@ -56,28 +64,63 @@ class Parquet:
                 total += file.metadata.num_rows
         return total
 
-    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
-        """Yield the rows, but for the first `skip`, of which whole row groups are not read."""
+    def rows(self, skip: int = 0) -> Iterator[Row | BadRow | NoPicture]:
+        """Yield the rows, but for the first `skip`, of which whole row groups are not read; then the other files' lines."""
         for path in self.files():
             with open_parquet(path) as file:
-                total = file.metadata.num_rows
-                column = find_image_column(file.schema_arrow, path)
-                for number, columns in read_rows(file, path, skip):
-                    yield self._row(columns, column, f"{path.name}, row {number}")
+                column = find_image_column(file.schema_arrow, path.name)
+                if column.is_list:  # how many items a row has is known when it is read
+                    items = (
+                        item for number, row in read_rows(file, path) for item in self._reader(file, path).read(number, row)
+                    )
+                    read = 0
+                    for read, item in enumerate(items, start=1):
+                        if read > skip:
+                            yield item
+                    skip = max(0, skip - read)
+                    continue
+                total, reader = file.metadata.num_rows, self._reader(file, path)
+                for number, row in read_rows(file, path, skip):
+                    yield from reader.read(number, row)
             skip = max(0, skip - total)
+        if self.path.is_dir():
+            names = {path.relative_to(self.path).as_posix() for path in self.files()}
+            yield from islice(find_unnamed(FolderTree(self.path), names.__contains__, "a table"), skip, None)
 
-    def _row(self, columns: dict[str, Any], image_column: str, place: str) -> Row | BadRow:
-        image = columns.pop(image_column)
-        data, name = (image.get("bytes"), image.get("path")) if isinstance(image, dict) else (image, None)
-        key = str(name or next((columns[column] for column in KEY_COLUMNS if columns.get(column)), place))
+    def _reader(self, file: pq.ParquetFile, path: Path) -> TableReader:
+        column, labels = find_image_column(file.schema_arrow, path.name), find_labels(file.schema_arrow)
+        below = path.relative_to(self.path) if self.path.is_dir() else Path(path.name)
+        return TableReader(column, labels, self.options, below.as_posix(), below.with_suffix("").as_posix(), self._repeated)
+
+    @cached_property
+    def _repeated(self) -> RepeatedKeys:
+        """The keys that several rows use, read from the columns that name them."""
+        return RepeatedKeys(key for path in self.files() for key in _read_keys(path))
+
+
+def find_parquet_files(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder, or where it has none, of the folders below it."""
+    return sorted(folder.glob("*.parquet")) or sorted(folder.rglob("*.parquet"))
+
+
+def _read_keys(path: Path) -> Iterator[str]:
+    with open_parquet(path) as file:
+        schema = file.schema_arrow
+        column = find_image_column(schema, path.name)
+        kind = schema.field(schema.names.index(column.name)).type
+        has_path = not column.is_list and pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
+        named = find_columns(schema.names, KEY_COLUMNS)
+        wanted = [*([f"{column.name}.path"] if has_path else []), *named]
+        if not wanted:
+            return
         try:
-            downloaded = accept_download(columns)
-            if not isinstance(data, bytes):
-                raise InputError("row has no image bytes; files beside the Parquet file are not read", code="image_missing")
-            rest = {column: to_json(value) for column, value in downloaded.items()}
-            return build_row(rest, key, self.options, data)
-        except SleeveError as error:
-            return refuse(key, error)
+            for batch in file.iter_batches(_KEYS_AT_ONCE, columns=wanted, use_threads=False):
+                for row in batch.to_pylist():
+                    image = row.pop(column.name, None) or {}
+                    if (key := find_key(row, image.get("path"))) is not None:
+                        yield key
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise InputError(f"{path.name} is damaged: {_in_one_line(error)}", code="source_damaged") from error
 
 
 def open_parquet(path: Path) -> "pq.ParquetFile":
@@ -103,7 +146,7 @@ def read_rows(file: pq.ParquetFile, path: Path, skip: int = 0) -> Iterator[tuple
     try:
         for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=groups, use_threads=False):
             remaining = batch.slice(max(0, skip - first))
-            yield from enumerate(remaining.to_pylist(), start=max(first, skip))
+            yield from enumerate(list_rows(remaining), start=max(first, skip))
             first += batch.num_rows
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{path.name} is damaged: {_in_one_line(error)}", code="source_damaged") from error
@@ -122,52 +165,6 @@ def _groups_after(file: pq.ParquetFile, skip: int) -> tuple[list[int], int]:
     return list(range(start, file.num_row_groups)), first
 
 
-def find_image_column(schema: pa.Schema, path: Path) -> str:
-    """Return the column that holds the images.
-
-    Raises:
-        InputError: there is none.
-    """
-    for name in IMAGE_COLUMNS:
-        index = schema.get_field_index(name)
-        if index >= 0 and _holds_bytes(schema.field(index).type):
-            return name
-    raise InputError(
-        f"{path.name}: expected a column {', '.join(IMAGE_COLUMNS)} of binary or struct{{bytes, path}}, got {schema.names}",
-        code="image_column_missing",
-    )
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        index = kind.get_field_index("bytes")
-        return index >= 0 and _holds_bytes(kind.field(index).type)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def to_json(value: Any) -> Any:
-    """Spell a column's value so that JSON can carry it, and nothing of it is lost.
-
-    >>> to_json({"at": date(2026, 1, 31), "n": 2**60, "mask": b"abc"})
-    {'at': '2026-01-31', 'n': '1152921504606846976', 'mask': 'base64:YWJj'}
-    """
-    if isinstance(value, dict):
-        return {str(name): to_json(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json(part) for part in value]
-    if isinstance(value, (datetime, date, time)):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return "base64:" + base64.b64encode(value).decode("ascii")
-    return value if _is_json(value) else str(value)
-
-
-def _is_json(value: Any) -> bool:
-    if isinstance(value, int):
-        return abs(value) <= MAX_INTEGER
-    return isfinite(value) if isinstance(value, float) else value is None or isinstance(value, str)
-
-
 def names_urls_only(path: Path) -> bool:
     """Say whether a Parquet file has a column of URLs and none of images.
 
@@ -175,15 +172,19 @@ def names_urls_only(path: Path) -> bool:
         InputError: it is no Parquet file.
     """
     with open_parquet(path) as file:
-        names = {name.lower() for name in file.schema_arrow.names}
-    return not names.isdisjoint(COLUMNS["source_url"]) and names.isdisjoint(IMAGE_COLUMNS)
+        schema = file.schema_arrow
+    names = schema.names
+    return has_column(names, "source_url") and not find_columns(names, IMAGE_COLUMNS) and look_for_image_column(schema) is None
 
 
 def _has_parquet(path: Path) -> bool:
-    if path.is_dir():
-        # img2dataset writes a Parquet file of statuses beside each tar; the images are in the tar.
-        return any(path.glob("*.parquet")) and not any(path.glob("*.tar"))
-    return path.suffix == ".parquet" and not names_urls_only(path)
+    if not path.is_dir():
+        return path.suffix == ".parquet" and not names_urls_only(path)
+    # img2dataset writes a Parquet file of statuses beside each tar or folder of images; the images are in those.
+    if any(path.rglob("*.tar")):
+        return False
+    files = find_parquet_files(path)
+    return bool(files) and (holds_images(files[0]) or not has_pictures(path))
 
 
 KIND = SourceKind(Parquet.kind, Parquet, _has_parquet)

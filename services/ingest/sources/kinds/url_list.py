@@ -15,7 +15,6 @@ Rules, in order:
 Source: img2dataset's README (https://github.com/rom1504/img2dataset), "Input format"; RFC 9309.
 """
 
-import csv
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -25,20 +24,27 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from services.ingest.bulk.rows import BadRow, Row, check_sha256, refuse
+from services.ingest.bulk.rows import BadRow, NoPicture, Row, check_sha256, refuse
 from services.ingest.signals.signal import Signal
-from services.ingest.sources.columns import COLUMNS, build_registration, with_licence
-from services.ingest.sources.kinds.parquet import names_urls_only, open_parquet, read_rows, to_json
+from services.ingest.sources import cells
+from services.ingest.sources.cells import CellError, to_json
+from services.ingest.sources.class_labels import find_labels, name_labels
+from services.ingest.sources.column_names import COLUMNS, find_columns, fold_name
+from services.ingest.sources.columns import build_registration, describe_columns
+from services.ingest.sources.csv_files import CsvRow, read_csv
+from services.ingest.sources.file_trees import FolderTree
+from services.ingest.sources.kinds.parquet import names_urls_only, open_parquet, read_rows
 from services.ingest.sources.source import SourceKind, SourceOptions
 from services.ingest.sources.statements import Statements, find_page
+from services.ingest.sources.unnamed_files import find_unnamed
 from shared.errors import InputError, SleeveError
 from shared.fetching.addresses import parse_target
 from shared.fetching.connection import Headers
 from shared.fetching.fetcher import Fetched, Fetcher
 from shared.fetching.politeness import PolitePool
 
-ENDINGS = (".csv", ".parquet")
-URL_COLUMNS = ("url", "source_url", "original_url")
+ENDINGS = (".csv", ".tsv", ".parquet")
+URL_COLUMNS = ("url", "source_url", "original_url", "image_url", "img_url", "source_image_url")
 LISTED = "listed_"
 # As many connections as browsers used to open to one host (RFC 2616 section 8.1.4); a list usually names many hosts.
 PARALLEL_PER_HOST = 2
@@ -49,7 +55,7 @@ WINDOW_ROWS = 2 * PARALLEL
 
 # What a row says of these is said of another fetch than ours.
 _OURS = frozenset({*URL_COLUMNS, "acquired_at"})
-_SPELLINGS = frozenset(spelling for spellings in COLUMNS.values() for spelling in spellings)
+_SPELLINGS = {fold_name(spelling): spelling for spellings in COLUMNS.values() for spelling in spellings}
 
 Work = Future[Row | BadRow] | BadRow
 
@@ -98,50 +104,60 @@ class UrlList:
         """The files that decide which rows there are, and in which order."""
         if not self.path.is_dir():
             return [self.path]
-        return sorted(path for path in self.path.iterdir() if path.suffix in ENDINGS)
+        return sorted(path for path in self.path.iterdir() if path.suffix.lower() in ENDINGS)
 
     def count(self) -> int:
         """Count the rows; nothing is fetched."""
         return sum(map(_count_rows, self.files()))
 
-    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
-        """Yield the rows, but for the first `skip`, which are not fetched.
+    def rows(self, skip: int = 0) -> Iterator[Row | BadRow | NoPicture]:
+        """Yield the rows, but for the first `skip`, which are not fetched; then a line for each file beside the lists.
 
         Raises:
             InputError: a file is no list, or damaged.
         """
         waiting: deque[Work] = deque()
+        position = 0
         with PolitePool[Row | BadRow](self.parallel, self.parallel_per_host) as pool:
-            for place, columns in islice(self._lines(), skip, None):
-                waiting.append(self._start(pool, place, columns))
+            for position, (place, row) in enumerate(self._lines(), start=1):
+                if position <= skip:
+                    continue
+                waiting.append(self._start(pool, place, row))
                 if len(waiting) >= WINDOW_ROWS:
                     yield _finish(waiting.popleft())
             while waiting:
                 yield _finish(waiting.popleft())
+        if self.path.is_dir():
+            names = {path.name for path in self.files()}
+            unnamed = find_unnamed(FolderTree(self.path), names.__contains__, "a list")
+            yield from islice(unnamed, max(0, skip - position), None)
 
-    def _lines(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _lines(self) -> Iterator[tuple[str, CsvRow]]:
         for path in self.files():
-            for number, columns in _read_lines(path):
-                yield f"{path.name}, row {number}", columns
+            for row in _read_lines(path):
+                yield f"{path.name}, row {row.number}", row
 
-    def _start(self, pool: PolitePool[Row | BadRow], place: str, columns: Mapping[str, Any]) -> Work:
+    def _start(self, pool: PolitePool[Row | BadRow], place: str, row: CsvRow) -> Work:
         key = place
         try:
-            key, record = split_url(columns)
+            if isinstance(row.columns, InputError):
+                raise row.columns
+            key, record = split_url(row.columns)
             host = parse_target(key, self.fetcher.policy).host
         except SleeveError as error:
             return refuse(key, error)
-        return pool.submit(host, partial(self._fetch, key, record))
+        return pool.submit(host, partial(self._fetch, key, record, row))
 
-    def _fetch(self, url: str, columns: Mapping[str, Any]) -> Row | BadRow:
+    def _fetch(self, url: str, columns: Mapping[str, Any], row: CsvRow) -> Row | BadRow:
         try:
-            return self._load(url, columns)
+            return self._load(url, columns, row)
         except SleeveError as error:
             return refuse(url, error)
 
-    def _load(self, url: str, columns: Mapping[str, Any]) -> FetchedRow:
-        stated = with_licence(columns, self.options)
-        registration, expected = build_registration(stated, url, self.options.dataset, self.options.acquirer)
+    def _load(self, url: str, columns: Mapping[str, Any], row: CsvRow) -> FetchedRow:
+        registration, expected = build_registration(
+            columns, url, self.options.dataset, self.options.acquirer, self.options.licence, row.notes
+        )
         fetched = self.fetcher.fetch(url, headers={"Accept": "image/*"}, check=self.statements.verify_allowed)
         fetched.verify_ok()
         if len(fetched.body) > self.options.max_bytes:
@@ -164,48 +180,52 @@ def split_url(columns: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         The URL, and the columns with it as `source_url`.
 
     Raises:
-        InputError: code `row_invalid`; there is no URL, or there are more values than columns.
+        InputError: code `row_invalid`; there is no URL.
 
     >>> split_url({"URL": "https://example.org/a.png", "TEXT": "A", "page": "https://example.org/"})
     ('https://example.org/a.png', {'text': 'A', 'page': 'https://example.org/', 'source_url': 'https://example.org/a.png'})
     """
-    if None in columns:
-        raise InputError("expected as many values as columns, got more", code="row_invalid")
-    spelled = {_known_spelling(name, columns): to_json(value) for name, value in columns.items()}
-    url = next((spelled[name] for name in URL_COLUMNS if spelled.get(name)), None)
+    spelled = {_known_spelling(str(name), columns): to_json(value) for name, value in columns.items()}
+    urls = [spelled[name] for name in find_columns(spelled, URL_COLUMNS) if not cells.is_empty(spelled[name])]
+    url = urls[0] if urls else None
     if not isinstance(url, str):
-        raise InputError(f"expected a URL in a column {', '.join(URL_COLUMNS)}, got {sorted(spelled)}", code="row_invalid")
+        raise InputError(
+            f"expected a URL in a column {', '.join(URL_COLUMNS[:3])}, got {describe_columns(spelled)}", code="row_invalid"
+        )
+    try:
+        address, _ = cells.read_url(url)
+    except CellError:
+        address = url.strip()  # and is refused as what it is
     rest = {
         (LISTED + name if name in _OURS else name): value
         for name, value in spelled.items()
         if not (name in URL_COLUMNS and value == url)
     }
-    return url.strip(), {**rest, "source_url": url.strip()}
+    return address, {**rest, "source_url": address}
 
 
 def _known_spelling(name: str, columns: Mapping[str, Any]) -> str:
-    small = name.lower()
-    return small if small in _SPELLINGS and small not in columns else name
+    known = _SPELLINGS.get(fold_name(name), name)
+    return known if known not in columns else name
 
 
 def _finish(work: Work) -> Row | BadRow:
     return work if isinstance(work, BadRow) else work.result()
 
 
-def _read_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    if path.suffix == ".parquet":
+def _read_lines(path: Path) -> Iterator[CsvRow]:
+    if path.suffix.lower() == ".parquet":
         with open_parquet(path) as file:
-            yield from read_rows(file, path)
+            labels = find_labels(file.schema_arrow)
+            for number, columns in read_rows(file, path):
+                yield CsvRow(number, name_labels(columns, labels))
         return
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
-            yield from enumerate(csv.DictReader(text))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path.name} is no CSV file in UTF-8: {error}", code="source_damaged") from error
+    for number, row in enumerate(read_csv(path)):
+        yield CsvRow(number, row.columns, row.notes)
 
 
 def _count_rows(path: Path) -> int:
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         with open_parquet(path) as file:
             return int(file.metadata.num_rows)
     return sum(1 for _ in _read_lines(path))
@@ -216,7 +236,9 @@ def _open(path: Path, options: SourceOptions) -> UrlList:
 
 
 def _is_list(path: Path) -> bool:
-    return path.is_file() and (path.suffix == ".csv" or (path.suffix == ".parquet" and names_urls_only(path)))
+    if not path.is_file():
+        return False
+    return path.suffix.lower() in {".csv", ".tsv"} or (path.suffix.lower() == ".parquet" and names_urls_only(path))
 
 
 KIND = SourceKind(UrlList.kind, _open, _is_list)

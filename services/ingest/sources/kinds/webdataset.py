@@ -2,30 +2,42 @@
 
 Rules, in order:
 
-1. A sample is `<key>.<png|jpg|jpeg|webp>` with its columns in `<key>.json` and, where it has one, a caption in `<key>.txt`.
-   The key is everything before the first dot of the member's file name; it is a name and never a path to write to.
-2. The tar is read from front to end, one sample in memory at a time; nothing is extracted. Only plain, uncompressed tars are
+1. A sample is its pictures with its columns in `<key>.json` and, where it has one, a caption in `<key>.txt`. The key is
+   everything before the first dot of the member's file name; it is a name and never a path to write to.
+2. A picture is known by its content. The first of a sample has the sample's key, a further one its member's whole name.
+3. The tar is read from front to end, one sample in memory at a time; nothing is extracted. Only plain, uncompressed tars are
    opened, and only regular files in them are read.
-3. What the downloader says of a sample is honoured, see `columns.accept_download`.
-4. A tar that does not end as one must is an error of its last row: samples may be missing.
+4. What the downloader says of a sample is honoured, see `columns.accept_download`.
+5. A tar that does not end as one must is an error of its last row: samples may be missing.
+6. Two tars may use one key. Then both keys carry the tar's name; what has the bare key already keeps it.
 
 Source: https://github.com/webdataset/webdataset#the-webdataset-format; img2dataset's README, "Output format".
 """
 
-import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from services.ingest.bulk.rows import BadRow, Row, refuse
+from services.ingest.bulk.rows import BadRow, NoPicture, Row, refuse
 from services.ingest.sources.columns import accept_download, build_row
+from services.ingest.sources.file_contents import judge_content
+from services.ingest.sources.file_trees import FolderTree
+from services.ingest.sources.metadata_files import parse_line
+from services.ingest.sources.repeated_keys import RepeatedKeys
 from services.ingest.sources.source import SourceKind, SourceOptions
+from services.ingest.sources.tables import holds_images
+from services.ingest.sources.unnamed_files import find_unnamed
 from shared.errors import InputError, SleeveError
+from shared.vision.image_formats import HEAD_BYTES
 
+# The order in which a sample's pictures are taken, as earlier versions took them; any other comes behind these.
 IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp")
+# Columns and caption of a sample.
+TEXT_SUFFIXES = ("json", "txt")
 # Far above any caption or EXIF dump; a row's entry in the log has to fit in 65,535 bytes anyway.
 MAX_COLUMNS_BYTES = 2**20
 # Counting reads every header, 25 to 50 µs each: for what is larger than this, progress is shown without a total.
@@ -42,7 +54,7 @@ class WebDataset:
 
     def files(self) -> list[Path]:
         """The files that decide which rows there are, and in which order."""
-        return sorted(self.path.glob("*.tar")) if self.path.is_dir() else [self.path]
+        return sorted(self.path.rglob("*.tar")) if self.path.is_dir() else [self.path]
 
     def count(self) -> int | None:
         """Count the samples from the headers, where that is quick."""
@@ -50,17 +62,35 @@ class WebDataset:
             return None
         return sum(1 for _ in self._samples())
 
-    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
-        """Yield the rows, but for the first `skip`, of which only headers are read."""
-        for sample in islice(self._samples(), skip, None):
-            try:
-                yield sample.load(self.options)
-            except SleeveError as error:
-                yield refuse(sample.key, error)
+    def rows(self, skip: int = 0) -> Iterator[Row | BadRow | NoPicture]:
+        """Yield the rows, but for the first `skip`; then a line for each file beside the tars."""
+        repeated = self._repeated
+        for sample in self._samples():
+            if skip and (count := sample.count()) <= skip:
+                skip -= count
+                continue
+            yield from islice(sample.rows(self.options, repeated), skip, None)
+            skip = 0
+        if self.path.is_dir():
+            yield from islice(find_unnamed(FolderTree(self.path), self._is_read, "a tar"), skip, None)
+
+    def _is_read(self, name: str) -> bool:
+        """Say whether a file beside the tars is one of them, or what img2dataset writes beside each."""
+        if name.endswith(".tar"):
+            return True
+        return name.endswith(".parquet") and not holds_images(self.path / name)
+
+    @cached_property
+    def _repeated(self) -> RepeatedKeys:
+        """The keys that several tars use."""
+        paths = self.files()
+        keys = (sample.key for path in paths for sample in _read_samples(path, "")) if len(paths) > 1 else ()
+        return RepeatedKeys(keys)
 
     def _samples(self) -> Iterator["_Sample"]:
         for path in self.files():
-            yield from _read_samples(path)
+            shard = path.relative_to(self.path).with_suffix("").as_posix() if self.path.is_dir() else path.stem
+            yield from _read_samples(path, shard)
 
 
 @dataclass
@@ -69,6 +99,7 @@ class _Sample:
 
     key: str
     tar: tarfile.TarFile
+    shard: str = ""
     members: dict[str, tarfile.TarInfo] = field(default_factory=dict)
     error: InputError | None = None
 
@@ -78,24 +109,73 @@ class _Sample:
             self.error = InputError(f"expected one .{suffix} in the sample, got another: {member.name}", code="row_invalid")
         self.members[suffix] = member
 
-    def load(self, options: SourceOptions) -> Row:
-        """Read the sample.
+    def count(self) -> int:
+        """Count the rows of the sample; of its pictures only heads are read."""
+        try:
+            return len(self._parts()[1])
+        except SleeveError:
+            return 1
+
+    def _parts(self) -> tuple[dict[str, Any], list[str]]:
+        """Return the columns, and the suffixes of the pictures.
 
         Raises:
-            InputError: a member is missing, no regular file or too large, or the columns cannot be accepted.
+            InputError: the sample is refused.
         """
         if self.error is not None:
             raise self.error
         _check_key(self.key)
-        columns = accept_download(self._columns())
-        suffix = next((suffix for suffix in IMAGE_SUFFIXES if suffix in self.members), None)
-        if suffix is None:
+        return self._columns(), self._pictures()
+
+    def rows(self, options: SourceOptions, repeated: RepeatedKeys) -> Iterator[Row | BadRow]:
+        """Yield a row for each picture of the sample, or what is wrong with the sample."""
+        try:
+            columns, pictures = self._parts()
+        except SleeveError as error:
+            yield refuse(self.key, error)
+            return
+        for position, suffix in enumerate(pictures):
+            key = self.key if position == 0 else f"{self.key}.{suffix}"
+            try:
+                data = self._read(suffix, options.max_bytes)
+                yield self._build(columns, key, options, data, is_repeated=self.key in repeated)
+            except SleeveError as error:
+                yield refuse(key, error)
+
+    def _build(self, columns: Mapping[str, Any], key: str, options: SourceOptions, data: bytes, *, is_repeated: bool) -> Row:
+        long_key = f"{self.shard}/{key}"
+        if is_repeated:
+            return build_row(columns, long_key, options, data, earlier=(key, columns))
+        return build_row(columns, key, options, data, earlier=(key, columns), spare_key=long_key)
+
+    def _pictures(self) -> list[str]:
+        """Return the suffixes of the sample's pictures, the first of which stands for it.
+
+        Raises:
+            InputError: it has none, or a member that cannot be read.
+        """
+        ordered = [suffix for suffix in IMAGE_SUFFIXES if suffix in self.members]
+        others = [suffix for suffix in self.members if suffix not in IMAGE_SUFFIXES and suffix not in TEXT_SUFFIXES]
+        pictures = ordered + [suffix for suffix in others if self._is_picture(suffix)]
+        if not pictures:
             suffixes = ", ".join(sorted(self.members))
-            raise InputError(f"expected an image ({', '.join(IMAGE_SUFFIXES)}), got {suffixes}", code="image_missing")
-        return build_row(columns, self.key, options, self._read(suffix, options.max_bytes))
+            raise InputError(f"expected an image in the sample, got members {suffixes}", code="image_missing")
+        return pictures
+
+    def _is_picture(self, suffix: str) -> bool:
+        member = self.members[suffix]
+        if not member.isreg() or member.issparse():
+            return True  # and is refused as what it is
+        content = judge_content(member.name, self._read(suffix, HEAD_BYTES))
+        return content in {"picture", "damaged picture"}
 
     def _columns(self) -> dict[str, Any]:
-        columns = _parse_columns(self._read("json", MAX_COLUMNS_BYTES)) if "json" in self.members else {}
+        columns: dict[str, Any] = {}
+        if "json" in self.members:
+            parsed = parse_line(self._read("json", MAX_COLUMNS_BYTES))
+            if isinstance(parsed, InputError):
+                raise parsed
+            columns = accept_download(parsed)
         if "txt" in self.members and not columns.get("caption"):
             columns["caption"] = self._read("txt", MAX_COLUMNS_BYTES).decode("utf-8", errors="replace")
         return columns
@@ -107,21 +187,11 @@ class _Sample:
         file = cast("BinaryIO", self.tar.fileobj)
         file.seek(member.offset_data)
         data = file.read(min(member.size, max_bytes + 1))
-        if suffix in {"json", "txt"} and len(data) > max_bytes:
+        if suffix in TEXT_SUFFIXES and len(data) > max_bytes:
             raise InputError(f"expected at most {max_bytes:,} bytes in {member.name}, got {member.size:,}", code="row_invalid")
         if len(data) < min(member.size, max_bytes + 1):
             raise InputError(f"the tar ends within {member.name}", code="source_damaged")
         return data
-
-
-def _parse_columns(data: bytes) -> dict[str, Any]:
-    try:
-        columns = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"row is no JSON: {error}", code="row_invalid") from error
-    if not isinstance(columns, dict):
-        raise InputError(f"expected a JSON object a row, got {type(columns).__name__}", code="row_invalid")
-    return columns
 
 
 def _check_key(key: str) -> None:
@@ -141,15 +211,15 @@ def split_member_name(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{base}", suffix.lower()
 
 
-def _read_samples(path: Path) -> Iterator[_Sample]:
+def _read_samples(path: Path, shard: str) -> Iterator[_Sample]:
     try:
         with tarfile.open(path, "r:") as tar:
-            yield from _group(path, tar)
+            yield from _group(path, tar, shard)
     except (OSError, tarfile.TarError) as error:
         raise InputError(f"{path.name} is no plain tar file: {error}", code="source_damaged") from error
 
 
-def _group(path: Path, tar: tarfile.TarFile) -> Iterator[_Sample]:
+def _group(path: Path, tar: tarfile.TarFile, shard: str) -> Iterator[_Sample]:
     sample: _Sample | None = None
     problem: InputError | None = None
     try:
@@ -158,7 +228,7 @@ def _group(path: Path, tar: tarfile.TarFile) -> Iterator[_Sample]:
             if sample is None or sample.key != key:
                 if sample is not None:
                     yield sample
-                sample = _Sample(key, tar)
+                sample = _Sample(key, tar, shard)
             sample.add(suffix, member)
         problem = _find_bad_end(tar)
     except (OSError, ValueError, tarfile.TarError) as error:
@@ -166,7 +236,7 @@ def _group(path: Path, tar: tarfile.TarFile) -> Iterator[_Sample]:
     if sample is not None:
         yield sample
     if problem is not None:
-        yield _Sample(f"{path.name}, byte {tar.offset}", tar, error=problem)
+        yield _Sample(f"{path.name}, byte {tar.offset}", tar, shard, error=problem)
 
 
 def _read_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -193,7 +263,7 @@ def _find_bad_end(tar: tarfile.TarFile) -> InputError | None:
 
 
 def _has_tars(path: Path) -> bool:
-    return any(path.glob("*.tar")) if path.is_dir() else path.suffix == ".tar"
+    return any(path.rglob("*.tar")) if path.is_dir() else path.suffix == ".tar"
 
 
 KIND = SourceKind(WebDataset.kind, WebDataset, _has_tars)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.ingest.sources.columns import accept_download, build_registration, build_row, with_licence
+from services.ingest.sources.columns import accept_download, build_registration, build_row
 from services.ingest.sources.source import SourceOptions
 from shared.canonical import sha256_hex
 from shared.errors import InputError
@@ -28,8 +28,8 @@ def test_creator_and_holder_are_two_owners_unless_they_are_one() -> None:
 
 
 def test_the_licence_of_the_run_stands_in_where_a_row_has_none() -> None:
-    assert with_licence({}, OPTIONS)["licence"] == "CC0-1.0"
-    assert with_licence({"license": "MIT"}, OPTIONS) == {"license": "MIT"}
+    assert build_registration({}, "a", "works", "Ada", "CC0-1.0")[0].licence == "CC0-1.0"
+    assert build_registration({"License": "MIT"}, "a", "works", "Ada", "CC0-1.0")[0].licence == "MIT"
     with pytest.raises(InputError) as caught:
         build_registration({}, "a", "works", "Ada")
     assert caught.value.code == "licence_missing"
@@ -40,7 +40,7 @@ def test_the_licence_of_the_run_stands_in_where_a_row_has_none() -> None:
     [
         ({"sha256": "0" * 64}, b"x", "sha256_differs"),
         ({}, b"x" * 1001, "image_too_large"),
-        ({"url": "ftp://x"}, b"x", "row_invalid"),
+        ({"License": "mine"}, b"x", "licence_not_spdx"),
     ],
 )
 def test_a_row_that_cannot_be_accepted_says_why(columns: dict[str, str], data: bytes, code: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.ingest.bulk import pipeline as bulk
-from services.ingest.bulk.rows import BadRow, HeldRow, Row
+from services.ingest.bulk.rows import AnyRow
 from services.ingest.sources.run import RunResult, _locked, add_source, status_path_of
 from services.ingest.sources.source import Source
 from shared.errors import InputError, UnavailableError
@@ -30,7 +30,7 @@ class Interrupted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.source, name)
 
-    def rows(self, skip: int = 0) -> Iterator[Row | HeldRow | BadRow]:
+    def rows(self, skip: int = 0) -> Iterator[AnyRow]:
         for row in self.source.rows(skip):
             if self.given == self.after:
                 raise KeyboardInterrupt

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from services.ingest.bulk.pipeline import register_rows
-from services.ingest.bulk.rows import BadRow, Row
+from services.ingest.bulk.rows import BadRow, NoPicture, Row
 from services.ingest.sources.kinds.url_list import FetchedRow, UrlList
 from services.ingest.sources.source import SourceOptions
 from services.ingest.sources.statements import TDMREP_PATH, Statements, find_page
@@ -36,7 +36,7 @@ def site() -> Iterator[WebServer]:
         yield running
 
 
-def rows_of(site: WebServer, folder: Path, *rows: dict[str, str], read_pages: bool = False) -> list[Row | BadRow]:
+def rows_of(site: WebServer, folder: Path, *rows: dict[str, str], read_pages: bool = False) -> list[Row | BadRow | NoPicture]:
     path = folder / "list.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, sorted({name for row in rows for name in row}))
@@ -46,7 +46,7 @@ def rows_of(site: WebServer, folder: Path, *rows: dict[str, str], read_pages: bo
     return list(UrlList(path, options, make_fetcher(site, attempts=1)).rows())
 
 
-def said(row: Row | BadRow) -> list[tuple[str, str]]:
+def said(row: Row | BadRow | NoPicture) -> list[tuple[str, str]]:
     assert isinstance(row, FetchedRow), row
     return [(one.kind, one.verdict) for one in row.source_signals()]
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from services.ingest.sources.kinds.croissant import parse_licence_url
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.records.item_owners import load_owners
@@ -202,19 +201,6 @@ def test_what_is_no_description_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(InputError) as caught:
         list(opened(tmp_path).rows())
     assert caught.value.code == "croissant_invalid"
-
-
-@pytest.mark.parametrize(
-    ("url", "licence"),
-    [
-        ("https://creativecommons.org/licenses/by-nc-nd/3.0", "CC-BY-NC-ND-3.0"),
-        ("http://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
-        ("https://spdx.org/licenses/Apache-2.0.html", "Apache-2.0"),
-        ("MIT", "MIT"),
-    ],
-)
-def test_licence_urls_are_turned_into_spdx(url: str, licence: str) -> None:
-    assert parse_licence_url(url) == licence
 
 
 def test_rows_with_a_column_missing_are_named(workspace: Workspace, tmp_path: Path) -> None:
