@@ -26,26 +26,36 @@ _PAGE = re.compile(
 )
 
 # In words, longest first; what is left over of them is parted by dashes.
+_NOISE = r"\b(?:the|public|domain|licensed|under|licen[cs]es?|international|unported|generic|universal|dedication|and)\b"
 _WORDS = (
     (re.compile(r"creative\s*commons"), "cc"),
     (re.compile(r"non[\s-]*commercial"), "nc"),
     (re.compile(r"no[\s-]*deriv(?:ative)?s?(?:\s+works)?"), "nd"),
     (re.compile(r"share[\s-]*alike"), "sa"),
     (re.compile(r"attribution"), "by"),
-    (
-        re.compile(
-            r"\b(?:the|public|domain|licensed|under|licen[cs]es?|international|unported|generic|universal|dedication|and)\b"
-        ),
-        " ",
-    ),
+    (re.compile(_NOISE), " "),
 )
 _SPELLED = re.compile(r"(?:cc-)?(by(?:-(?:nc|nd|sa))*)(?:-?v?(\d)(?:\.(\d))?)?(?:-([a-z]{2,3}))?")
 _ELEMENTS = ("by", "nc", "nd", "sa")
-_ZERO_NAMES = frozenset({"cc0", "cc-0", "cc-zero", "cc0-1.0", "cc-0-1.0", "cc-zero-1.0", "cczero", "cc-cc0", "cc-cc0-1.0"})
-_PUBLIC_DOMAIN = frozenset({"public domain", "publicdomain", "in the public domain", "pd", "pdm-owner"})
-_MARK_NAMES = frozenset({"public domain mark", "public domain mark 1.0", "cc pdm", "pdm", "cc-pdm", "pdm 1.0", "cc pdm 1.0"})
-# Short names of the Hugging Face Hub that SPDX has with a version, of which there is one only.
-_SHORT_NAMES = {"pddl": "PDDL-1.0", "odc-by": "ODC-By-1.0", "odbl": "ODbL-1.0", "apache": "Apache-2.0"}
+# Names as they stand. Those of the Hugging Face Hub have one version each in SPDX's list.
+_WHOLE_NAMES = {
+    "public domain": "LicenseRef-public-domain",
+    "publicdomain": "LicenseRef-public-domain",
+    "in the public domain": "LicenseRef-public-domain",
+    "pd": "LicenseRef-public-domain",
+    "public domain mark": "CC-PDM-1.0",
+    "public domain mark 1.0": "CC-PDM-1.0",
+    "pdm": "CC-PDM-1.0",
+    "pdm 1.0": "CC-PDM-1.0",
+    "cc pdm": "CC-PDM-1.0",
+    "cc-pdm": "CC-PDM-1.0",
+    "cc pdm 1.0": "CC-PDM-1.0",
+    "pddl": "PDDL-1.0",
+    "odc-by": "ODC-By-1.0",
+    "odbl": "ODbL-1.0",
+    "apache": "Apache-2.0",
+}
+_ZERO_NAME = re.compile(r"(?:cc-)?(?:cc-?0|cc-?zero)(?:-1\.0)?")
 # All that the name after LicenseRef- may have: SPDX 2.3 annex D, `idstring`.
 _NO_ID = re.compile(r"[^A-Za-z0-9.-]+")
 
@@ -86,21 +96,18 @@ def _from_address(text: str) -> str | None:
 
 def _from_words(text: str) -> str | None:
     small = " ".join(text.casefold().replace("_", "-").split())
-    if small in _PUBLIC_DOMAIN:
-        return "LicenseRef-public-domain"
-    if small in _MARK_NAMES:
-        return "CC-PDM-1.0"
-    if small in _SHORT_NAMES:
-        return _SHORT_NAMES[small]
+    if small in _WHOLE_NAMES:
+        return _WHOLE_NAMES[small]
     for words, sign in _WORDS:
         small = words.sub(sign, small)
     small = re.sub(r"[\s,/()-]+", "-", small).strip("-.")
-    if small in _ZERO_NAMES:
+    if _ZERO_NAME.fullmatch(small) is not None:
         return "CC0-1.0"
     spelled = _SPELLED.fullmatch(small)
-    if spelled is None:
-        return None
-    elements, major, minor, port = spelled.groups()
+    return _build_id(*spelled.groups()) if spelled is not None else None
+
+
+def _build_id(elements: str, major: str | None, minor: str | None, port: str | None) -> str:
     signs = [sign for sign in _ELEMENTS if sign in elements.split("-")]
     name = "CC-" + "-".join(signs).upper()
     if major is None:
