@@ -70,11 +70,12 @@ class ImageFolder:
         for place, row in self._metadata_rows():
             position += 1
             try:
-                folder = posixpath.dirname(place)
-                column, name = _file_name(row.columns, folder, self.tree)
+                if isinstance(row.columns, InputError):
+                    raise row.columns
+                column, name = _file_name(row.columns, posixpath.dirname(place), self.tree)
                 named.add(name)
                 if position > skip:
-                    yield self._build(row, column, name)
+                    yield self._build(row.columns, row.notes, column, name)
             except SleeveError as error:
                 if position > skip:
                     yield refuse(place, error)
@@ -87,15 +88,14 @@ class ImageFolder:
             for row in read_metadata(self.tree, name):
                 yield posixpath.join(folder, f"line {row.number}"), row
 
-    def _build(self, row: CsvRow, column: str, name: str) -> Row | BadRow:
-        assert isinstance(row.columns, Mapping)
-        rest = {other: value for other, value in row.columns.items() if other != column}
+    def _build(self, columns: Mapping[str, Any], notes: Mapping[str, str], column: str, name: str) -> Row | BadRow:
+        rest = {other: value for other, value in columns.items() if other != column}
         try:
             data = self.tree.load(name, self.options.max_bytes)
-            earlier = str(row.columns[column]), {other: rest[other] for other in rest if other != SURPLUS}
-            return build_row(rest, name, self.options, data, notes=row.notes, earlier=earlier)
+            earlier = str(columns[column]), {other: rest[other] for other in rest if other != SURPLUS}
+            return build_row(rest, name, self.options, data, notes=notes, earlier=earlier)
         except SleeveError as error:
-            return refuse(str(row.columns[column]), error)
+            return refuse(str(columns[column]), error)
 
 
 def find_metadata(tree: FileTree, path: Path) -> list[str]:
@@ -133,14 +133,12 @@ def read_imagefolder(folder: Path, dataset: str, acquirer: str, max_bytes: int) 
     return ImageFolder(folder, SourceOptions(dataset, acquirer, max_bytes)).rows()
 
 
-def _file_name(columns: Mapping[str, Any] | InputError, folder: str, tree: FileTree) -> tuple[str, str]:
+def _file_name(columns: Mapping[str, Any], folder: str, tree: FileTree) -> tuple[str, str]:
     """Return the column that names a row's file, and the file's path in the tree.
 
     Raises:
         InputError: no column does.
     """
-    if isinstance(columns, InputError):
-        raise columns
     column = next((name for name in find_columns(columns, FILE_COLUMNS) if isinstance(columns[name], str)), None)
     if column is None or not columns[column].strip():
         raise InputError(
