@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,8 @@ def load_stored(path: Path, plan: ArrayPlan) -> StoredArray | None:
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
         if rows.shape != plan.shape or rows.dtype != plan.dtype or _digest_file(path, rows) != stated:
             return None
-    except (OSError, ValueError, EOFError):
+    # numpy parses a damaged header with tokenize, whose error is of its own class from Python 3.12 on.
+    except (OSError, ValueError, EOFError, TokenError):
         return None
     return StoredArray(rows, stated, path, stamp)
 

@@ -75,6 +75,7 @@ def test_what_the_work_meets_is_the_jobs_failure(workspace: Workspace, then: str
 
 def test_a_killed_process_leaves_its_job_due_but_not_for_ever(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "LEASE", timedelta(0))
+    monkeypatch.setattr("shared.jobs.run.LEASE", timedelta(0))
     monkeypatch.setattr(jobs, "MAX_ATTEMPTS", 2)
     job_id = queue(workspace, then="die")
     worker = JobWorker(workspace, WORK, workspace)
