@@ -18,6 +18,7 @@ from shared.workspace import Workspace
 
 # Bad rows shown in the terminal; all of them are in the status file.
 SHOWN_BAD_ROWS = 20
+_FILE_SUFFIXES = frozenset({".tar", ".zip", ".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".ndjson"})
 
 
 class Kind(StrEnum):
@@ -27,6 +28,8 @@ class Kind(StrEnum):
     IMAGEFOLDER = "imagefolder"
     WEBDATASET = "webdataset"
     PARQUET = "parquet"
+    ARROW = "arrow"
+    PICTURE_FILES = "picture_files"
     CELEBA = "celeba"
     CROISSANT = "croissant"
     URL_LIST = "url_list"
@@ -37,7 +40,7 @@ def add(
     path: Annotated[
         Path,
         typer.Argument(
-            help="Imagefolder, WebDataset tar, Parquet file, CelebA folder, croissant.json, a list of URLs, or JSON Lines."
+            help="Folder or zip of pictures, WebDataset tar, Parquet, Arrow, CelebA, croissant.json, list of URLs, JSON Lines."
         ),
     ],
     acquirer: Annotated[str, typer.Option(help="Who is responsible for obtaining these images.")],
@@ -74,7 +77,7 @@ def default_name(path: Path) -> str:
     whole = path.resolve()
     if whole.name == "croissant.json":
         return whole.parent.name
-    return whole.stem if whole.suffix in {".tar", ".parquet", ".csv", ".jsonl", ".ndjson"} else whole.name
+    return whole.stem if whole.suffix in _FILE_SUFFIXES else whole.name
 
 
 def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
@@ -84,13 +87,20 @@ def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
         counts = ", ".join(f"{count:,} {state}" for state, count in sorted(result.earlier.items()))
         console.print(f"{dataset}: went on after {done:,} rows that an interrupted run had done ({counts})")
     console.print(
-        f"{dataset}: {rows.created:,} registered, {rows.known:,} known before, {rows.refused:,} refused; "
-        f"{result.shared_blobs:,} blobs shared by several items; "
+        f"{dataset}: {rows.created:,} registered, {rows.known:,} known before, {rows.refused:,} refused"
+        f"{_count_no_pictures(rows.no_pictures)}; {result.shared_blobs:,} blobs shared by several items; "
         f"log size {checkpoint.size:,}, root {checkpoint.root.hex()[:16]}…"
     )
     console.print(f"every row's outcome: {result.status_path}")
+    if rows.codes:
+        counts = ", ".join(f"{count:,} {code}" for code, count in rows.codes.most_common())
+        console.print(f"refused: {counts}")
     if rows.bad:
         table = Table("row", "code", "what is wrong", title=f"{rows.refused:,} rows refused")
         for bad in rows.bad[:SHOWN_BAD_ROWS]:
             table.add_row(bad.key, bad.error.code, bad.error.message)
         console.print(table)
+
+
+def _count_no_pictures(count: int) -> str:
+    return f", {count:,} files that are no pictures" if count else ""

@@ -11,6 +11,7 @@ Source: APPNOTE.TXT 6.3.10 (zip), 4.4.15 for what a member is.
 """
 
 import os
+import posixpath
 import stat
 import zipfile
 import zlib
@@ -133,9 +134,9 @@ class ZipTree:
             self._members.setdefault(member.filename, member)
 
     def walk(self) -> Iterator[TreeFile]:
-        """Yield every member in the order of their names."""
+        """Yield every member, folder by folder in the order of their names."""
         members = [member for member in self._zip.infolist() if not member.is_dir()]
-        for member in sorted(members, key=lambda member: member.filename):
+        for member in sorted(members, key=lambda member: posixpath.split(member.filename)):
             yield TreeFile(member.filename, self._find_problem(member))
 
     def _find_problem(self, member: zipfile.ZipInfo) -> InputError | None:

@@ -167,6 +167,17 @@ def find_key(columns: Mapping[str, Any], image_name: str | None) -> str | None:
     return None if name is None else str(name)
 
 
+def find_row_key(schema: pa.Schema, columns: Mapping[str, Any], file_name: str) -> str | None:
+    """Return what names a row; None where nothing does.
+
+    Raises:
+        InputError: the table has no images.
+    """
+    column = find_image_column(schema, file_name)
+    image = columns.get(column.name)
+    return find_key(columns, image.get("path") if isinstance(image, dict) and not column.is_list else None)
+
+
 def holds_images(path: Path) -> bool:
     """Say whether a Parquet file has a column of images; a file that cannot be read may have one."""
     try:
