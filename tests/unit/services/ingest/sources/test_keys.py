@@ -69,7 +69,7 @@ def test_what_was_registered_under_bare_keys_stays_known(workspace: Workspace, t
 
 
 def test_what_an_earlier_reading_registered_stays_known(workspace: Workspace, tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"Title": "A", "artist": "Unknown", "license": "CC0-1.0", "hash": 2**62},
         {"caption": "B", "creator": "Ada", "url": "https://example.org/b"},
     ]
@@ -95,7 +95,7 @@ def test_rows_of_parquet_may_share_the_name_of_their_file(any_workspace: Workspa
 
 
 def test_lists_of_images_give_an_item_each(workspace: Workspace, tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"key": f"k{n}", "images": [{"bytes": png(3 * n + i), "path": None} for i in range(n)], **columns(n)} for n in range(3)
     ]
     path = write_parquet(tmp_path / "in.parquet", rows)
