@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.command_line.terminal_text import echo
 from shared.errors import InputError
+from shared.regular_files import open_regular
 from shared.schemas import describe_field_errors
 
 Request = TypeVar("Request", bound=BaseModel)
@@ -54,7 +55,8 @@ def read_bytes(file: Path) -> bytes:
         InputError: it cannot be read.
     """
     try:
-        return file.read_bytes()
+        with open_regular(file) as opened:
+            return opened.read()
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}", code="file_missing") from error
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shared.errors import InputError
+from shared.regular_files import open_regular
 
 CONFORMS_TO = ("http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/1.1")
 PREFIXES = ("cr:", "sc:", "dct:", "http://mlcommons.org/croissant/", "https://schema.org/", "http://schema.org/")
@@ -73,7 +74,8 @@ def load_croissant(path: Path) -> Croissant:
         InputError: it is no Croissant, or has a construct that is not supported; the message names it.
     """
     try:
-        content = _plain(json.loads(path.read_text(encoding="utf-8-sig")))
+        with open_regular(path) as file:
+            content = _plain(json.loads(file.read().decode("utf-8-sig")))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path.name} cannot be read as JSON: {error}", code="croissant_invalid") from error
     if not isinstance(content, dict) or not set(_texts(content.get("conformsTo"))) & set(CONFORMS_TO):

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Self
 from services.ingest.sources.column_names import COLUMNS, FILE_COLUMNS, find_columns
 from services.ingest.sources.text_encoding import open_text, repair
 from shared.errors import InputError
+from shared.regular_files import open_regular
 
 DELIMITERS = (",", ";", "\t", "|")
 SURPLUS = "surplus_cells"
@@ -45,7 +46,7 @@ def read_csv(path: Path) -> Iterator[CsvRow]:
         InputError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             yield from read_csv_file(file)
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror}", code="source_damaged") from error

@@ -23,6 +23,7 @@ from typing import BinaryIO, Protocol, cast
 
 from services.ingest.sources.image_files import ImageFiles
 from shared.errors import InputError
+from shared.regular_files import open_regular
 from shared.vision.image_formats import HEAD_BYTES
 
 # Zip's flag bit 0 (4.4.4): encrypted.
@@ -108,7 +109,7 @@ class FolderTree:
     def open(self, name: str) -> BinaryIO:
         """Open a file."""
         try:
-            return self._files.find(name).open("rb")
+            return open_regular(self._files.find(name))
         except OSError as error:
             raise InputError(f"{name} cannot be read: {error.strerror}", code="source_damaged") from error
 

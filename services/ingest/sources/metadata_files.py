@@ -20,6 +20,7 @@ from services.ingest.sources.class_labels import find_labels, name_labels
 from services.ingest.sources.csv_files import CsvRow, read_csv_file
 from services.ingest.sources.file_trees import FileTree
 from services.ingest.sources.text_encoding import STRAY_BYTE, open_text
+from services.ingest.sources.parquet_batches import read_batches
 from shared.errors import InputError
 
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
@@ -60,10 +61,11 @@ def parse_line(line: str | bytes) -> Mapping[str, Any] | InputError:
 
 def _read_parquet(name: str, file: BinaryIO) -> Iterator[CsvRow]:
     try:
-        with pq.ParquetFile(io.BytesIO(file.read())) as table:
+        content = io.BytesIO(file.read())
+        with pq.ParquetFile(content) as table:
             labels = find_labels(table.schema_arrow)
             number = 0
-            for batch in table.iter_batches(_BATCH_ROWS, use_threads=False):
+            for batch in read_batches(table, content, range(table.num_row_groups), _BATCH_ROWS):
                 for columns in batch.to_pylist():
                     number += 1
                     yield CsvRow(number, name_labels(columns, labels))

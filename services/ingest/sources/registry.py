@@ -16,6 +16,7 @@ from pathlib import Path
 
 from services.ingest.sources.source import Source, SourceKind, SourceOptions
 from shared.errors import InputError
+from shared.regular_files import require_regular
 
 _PACKAGE = "services.ingest.sources.kinds"
 _FOLDER = Path(__file__).parent / "kinds"
@@ -50,6 +51,7 @@ def open_source(path: Path, options: SourceOptions, name: str | None = None) -> 
     """
     if not path.exists():
         raise InputError(f"expected a file or folder, got nothing at {path}", code="source_missing")
+    require_regular(path)
     kinds = load_kinds()
     if name is not None and name not in kinds:
         raise InputError(f"expected a kind of {', '.join(kinds)}, got {name!r}", code="kind_unknown")

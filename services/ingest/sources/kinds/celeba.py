@@ -24,6 +24,7 @@ from services.ingest.sources.image_files import ImageFiles
 from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError, SleeveError
+from shared.regular_files import open_regular
 
 PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 LICENCE = "LicenseRef-CelebA-non-commercial-research"
@@ -142,7 +143,8 @@ def _read_list(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with open_regular(path) as file:
+            lines = file.read().decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} cannot be read: {error}", code="metadata_invalid") from error
     head = {}

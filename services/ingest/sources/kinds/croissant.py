@@ -31,6 +31,7 @@ from services.ingest.sources.image_files import ImageFiles
 from services.ingest.sources.kinds.parquet import open_parquet, read_rows
 from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.errors import InputError, SleeveError
+from shared.regular_files import open_regular
 
 FILE_NAME = "croissant.json"
 # The name of the whole data set's maker, for an image in it: a guess that someone has to check.
@@ -164,7 +165,7 @@ def _file_beside(folder: Path, name: str, expected: str | None) -> Path:
         raise InputError(f"contentUrl leads out of the folder: {name}", code="path_outside")
     if not path.is_file():
         raise InputError(f"expected {name} beside the description, got no such file", code="file_missing")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         got = hashlib.file_digest(file, "sha256").hexdigest()
     if got != expected:
         raise InputError(f"{name}: expected SHA-256 {expected}, got {got}", code="sha256_differs")

@@ -17,6 +17,7 @@ from services.ingest.bulk.json_lines import Line, max_line_bytes, parse_line, re
 from services.ingest.bulk.rows import BadRow, HeldRow, Row
 from services.ingest.sources.source import SourceKind, SourceOptions
 from shared.errors import InputError
+from shared.regular_files import open_regular
 
 # Read at once.
 CHUNK_BYTES = 2**20
@@ -59,7 +60,7 @@ class JsonLines:
 
     def _chunks(self) -> Iterator[bytes]:
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
         except OSError as error:

@@ -4,7 +4,7 @@ Rules, in order:
 
 1. How a row becomes an item, and which columns hold images, is said in `tables`. A file without images is refused as a whole.
 2. A folder is its Parquet files; one without any is searched below, as a repository has them in `data/`.
-3. The file is mapped and read in batches of rows, so that memory does not grow with it.
+3. The file is mapped and read in batches of rows whose decoded size is bounded (`parquet_batches`).
 4. Every further file of a folder has a line (`unnamed_files`).
 
 Source: https://huggingface.co/docs/datasets/repository_structure; img2dataset's README, "Output format".
@@ -24,6 +24,7 @@ from services.ingest.bulk.rows import BadRow, NoPicture, Row
 from services.ingest.sources.class_labels import find_labels
 from services.ingest.sources.column_names import IMAGE_COLUMNS, find_columns, has_column
 from services.ingest.sources.file_trees import FolderTree
+from services.ingest.sources.parquet_batches import read_batches
 from services.ingest.sources.repeated_keys import RepeatedKeys
 from services.ingest.sources.source import SourceKind, SourceOptions
 from services.ingest.sources.tables import (
@@ -37,8 +38,9 @@ from services.ingest.sources.tables import (
 )
 from services.ingest.sources.unnamed_files import find_unnamed, has_pictures
 from shared.errors import InputError
+from shared.regular_files import require_regular
 
-# Rows decoded at once: at the largest image accepted, 20 MB, this is the most memory that a batch takes.
+# Rows decoded at once, where they are small.
 ROWS_AT_ONCE = 64
 # Rows whose keys are read at once.
 _KEYS_AT_ONCE = 4096
@@ -114,7 +116,7 @@ def _read_keys(path: Path) -> Iterator[str]:
         if not wanted:
             return
         try:
-            for batch in file.iter_batches(_KEYS_AT_ONCE, columns=wanted, use_threads=False):
+            for batch in read_batches(file, path, range(file.num_row_groups), _KEYS_AT_ONCE, wanted):
                 for row in batch.to_pylist():
                     image = row.pop(column.name, None) or {}
                     if (key := find_key(row, image.get("path"))) is not None:
@@ -130,6 +132,7 @@ def open_parquet(path: Path) -> "pq.ParquetFile":
         InputError: it is none.
     """
     try:
+        require_regular(path)
         # Mapped: read through a stream, pyarrow 26 holds a row group's whole column, with a buffer size set half of it.
         return pq.ParquetFile(path, memory_map=True, pre_buffer=False)
     except (OSError, pa.ArrowException) as error:
@@ -144,7 +147,7 @@ def read_rows(file: pq.ParquetFile, path: Path, skip: int = 0) -> Iterator[tuple
     """
     groups, first = _groups_after(file, skip)
     try:
-        for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=groups, use_threads=False):
+        for batch in read_batches(file, path, groups, ROWS_AT_ONCE):
             remaining = batch.slice(max(0, skip - first))
             yield from enumerate(list_rows(remaining), start=max(first, skip))
             first += batch.num_rows

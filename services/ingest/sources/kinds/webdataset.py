@@ -32,6 +32,7 @@ from services.ingest.sources.source import SourceKind, SourceOptions
 from services.ingest.sources.tables import holds_images
 from services.ingest.sources.unnamed_files import find_unnamed
 from shared.errors import InputError, SleeveError
+from shared.regular_files import open_regular
 from shared.vision.image_formats import HEAD_BYTES
 
 # The order in which a sample's pictures are taken, as earlier versions took them; any other comes behind these.
@@ -213,7 +214,7 @@ def split_member_name(name: str) -> tuple[str, str]:
 
 def _read_samples(path: Path, shard: str) -> Iterator[_Sample]:
     try:
-        with tarfile.open(path, "r:") as tar:
+        with open_regular(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             yield from _group(path, tar, shard)
     except (OSError, tarfile.TarError) as error:
         raise InputError(f"{path.name} is no plain tar file: {error}", code="source_damaged") from error
