@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from services.ingest.sources.class_labels import find_labels, name_labels
 from services.ingest.sources.csv_files import CsvRow, read_csv_file
 from services.ingest.sources.file_trees import FileTree
-from services.ingest.sources.text_encoding import STRAY_BYTE, open_text
 from services.ingest.sources.parquet_batches import read_batches
+from services.ingest.sources.text_encoding import STRAY_BYTE, open_text
 from shared.errors import InputError
 
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
