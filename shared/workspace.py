@@ -2,7 +2,7 @@
 
 All state of a process lies under `settings.home`: `sleeve.db` (unless a database URL is set), `blobs/`, `log/` (tiles and
 checkpoint, public), `keys/` (private), `index/`, `views/`, `models/`, `samples/`, `audits/`, `manifests/` (hashes for proofs),
-`ingest/` (status of bulk runs), `warc/` (captures).
+`ingest/` (status of bulk runs), `warc/` (captures), and `storage-id`, by which the database knows the folder.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from sqlmodel import Session
 from shared.blobs import BlobStore
 from shared.db import describe_failure, open_engine, reading
 from shared.errors import UnavailableError
+from shared.home_identity import verify_home
 from shared.ledger.keyfile import load_or_create_signer
 from shared.ledger.log import Log
 from shared.records.migrations.upgrade import migrate
@@ -74,15 +75,18 @@ def open_workspace(settings: Settings) -> Workspace:
     Raises:
         InputError: the database URL or the file of trust anchors is unusable, or the key file is open to others.
         UnavailableError: the database does not answer, or the home folder cannot be read or written.
-        CorruptStateError: the database was made by a newer version.
+        CorruptStateError: the database was made by a newer version, or is older than the log's folder.
+        ConflictError: the database belongs to another home folder.
     """
     anchors = load_trust_anchors(settings.c2pa_trust_anchors) if settings.c2pa_trust_anchors else None
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         engine = open_engine(settings.resolved_database_url, settings.database_password)
-        migrate(engine, settings.home)
-        signer = load_or_create_signer(settings.home / "keys" / "log.pem", settings.log_origin)
-        log = Log(engine, settings.home / "log", signer)
+        try:
+            log = _open_log(engine, settings)
+        except BaseException:
+            engine.dispose()
+            raise
         (settings.home / "log.vkey").write_text(log.vkey + "\n", encoding="utf-8")
     except OSError as error:
         raise UnavailableError(
@@ -90,3 +94,13 @@ def open_workspace(settings: Settings) -> Workspace:
             code="home_unusable",
         ) from error
     return Workspace(settings, engine, BlobStore(settings.home / "blobs"), log, anchors)
+
+
+def _open_log(engine: Engine, settings: Settings) -> Log:
+    """Bring the database to the newest schema and open its log, once home, database and log are known to belong together."""
+    migrate(engine, settings.home)
+    verify_home(engine, settings.home)
+    signer = load_or_create_signer(settings.home / "keys" / "log.pem", settings.log_origin)
+    log = Log(engine, settings.home / "log", signer)
+    log.verify_folder()
+    return log

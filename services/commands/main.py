@@ -35,6 +35,7 @@ COMMANDS = (
     LazyCommand(
         "jobs", "services.commands.jobs:app", "List, show and cancel jobs that were asked for over REST.", extra="server"
     ),
+    LazyCommand("home", "services.commands.home:app", "Say which home folder belongs to the database."),
     LazyCommand("keys", "services.keys.cli:app", "Make, list and revoke API keys.", extra="server"),
     LazyCommand(
         "serve",

@@ -3,7 +3,9 @@
 Rules, in order:
 
 1. The log is read several times a second. What was registered, sealed or restored is in the index soon after.
-2. Nothing ends the thread but the server. What stops the indexer is named in its `failure` until it gets on, and readiness
+2. Manifests are counted when the server starts and every minute. One of which the index holds too little is repaired.
+3. Where another process indexes, this one looks on, and takes over when that one is gone.
+4. Nothing ends the thread but the server. What stops the indexer is named in its `failure` until it gets on, and readiness
    and metrics show it; each check asks for itself whether its manifest is whole.
 """
 
@@ -22,6 +24,8 @@ from shared.errors import SleeveError
 LOOK_SECONDS = 0.25
 # How often items are tried again whose bytes were missing or damaged.
 RETRY_SECONDS = 10.0
+# How often manifests are counted: a count takes milliseconds, and there may be hundreds.
+COUNT_SECONDS = 60.0
 # After a failure: a dependency that is down is not asked every moment.
 REST_SECONDS = 1.0
 
@@ -34,10 +38,13 @@ def background_indexing(indexer: Indexer) -> AbstractContextManager[None]:
 
 
 def _tail(indexer: Indexer, stop: threading.Event) -> None:
-    retried = monotonic()
+    retried, counted = monotonic(), float("-inf")
     while not stop.is_set():
         try:
-            indexer.catch_up(stop)
+            indexer.catch_up(stop, patience_seconds=0)
+            if monotonic() - counted > COUNT_SECONDS:
+                indexer.repair()
+                counted = monotonic()
             if monotonic() - retried > RETRY_SECONDS:
                 indexer.retry_gaps()
                 retried = monotonic()

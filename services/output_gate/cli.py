@@ -31,6 +31,7 @@ COMMANDS = (
         "services.output_gate.commands.search:search",
         "Find the registered items nearest to an image by embedding, with the similarity suite on each.",
     ),
+    ("index", "services.output_gate.commands.index:app", "Fill the search index again from the log."),
     (
         "completeness",
         "services.output_gate.commands.completeness:completeness",

@@ -3,8 +3,8 @@
 Rules, in order:
 
 1. A corpus is ready when the index holds the whole manifest and every file is present and intact: views, hashes, clusters,
-   means, points and vectors (`shared.array_store`). Files are read in full once. After that each check looks at their stamps,
-   and one that was written to makes the corpus be loaded anew.
+   means, points and vectors (`shared.array_store`). What the index lacks of the manifest is repaired first. Files are read in
+   full once. After that each check looks at their stamps, and one that was written to makes the corpus be loaded anew.
 2. It is loaded by a thread of its own. A request waits for a moment only and then says `building`: a hundred thousand items
    take minutes once, which goes on from where it was when the process is started again.
 3. Vectors come from the index, as it keeps them; nothing is embedded twice. Beyond the size up to which the gate searches
@@ -186,6 +186,8 @@ class Corpora:
         item_ids, blobs = tuple(item_id for item_id, _ in members), [blob for _, blob in members]
         self.indexer.catch_up()
         held = self.index.count(manifest.id)
+        if held != manifest.size and self.indexer.repair(manifest.id):
+            held = self.index.count(manifest.id)
         if held != manifest.size:
             why = self.indexer.explain_behind(manifest.id)
             raise NotReadyError(f"index holds {held} of {manifest.size} items", code=why)

@@ -53,8 +53,8 @@ def build_api() -> FastAPI:
     app.include_router(landing_router)
 
     @app.get("/healthz", tags=["service"], dependencies=PUBLIC, summary="Is the process up?")
-    def get_health() -> dict[str, str]:
-        """Answer as long as the process runs."""
+    async def get_health() -> dict[str, str]:
+        """Answer as long as the process runs; without a thread, so that no waiting request is waited for."""
         return {"status": "ok"}
 
     return app

@@ -5,7 +5,8 @@ Rules, in order, beside those of `vector_index`:
 1. One process owns a shard. A second one gets a clear error, not a corrupted index.
 2. A write is flushed before it returns. The cursor is a file of its own, replaced whole after that.
 3. A shard without a cursor, or a cursor without a shard, is not trusted: both are removed, and the log fills the index again.
-4. The engine builds a graph only when `optimize` asks for it. Points without a graph are compared one by one.
+4. The instance is a file of its own, drawn with the shard.
+5. The engine builds a graph only when `optimize` asks for it. Points without a graph are compared one by one.
 """
 
 import fcntl
@@ -25,12 +26,14 @@ from numpy.typing import NDArray
 
 from shared.errors import CorruptStateError, UnavailableError
 from shared.files import save_atomically
+from shared.ids import new_id
 from shared.index.vector_index import (
     BATCH_POINTS,
     BATCH_QUERIES,
     ITEM,
     KEYWORDS,
     MANIFESTS,
+    REBUILD,
     VIEW,
     WHOLE,
     IndexedItem,
@@ -72,9 +75,11 @@ class EdgeIndex:
         self.dimensions = dimensions
         self.views = tuple(views)
         self._cursor_path = self.folder / "cursor.json"
+        self._instance_path = self.folder / "instance"
         self._lock = _own(self.folder / "owner.lock")
         try:
             self._shard = self._open_shard()
+            self.instance = self._load_instance()
             self._cursor = self._saved = _load_cursor(self._cursor_path)
             # Whether the shard holds anything that the saved cursor does not speak for.
             self._is_written = True
@@ -215,12 +220,21 @@ class EdgeIndex:
                 vectors += [(str(record.id), record.vector) for record in records]
         return order_vectors(item_ids, vectors, self.dimensions)
 
+    def missing(self, item_ids: Sequence[str]) -> list[str]:
+        """Return those of the items whose whole picture the index does not hold, in their order."""
+        present: set[str] = set()
+        with _engine():
+            for batch in _batches(item_ids):
+                present |= {str(item_id) for item_id in self._present(batch)}
+        return [item_id for item_id in item_ids if item_id not in present]
+
     def clear(self) -> None:
         """Drop every point and the cursor, to be filled from the log again."""
         with _engine():
             self._shard.close()
         self._cursor_path.unlink(missing_ok=True)
         self._shard, self._cursor, self._saved, self._is_written = self._open_shard(), 0, 0, True
+        self.instance = self._load_instance()
 
     def optimize(self) -> bool:
         """Build the graph over what has none: minutes for 100,000 items; False where there was nothing to do."""
@@ -273,6 +287,7 @@ class EdgeIndex:
                 return qdrant.EdgeShard.load(str(path))
             # Without both there is nothing that can be trusted; the index is rebuilt from the log.
             self._cursor_path.unlink(missing_ok=True)
+            self._instance_path.unlink(missing_ok=True)
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir()
             vectors = qdrant.EdgeVectorParams(size=self.dimensions, distance=qdrant.Distance.Cosine)
@@ -281,16 +296,35 @@ class EdgeIndex:
                 shard.update(qdrant.UpdateOperation.create_field_index(name, qdrant.PayloadSchemaType.Keyword))
             return shard
 
+    def _load_instance(self) -> str:
+        if not self._instance_path.exists():
+            save_atomically(self._instance_path, new_id().encode())
+        return self._instance_path.read_text(encoding="ascii", errors="replace")
+
+
+def discard_shard(folder: Path, collection: str) -> None:
+    """Remove a collection's shard and cursor without opening them: they may be damaged.
+
+    Raises:
+        UnavailableError: another process owns the shard.
+    """
+    place = folder / collection
+    if not place.is_dir():
+        return
+    with _own(place / "owner.lock"):
+        (place / "cursor.json").unlink(missing_ok=True)
+        shutil.rmtree(place / "shard", ignore_errors=True)
+
 
 @contextmanager
 def _engine() -> Iterator[None]:
     try:
         yield
-    except (UnavailableError, OSError):
+    except (UnavailableError, OSError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except Exception as error:
-        # The engine raises bare `Exception`; there is no narrower class to catch.
-        raise UnavailableError(f"the search engine failed: {error}", code="index_failed") from error
+    except BaseException as error:
+        # The engine raises bare `Exception`, and a panic of its Rust code is not even that.
+        raise UnavailableError(f"the search engine failed: {error}; if it stays so, {REBUILD}", code="index_failed") from error
 
 
 def _load_cursor(path: Path) -> int:
@@ -299,7 +333,7 @@ def _load_cursor(path: Path) -> int:
     try:
         return int(json.loads(path.read_text(encoding="utf-8"))["log_size"])
     except (ValueError, KeyError, TypeError) as error:
-        raise CorruptStateError(f"index cursor cannot be read: {path.name}") from error
+        raise CorruptStateError(f"the index's cursor {path} cannot be read; {REBUILD}", code="index_damaged") from error
 
 
 def _batches(things: Any, size: int = BATCH_POINTS) -> Iterator[Any]:

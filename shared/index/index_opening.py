@@ -24,8 +24,29 @@ def open_index(settings: Settings, collection: str, dimensions: int, views: Sequ
         from shared.index.edge_index import EdgeIndex  # noqa: PLC0415
 
         return EdgeIndex(settings.home / "index", collection, dimensions, views)
-    from shared.index.server_index import ServerIndex, open_client  # noqa: PLC0415
+    from shared.index.qdrant_connection import open_client  # noqa: PLC0415
+    from shared.index.server_index import ServerIndex  # noqa: PLC0415
 
     key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
     client = open_client(settings.qdrant_url, key, settings.qdrant_timeout_seconds)
-    return ServerIndex(client, collection, dimensions, views, shards=settings.qdrant_shards, replicas=settings.qdrant_replicas)
+    return ServerIndex(
+        client,
+        collection,
+        dimensions,
+        views,
+        shards=settings.qdrant_shards,
+        replicas=settings.qdrant_replicas,
+        timeout_seconds=settings.qdrant_timeout_seconds,
+    )
+
+
+def discard_index(settings: Settings, collection: str) -> None:
+    """Remove an embedded index without opening it, damaged as it may be; one on a server is cleared once it is open.
+
+    Raises:
+        UnavailableError: another process owns it.
+    """
+    if settings.qdrant_url is None:
+        from shared.index.edge_index import discard_shard  # noqa: PLC0415
+
+        discard_shard(settings.home / "index", collection)

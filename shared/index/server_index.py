@@ -1,37 +1,42 @@
 """The vector index on a Qdrant server, through `qdrant-client`: one collection, many processes.
 
-Rules, in order, beside those of `vector_index`:
+Rules, in order, beside those of `vector_index`, `server_collection` and `qdrant_connection`:
 
-1. A write waits until every replica has applied it (`wait`, and a write consistency factor equal to the replication factor),
-   in the order of one leader (strong ordering). So any replica may answer a search.
-2. The cursor is a point of the collection, in no manifest: it lives and dies with the points that it stands for.
-3. No answer within the timeout, a refused connection and a server error are an `UnavailableError`: the gate is undecided.
-4. Nothing is sent before the first use. So a gate starts without its server, and is undecided until it is there.
-5. An API key never travels in clear text: with a key, the URL is https, or of this machine.
+1. A write waits until it is applied (`wait`), in the order of one leader (strong ordering), and counts once the server calls
+   it completed.
+2. The cursor is a point of the collection, in no manifest: it lives and dies with the points that it stands for. It moves
+   only in the collection in which it was read.
+3. Nothing is sent before the first use. So a gate starts without its server, and is undecided until it is there.
+4. A request and its answer stay below the server's limit of 32 MiB, however wide the vectors are.
+5. A collection that was dropped is made again by the next read, empty. A write to it fails: what came before it is missing.
 6. The server builds and maintains the graph itself.
 
 Source: Qdrant's documentation, "Distributed deployment", write ordering and consistency guarantees.
 """
 
-import ipaddress
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import QdrantClient, models
-from qdrant_client.common.client_exceptions import QdrantException
-from qdrant_client.http.exceptions import ApiException
 
-from shared.errors import CorruptStateError, InputError, UnavailableError
+from shared.errors import UnavailableError
+from shared.index.qdrant_connection import QdrantConnection
+from shared.index.server_collection import (
+    CURSOR_ID,
+    CollectionPlan,
+    PreparedCollection,
+    prepare_collection,
+    read_cursor,
+    store_cursor,
+    verify_completed,
+)
 from shared.index.vector_index import (
     BATCH_POINTS,
     BATCH_QUERIES,
     ITEM,
-    KEYWORDS,
     MANIFESTS,
     VIEW,
     WHOLE,
@@ -50,9 +55,12 @@ from shared.index.vector_index import (
 )
 
 ENGINE = "qdrant-server"
-# The point that holds the cursor; item ids are UUIDv7 and can never be this one.
-CURSOR_ID = "00000000-0000-0000-0000-000000000000"
-LOG_SIZE = "log_size"
+# A quarter of what the server takes in one request: so much is sent within the time-out over a slow line as well.
+REQUEST_BYTES = 8 * 2**20
+# What a number takes in JSON at most, with its comma; what a point takes beside its vector; and one manifest's id.
+NUMBER_BYTES, POINT_BYTES, MANIFEST_BYTES = 25, 512, 40
+
+T = TypeVar("T")
 
 
 class ServerIndex:
@@ -65,9 +73,10 @@ class ServerIndex:
         views: the views that an item may have, the whole picture first.
         shards: shards of a new collection.
         replicas: copies of each shard of a new collection.
+        timeout_seconds: how long one call may take.
 
     Every use raises UnavailableError where the server does not answer, and CorruptStateError where the collection holds
-    vectors of another width.
+    vectors of another width or compares by another distance.
     """
 
     def __init__(
@@ -79,29 +88,38 @@ class ServerIndex:
         *,
         shards: int = 1,
         replicas: int = 1,
+        timeout_seconds: float = 10.0,
     ) -> None:
         self.collection = collection
         self.dimensions = dimensions
         self.views = tuple(views)
-        self._client = client
-        self._shards, self._replicas = shards, replicas
+        self._plan = CollectionPlan(collection, dimensions, shards, replicas)
+        self._connection = QdrantConnection(client, timeout_seconds, lambda client: client.collection_exists(collection))
         self._preparing = threading.Lock()
+        self._prepared: PreparedCollection | None = None
         self._version: str | None = None
         self._cursor_seen = 0
 
     @property
     def cursor(self) -> int:
         """How many log entries the index has taken in."""
-        with self._server() as client:
-            records = client.retrieve(self.collection, [CURSOR_ID], with_payload=[LOG_SIZE])
-        try:
-            self._cursor_seen = int((records[0].payload or {})[LOG_SIZE]) if records else 0
-        except (KeyError, ValueError, TypeError) as error:
-            raise CorruptStateError(f"index cursor of {self.collection} cannot be read") from error
+
+        def read(client: QdrantClient, prepared: PreparedCollection) -> int:
+            log_size, instance = read_cursor(client, self._plan, prepared.consistency)
+            if instance != prepared.instance:
+                raise _lost(self.collection)
+            return log_size
+
+        self._cursor_seen = self._read(read)
         return self._cursor_seen
 
+    @property
+    def instance(self) -> str:
+        """Id of this collection, drawn when it was made."""
+        return self._read(lambda _client, prepared: prepared.instance)
+
     def upsert(self, items: Sequence[IndexedItem], vectors: NDArray[np.float32]) -> None:
-        """Store points, replacing those that are there; applied by every replica on return.
+        """Store points, replacing those that are there; applied on return.
 
         Args:
             items: whose vectors they are.
@@ -109,18 +127,17 @@ class ServerIndex:
 
         Raises:
             InputError: a vector or item cannot be stored.
-            UnavailableError: the server does not answer.
+            UnavailableError: the server does not answer, or does not complete the write.
         """
         verify_items(items, self.views)
         rows = verify_vectors(vectors, len(items), self.dimensions)
-        for start in range(0, len(items), BATCH_POINTS):
-            part = items[start : start + BATCH_POINTS]
+        for part in _split([self._point_bytes(item) for item in items]):
             batch = models.Batch(
-                ids=[point_id(item.item_id, item.view) for item in part],
-                vectors=rows[start : start + BATCH_POINTS].tolist(),
-                payloads=[payload(item) for item in part],
+                ids=[point_id(item.item_id, item.view) for item in items[part]],
+                vectors=rows[part].tolist(),
+                payloads=[payload(item) for item in items[part]],
             )
-            self._store(batch)
+            self._upsert(batch)
 
     def set_manifests(self, manifests: Mapping[str, Sequence[str]]) -> None:
         """State which manifests items belong to; items that are not in the index are passed over.
@@ -129,32 +146,34 @@ class ServerIndex:
             manifests: manifest ids by item id; items with the same list are written together.
 
         Raises:
-            UnavailableError: the server does not answer.
+            UnavailableError: the server does not answer, or does not complete the write.
         """
         for names, item_ids in by_manifests(manifests).items():
             for start in range(0, len(item_ids), BATCH_POINTS):
                 batch = item_ids[start : start + BATCH_POINTS]
-                with self._server() as client:
-                    client.set_payload(
-                        self.collection,
-                        {MANIFESTS: list(names)},
-                        points=models.Filter(must=[models.FieldCondition(key=ITEM, match=models.MatchAny(any=batch))]),
-                        wait=True,
-                        ordering=models.WriteOrdering.STRONG,
-                    )
+                points = models.Filter(must=[models.FieldCondition(key=ITEM, match=models.MatchAny(any=batch))])
+                self._set_manifests(points, names)
 
     def remove(self, item_ids: Sequence[str]) -> None:
         """Take items out, with all their views."""
         ids: list[Any] = [*point_ids(item_ids, self.views)]
         for start in range(0, len(ids), BATCH_POINTS):
-            selector = models.PointIdsList(points=ids[start : start + BATCH_POINTS])
-            with self._server() as client:
-                client.delete(self.collection, selector, wait=True, ordering=models.WriteOrdering.STRONG)
+            points = models.PointIdsList(points=ids[start : start + BATCH_POINTS])
+            self._delete(points)
 
     def commit(self, log_size: int) -> None:
-        """Move the cursor to this many log entries; what it speaks for was applied before."""
-        direction = [1.0] + [0.0] * (self.dimensions - 1)
-        self._store(models.Batch(ids=[CURSOR_ID], vectors=[direction], payloads=[{LOG_SIZE: log_size}]))
+        """Move the cursor to this many log entries; what it speaks for was applied before.
+
+        Raises:
+            UnavailableError: the server does not answer, or the collection was made anew since it was last read.
+        """
+
+        def act(client: QdrantClient, prepared: PreparedCollection) -> None:
+            if read_cursor(client, self._plan, prepared.consistency)[1] != prepared.instance:
+                raise _lost(self.collection)
+            store_cursor(client, self._plan, prepared.instance, log_size)
+
+        self._call(act)
         self._cursor_seen = log_size
 
     def neighbours(self, vector: NDArray[np.float32], k: int, manifest_id: str | None, *, exact: bool) -> list[Neighbour]:
@@ -182,18 +201,15 @@ class ServerIndex:
         verify_k(k)
         rows = verify_vectors(vectors, len(vectors), self.dimensions)
         neighbours: list[list[Neighbour]] = []
-        for start in range(0, len(rows), BATCH_QUERIES):
-            requests = [self._request(row, k, manifest_id, exact) for row in rows[start : start + BATCH_QUERIES]]
-            with self._server() as client:
-                answers = client.query_batch_points(self.collection, requests)
-            neighbours += [self._read(answer.points, k) for answer in answers]
+        for part in _split([self._vector_bytes] * len(rows), BATCH_QUERIES):
+            requests = [self._request(row, k, manifest_id, exact) for row in rows[part]]
+            neighbours += self._search(requests, k)
         return neighbours
 
     def count(self, manifest_id: str) -> int:
         """Return how many items of a manifest the index holds."""
         within = models.Filter(must=[_is(MANIFESTS, manifest_id), _is(VIEW, WHOLE)])
-        with self._server() as client:
-            return int(client.count(self.collection, within, exact=True).count)
+        return self._read(lambda client, _prepared: int(client.count(self.collection, within, exact=True).count))
 
     def vectors(self, item_ids: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of whole pictures, float32 (N, D), in the order of the items.
@@ -202,20 +218,27 @@ class ServerIndex:
             NotFoundError: one is not in the index.
             UnavailableError: the server does not answer.
         """
-        vectors: list[tuple[str, Any]] = []
+        records: list[models.Record] = []
+        for part in _split([self._vector_bytes] * len(item_ids)):
+            records += self._retrieve(item_ids[part], with_vectors=True)
+        return order_vectors(item_ids, ((str(record.id), record.vector) for record in records), self.dimensions)
+
+    def missing(self, item_ids: Sequence[str]) -> list[str]:
+        """Return those of the items whose whole picture the index does not hold, in their order."""
+        present: set[str] = set()
         for start in range(0, len(item_ids), BATCH_POINTS):
-            with self._server() as client:
-                records = client.retrieve(
-                    self.collection, [*item_ids[start : start + BATCH_POINTS]], with_payload=False, with_vectors=True
-                )
-            vectors += [(str(record.id), record.vector) for record in records]
-        return order_vectors(item_ids, vectors, self.dimensions)
+            present |= {
+                str(record.id) for record in self._retrieve(item_ids[start : start + BATCH_POINTS], with_vectors=False)
+            }
+        return [item_id for item_id in item_ids if item_id not in present]
 
     def clear(self) -> None:
-        """Drop the collection and make an empty one, to be filled from the log again."""
-        with self._server() as client:
+        """Drop the collection, whatever it is, and make an empty one, to be filled from the log again."""
+        with self._connection.calling() as client:
+            self._prepared = None
             client.delete_collection(self.collection)
-            self._create()
+        with self._connection.calling() as client:
+            self._prepare(client)
         self._cursor_seen = 0
 
     def optimize(self) -> bool:
@@ -234,46 +257,78 @@ class ServerIndex:
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
+        self._connection.close()
 
-    @contextmanager
-    def _server(self) -> Iterator[QdrantClient]:
+    def _call(self, ask: Callable[[QdrantClient, PreparedCollection], T]) -> T:
         try:
-            if self._version is None:
-                self._prepare()
-            yield self._client
-        except (ApiException, QdrantException, OSError) as error:
-            raise UnavailableError(f"the Qdrant server does not answer as it should: {error}", code="index_down") from error
+            with self._connection.calling() as client:
+                return ask(client, self._prepared or self._prepare(client))
+        except UnavailableError as error:
+            if error.code == "index_lost":
+                self._prepared = None
+            raise
 
-    def _prepare(self) -> None:
+    def _read(self, ask: Callable[[QdrantClient, PreparedCollection], T]) -> T:
+        try:
+            return self._call(ask)
+        except UnavailableError as error:
+            if error.code != "index_lost":
+                raise
+        return self._call(ask)  # the collection was dropped since it was last used: an empty one answers
+
+    def _write(self, act: Callable[[QdrantClient], models.UpdateResult]) -> None:
+        self._call(lambda client, _prepared: verify_completed(act(client)))
+
+    def _prepare(self, client: QdrantClient) -> PreparedCollection:
         with self._preparing:
-            if not self._client.collection_exists(self.collection):
-                self._create()
-            self._verify_width()
-            self._version = self._client.info().version
+            if self._prepared is None:
+                prepared = prepare_collection(client, self._plan)
+                self._version = prepared.version
+                self._prepared = prepared
+            return self._prepared
 
-    def _create(self) -> None:
-        self._client.create_collection(
-            self.collection,
-            vectors_config=models.VectorParams(size=self.dimensions, distance=models.Distance.COSINE),
-            shard_number=self._shards,
-            replication_factor=self._replicas,
-            write_consistency_factor=self._replicas,
-        )
-        for name in KEYWORDS:
-            self._client.create_payload_index(self.collection, name, models.PayloadSchemaType.KEYWORD, wait=True)
-
-    def _verify_width(self) -> None:
-        params = self._client.get_collection(self.collection).config.params.vectors
-        got = params.size if isinstance(params, models.VectorParams) else None
-        if got != self.dimensions:
-            raise CorruptStateError(
-                f"collection {self.collection} holds vectors of width {got}, expected {self.dimensions}", code="index_width"
+    def _retrieve(self, item_ids: Sequence[str], *, with_vectors: bool) -> list[models.Record]:
+        return self._read(
+            lambda client, prepared: client.retrieve(
+                self.collection,
+                [*item_ids],
+                with_payload=False,
+                with_vectors=with_vectors,
+                consistency=prepared.consistency,
             )
+        )
 
-    def _store(self, batch: models.Batch) -> None:
-        with self._server() as client:
-            client.upsert(self.collection, batch, wait=True, ordering=models.WriteOrdering.STRONG)
+    def _upsert(self, batch: models.Batch) -> None:
+        self._write(lambda client: client.upsert(self.collection, batch, wait=True, ordering=models.WriteOrdering.STRONG))
+
+    def _set_manifests(self, points: models.Filter, names: Sequence[str]) -> None:
+        fields = {MANIFESTS: list(names)}
+        self._write(
+            lambda client: client.set_payload(
+                self.collection, fields, points=points, wait=True, ordering=models.WriteOrdering.STRONG
+            )
+        )
+
+    def _delete(self, points: models.PointIdsList) -> None:
+        self._write(lambda client: client.delete(self.collection, points, wait=True, ordering=models.WriteOrdering.STRONG))
+
+    def _search(self, requests: Sequence[models.QueryRequest], k: int) -> list[list[Neighbour]]:
+        def ask(client: QdrantClient, prepared: PreparedCollection) -> list[list[Neighbour]]:
+            answers = client.query_batch_points(self.collection, requests, consistency=prepared.consistency)
+            if len(answers) != len(requests):
+                raise UnavailableError(
+                    f"the Qdrant server answered {len(answers)} of {len(requests)} searches", code="index_down"
+                )
+            return [self._read_points(answer.points, k) for answer in answers]
+
+        return self._read(ask)
+
+    @property
+    def _vector_bytes(self) -> int:
+        return self.dimensions * NUMBER_BYTES + POINT_BYTES
+
+    def _point_bytes(self, item: IndexedItem) -> int:
+        return self._vector_bytes + len(item.manifests) * MANIFEST_BYTES
 
     def _request(self, row: NDArray[np.float32], k: int, manifest_id: str | None, exact: bool) -> models.QueryRequest:
         # k items need up to k times as many points as an item has views.
@@ -287,38 +342,27 @@ class ServerIndex:
             with_payload=False if len(self.views) == 1 else [ITEM, VIEW],
         )
 
-    def _read(self, points: Sequence[models.ScoredPoint], k: int) -> list[Neighbour]:
+    def _read_points(self, points: Sequence[models.ScoredPoint], k: int) -> list[Neighbour]:
         if len(self.views) == 1:
             return [Neighbour(str(point.id), float(point.score)) for point in points]
         payloads = ((point.payload or {}, float(point.score)) for point in points)
         return best_views(((fields[ITEM], fields[VIEW], score) for fields, score in payloads), k)
 
 
-def open_client(url: str, api_key: str | None, timeout_seconds: int) -> QdrantClient:
-    """Open a connection to a Qdrant server; nothing is sent before the first call.
-
-    Args:
-        url: `https://host:6333`, or http within this machine or without a key.
-        api_key: the server's key, if it asks for one.
-        timeout_seconds: how long one call may take.
-
-    Raises:
-        InputError: the URL is none, or a key would travel in clear text.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InputError(f"expected the http(s) URL of a Qdrant server, got scheme {parts.scheme!r}", code="index_url")
-    if api_key and parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise InputError(f"an API key needs https, got http to {parts.hostname}", code="index_url")
-    # The client warns of keys over http and of other versions; the first is ruled on above, the second is recorded.
-    return QdrantClient(url=url, api_key=api_key, timeout=timeout_seconds, check_compatibility=False)
+def _split(sizes: Sequence[int], most: int = BATCH_POINTS) -> Iterator[slice]:
+    """Divide things of these sizes in bytes into requests: none above the bound, unless one thing alone is."""
+    start, total = 0, 0
+    for at, size in enumerate(sizes):
+        if at > start and (total + size > REQUEST_BYTES or at - start == most):
+            yield slice(start, at)
+            start, total = at, 0
+        total += size
+    if start < len(sizes):
+        yield slice(start, len(sizes))
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _lost(collection: str) -> UnavailableError:
+    return UnavailableError(f"the collection {collection} was dropped and made anew", code="index_lost")
 
 
 def _within(manifest_id: str | None) -> models.Filter:

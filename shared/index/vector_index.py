@@ -21,19 +21,21 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import InputError, NotFoundError
+from shared.errors import CorruptStateError, InputError, NotFoundError
 
 # The view that every item has: the picture as it is.
 WHOLE = "whole"
 # Payload fields, each with a keyword index.
 ITEM, VIEW, BLOB, MANIFESTS = "item", "view", "blob_sha256", "manifests"
 KEYWORDS = (ITEM, BLOB, MANIFESTS, VIEW)
+# What an error says of an index that cannot be repaired in place.
+REBUILD = "fill it again from the log: `sleeve gate index rebuild`"
 # How far from 1 a vector's length may be: float32 sums over a few thousand products err by less.
 LENGTH_TOLERANCE = 1e-3
 # Up to this many items a search compares with every vector. Measured at k = 1,000 (docs/methods/neighbours.md): at 100,000
 # items a walk of the graph that finds 0.99 of the neighbours takes as long as comparing with all of them.
 EXACT_UP_TO_ITEMS = 100_000
-# Points a call: bounds the memory of one write, and the size of one request to a server.
+# Points a call: bounds the memory of one write. A server bounds the bytes of a request as well (`server_index`).
 BATCH_POINTS = 1000
 # Queries a call: bounds the memory of one answer; 64 × 1,000 neighbours are some 10 MB of Python objects.
 BATCH_QUERIES = 64
@@ -68,6 +70,11 @@ class VectorIndex(Protocol):
         """How many log entries the index has taken in."""
         ...
 
+    @property
+    def instance(self) -> str:
+        """Id of this index, drawn when it was made: one that is dropped and made again has another."""
+        ...
+
     def upsert(self, items: Sequence[IndexedItem], vectors: NDArray[np.float32]) -> None:
         """Store points, replacing those that are there; vectors (N, D), rows of length 1, in the order of the items."""
         ...
@@ -100,6 +107,10 @@ class VectorIndex(Protocol):
 
     def vectors(self, item_ids: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of whole pictures, (N, D), in the order of the items; NotFoundError where one is not there."""
+        ...
+
+    def missing(self, item_ids: Sequence[str]) -> list[str]:
+        """Return those of the items whose whole picture the index does not hold, in their order."""
         ...
 
     def clear(self) -> None:
@@ -188,22 +199,25 @@ def best_views(views: Iterable[tuple[str, str, float]], k: int) -> list[Neighbou
     return list(best.values())
 
 
-def order_vectors(
-    item_ids: Sequence[str], vectors: Iterable[tuple[str, Sequence[float]]], dimensions: int
-) -> NDArray[np.float32]:
+def order_vectors(item_ids: Sequence[str], vectors: Iterable[tuple[str, Any]], dimensions: int) -> NDArray[np.float32]:
     """Put vectors that an engine returned into the order asked for.
 
     Raises:
         NotFoundError: one was not returned.
+        CorruptStateError: one is no longer of length 1, as it was stored.
 
     >>> order_vectors(["b", "a"], [("a", [1.0, 0.0]), ("b", [0.0, 1.0])], 2).tolist()
     [[0.0, 1.0], [1.0, 0.0]]
     """
-    by_id = dict(vectors)
+    by_id = {item_id: vector for item_id, vector in vectors if vector is not None}
     missing = [item_id for item_id in item_ids if item_id not in by_id]
     if missing:
         raise NotFoundError(f"the index lacks {len(missing)} of {len(item_ids)} items, first {missing[0]}", code="index_lacks")
-    return np.array([by_id[item_id] for item_id in item_ids], np.float32).reshape(len(item_ids), dimensions)
+    rows = np.array([by_id[item_id] for item_id in item_ids], np.float32).reshape(len(item_ids), dimensions)
+    if _off_length(rows).any():
+        damaged = item_ids[int(_off_length(rows).argmax())]
+        raise CorruptStateError(f"the index's vector of item {damaged} is damaged; {REBUILD}", code="index_damaged")
+    return rows
 
 
 def verify_items(items: Sequence[IndexedItem], views: Sequence[str]) -> None:
@@ -233,12 +247,10 @@ def verify_vectors(vectors: NDArray[np.float32], count: int, dimensions: int) ->
     if vectors.shape != (count, dimensions):
         raise InputError(f"expected vectors {(count, dimensions)}, got {vectors.shape}", code="index_vector_shape")
     rows = np.ascontiguousarray(vectors, dtype=np.float32)
-    lengths = np.linalg.norm(rows, axis=1)
-    # Written so that a NaN is off as well.
-    off = ~(np.abs(lengths - 1) <= LENGTH_TOLERANCE)
+    off = _off_length(rows)
     if off.any():
         raise InputError(
-            f"expected vectors of length 1, got length {lengths[off][0]} in row {int(off.argmax())}",
+            f"expected vectors of length 1, got length {np.linalg.norm(rows[off][0])} in row {int(off.argmax())}",
             code="index_vector_length",
         )
     return rows
@@ -252,6 +264,12 @@ def verify_k(k: int) -> None:
     """
     if k < 1:
         raise InputError(f"expected at least 1 neighbour, got k {k}", code="index_k")
+
+
+def _off_length(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+    # Written so that a NaN is off as well.
+    off: NDArray[np.bool_] = ~(np.abs(np.linalg.norm(rows, axis=1) - 1) <= LENGTH_TOLERANCE)
+    return off
 
 
 def _is_uuid(text: str) -> bool:

@@ -65,6 +65,10 @@ class Log:
         """Bring every committed entry under a signed checkpoint; see `Sequencer.integrate`."""
         return self._sequencer.integrate()
 
+    def verify_folder(self) -> None:
+        """Check that the folder holds nothing that the database does not know; see `Sequencer.verify_folder`."""
+        self._sequencer.verify_folder()
+
     def checkpoint(self) -> SignedCheckpoint:
         """Return the newest signed checkpoint; the first call on a new log makes the one of size 0.
 

@@ -176,6 +176,11 @@ def newest_checkpoint(connection: Connection) -> LogCheckpoint | None:
     return None if row is None else LogCheckpoint(size=row.size, root=row.root, note=row.note)
 
 
+def find_root(connection: Connection, size: int) -> bytes | None:
+    """Return the root of the recorded checkpoint of a size, or None where there is none of it."""
+    return connection.scalar(select(_CHECKPOINT.c.root).where(_CHECKPOINT.c.size == size))
+
+
 def insert_checkpoint(connection: Connection, checkpoint: SignedCheckpoint) -> None:
     """Record a checkpoint; its size must be new."""
     connection.execute(

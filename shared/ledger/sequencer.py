@@ -18,7 +18,9 @@ Rules, in order:
    again, which does nothing where they are, up to the newest recorded checkpoint, whose root must come out,
    and on to the newest index. A lost folder is rebuilt from nothing in the same way.
 6. Before a tree is extended, its root is recomputed from tiles and rows and must be the one that was
-   signed. A database older than the folder, or a folder of another key, is refused.
+   signed. A database older than the folder, or a folder of another key, is refused: to go on from an older
+   database would fork the log. The folder is what its bundles reach to, not only what its checkpoint says:
+   a copy made while the log grew may hold bundles that its checkpoint does not cover yet.
 
 The engine must make commits durable (on SQLite in WAL mode: `synchronous=FULL`), or a power cut can take
 back rows that are already signed; rule 6 then refuses to go on.
@@ -49,6 +51,12 @@ _BATCH = 64 * TILE_WIDTH
 # The first 8 bytes of SHA-256("sleeve.ledger.sequencer") as a signed integer: no other lock will have it by
 # chance.
 _ADVISORY_LOCK = -0x83FB2EDD01C46C9
+
+# What an operator can do about a database and a folder that do not belong together.
+_RESTORE = (
+    "restore a backup of the database that was taken after that of log/, and do not remove log/: "
+    "what it published would be contradicted"
+)
 
 
 def append(session: Session, entries: Iterable[Entry]) -> list[int]:
@@ -98,6 +106,36 @@ class Sequencer:
                 if not full:
                     return head
 
+    def verify_folder(self) -> None:
+        """Check that the folder holds nothing that the database does not know; takes no lock and writes nothing.
+
+        Raises:
+            CorruptStateError: the database is older than the folder, or of another log.
+        """
+        # The folder first: what stands in it was in the database before.
+        published, bundled = self._published(), self._store.count_bundled()
+        with self._engine.connect() as connection, _reading(connection):
+            self._verify_known(connection, published, bundled)
+
+    def _verify_known(self, connection: Connection, published: SignedCheckpoint | None, bundled: int) -> None:
+        indexed = repository.count_indexed(connection)
+        size = max(published.size if published else 0, bundled)
+        if size > indexed:
+            raise CorruptStateError(
+                f"the database is older than the log's folder {self._store.folder}: it has {indexed} entries, "
+                f"the folder {size}; {_RESTORE}",
+                code="log_ahead",
+            )
+        if published is None:
+            return
+        root = repository.find_root(connection, published.size)
+        if root != published.root:
+            raise CorruptStateError(
+                f"the database and the log's folder {self._store.folder} are of two logs: the checkpoint of size "
+                f"{published.size} in the folder is not one of the database's; {_RESTORE}",
+                code="log_foreign",
+            )
+
     @contextmanager
     def _exclusive(self) -> Iterator[Connection]:
         """Hold both locks and hand out the connection that the work is done on."""
@@ -125,17 +163,13 @@ class Sequencer:
 
     def _recover(self, connection: Connection) -> SignedCheckpoint | None:
         """Bring the folder to the newest recorded checkpoint; an interrupted run may leave it behind."""
-        published, recorded = self._published(), self._recorded(connection)
+        published, bundled = self._published(), self._store.count_bundled()
+        recorded = self._recorded(connection)
+        with _reading(connection):
+            self._verify_known(connection, published, bundled)
         published_size = published.size if published else 0
         if recorded is None:
-            if published is not None:
-                raise CorruptStateError(f"log_checkpoint: expected size {published_size}, got no checkpoint")
             return None
-        if recorded.size < published_size:
-            raise CorruptStateError(
-                f"log_checkpoint: expected size {published_size} or more, as published, got {recorded.size}; "
-                "the database is older than the log's folder"
-            )
         if published is None or recorded.size > published.size:
             root = self._grow(connection, published, recorded.size)
             _check_root(recorded.size, recorded.root, root)

@@ -15,6 +15,7 @@ Source: C2SP tlog-tiles; names and content are in `layout`.
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,7 @@ TEMPORARY_PATH = ".tmp"
 # Journalling filesystems commit syncs that wait together in one write: with 8 at once, 14 files of 100 kB
 # took 3 to 15 ms on ext4, one after the other 35 to 55 ms.
 _PARALLEL_SYNCS = 8
+_BUNDLE_NAME = re.compile(r"x?[0-9]{3}|[0-9]{3}\.p")
 
 
 class TileStore:
@@ -88,6 +90,22 @@ class TileStore:
             return None
         except UnicodeDecodeError as error:
             raise CorruptStateError(f"{self.folder / CHECKPOINT_PATH}: expected UTF-8, got {error}") from error
+
+    def count_bundled(self) -> int:
+        """Return up to which size the folder has entry bundles, whatever its checkpoint says."""
+        folder, first = self.folder / "tile" / "entries", 0
+        while folder.is_dir():
+            # `x001/x234/067` is the bundle 1,234,067; an unfinished one of 12 entries is `067.p/12` in its place.
+            names = [path.name for path in folder.iterdir() if _BUNDLE_NAME.fullmatch(path.name)]
+            deeper = [name for name in names if name.startswith("x")]
+            if not names:
+                return 0
+            last = max(deeper or names).removesuffix(".p")
+            first = first * 1000 + int(last.removeprefix("x"))
+            if not deeper:
+                return first * TILE_WIDTH + _count_bundle(folder / last)
+            folder /= last
+        return 0
 
     def remove_partials(self, old_size: int, new_size: int) -> None:
         """Drop unfinished versions of what became full between two sizes; hold the lock."""
@@ -168,6 +186,17 @@ class TileStore:
                 parents |= _make_folders(target.parent) | {target.parent}
                 part.replace(target)
             list(pool.map(_sync_folder, parents))
+
+
+def _count_bundle(path: Path) -> int:
+    """Return how many entries a bundle holds, finished or not."""
+    if path.exists():
+        return TILE_WIDTH
+    unfinished = path.with_name(path.name + ".p")
+    try:
+        return max((int(version.name) for version in unfinished.iterdir() if version.name.isdigit()), default=0)
+    except FileNotFoundError:  # it became full meanwhile
+        return TILE_WIDTH
 
 
 def _make_folders(folder: Path) -> set[Path]:

@@ -4,7 +4,9 @@ Rules, in order:
 
 1. A gap is on record before the index's cursor passes its item. So what is missing is always either ahead of the cursor or
    named here.
-2. A gap is closed when its item could be embedded after all, or when the index is dropped to be filled again.
+2. `collection` is the collection's name and the instance of the index, with a slash between them. Rows of earlier versions
+   hold the name alone.
+3. A gap is closed when its item could be embedded after all, or when the index is dropped to be filled again.
 
 Nothing here commits: the caller owns the transaction.
 """
@@ -49,6 +51,26 @@ def count_gaps(session: Session, collection: str) -> int:
     return session.exec(select(func.count()).select_from(IndexGap).where(IndexGap.collection == collection)).one()
 
 
+def count_gaps_by_manifest(session: Session, collection: str) -> dict[str, int]:
+    """Return how many items of each manifest a collection lacks; manifests that are whole are not named."""
+    query = (
+        select(ManifestItem.manifest_id, func.count())
+        .join(IndexGap, col(IndexGap.item_id) == col(ManifestItem.item_id))
+        .where(IndexGap.collection == collection)
+        .group_by(col(ManifestItem.manifest_id))
+    )
+    return dict(session.exec(query).all())
+
+
+def adopt_gaps(session: Session, earlier: str, collection: str) -> None:
+    """Put gaps that are on record under an earlier name under the present one."""
+    gaps = load_gaps(session, earlier)
+    if not gaps:
+        return
+    save_gaps(session, [IndexGap(**(gap.model_dump() | {"collection": collection})) for gap in gaps])
+    close_gaps(session, earlier)
+
+
 def find_gap_of_manifest(session: Session, collection: str, manifest_id: str) -> IndexGap | None:
     """Return the first of the items of a manifest that a collection lacks, if there is one."""
     query = (
@@ -75,3 +97,9 @@ def close_gaps(session: Session, collection: str, item_ids: Collection[str] | No
     """Take gaps off the record: those of these items, or all of a collection's."""
     query = delete(IndexGap).where(col(IndexGap.collection) == collection)
     session.execute(query if item_ids is None else query.where(col(IndexGap.item_id).in_(item_ids)))
+
+
+def drop_gaps(session: Session, name: str) -> None:
+    """Take the gaps of every instance of a collection off the record."""
+    of_instances = col(IndexGap.collection).startswith(f"{name}/", autoescape=True)
+    session.execute(delete(IndexGap).where((col(IndexGap.collection) == name) | of_instances))

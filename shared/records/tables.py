@@ -17,6 +17,7 @@ from shared.records.outputs import Output
 from shared.records.parties import Party
 from shared.records.policies import Policy
 from shared.records.reviews import Review
+from shared.records.storage_homes import StorageHome
 from shared.records.studies import Study
 from shared.records.webhooks import Webhook, WebhookDelivery
 
@@ -51,4 +52,5 @@ ALL_TABLES = (
     IndexGap,
     IdempotencyKey,
     Job,
+    StorageHome,
 )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.ids import new_id
 from shared.index.vector_index import (
     WHOLE,
     IndexedItem,
@@ -34,6 +35,7 @@ class MemoryIndex:
     dimensions: int
     views: Sequence[str] = (WHOLE,)
     cursor: int = 0
+    instance: str = field(default_factory=new_id)
     _points: dict[tuple[str, str], tuple[IndexedItem, Vectors]] = field(default_factory=dict)
 
     def upsert(self, items: Sequence[IndexedItem], vectors: Vectors) -> None:
@@ -85,10 +87,14 @@ class MemoryIndex:
         ]
         return order_vectors(item_ids, whole, self.dimensions)
 
+    def missing(self, item_ids: Sequence[str]) -> list[str]:
+        """Return those of the items that are not there."""
+        return [item_id for item_id in item_ids if (item_id, WHOLE) not in self._points]
+
     def clear(self) -> None:
         """Drop every point and the cursor."""
         self._points.clear()
-        self.cursor = 0
+        self.cursor, self.instance = 0, new_id()
 
     def optimize(self) -> bool:
         """There is no graph to build."""

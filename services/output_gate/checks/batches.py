@@ -6,11 +6,15 @@ Rules, in order:
 2. A place gets a check, or the problem that its image has by itself; the others go on. A database that is down ends the
    request or the attempt, and whoever goes on decides only what has no outcome.
 3. A job has the id of its batch.
+4. Bytes that a job finds missing or damaged were whole when they were handed in: nothing is wrong with the image. The job
+   decides the others and tries again until the bytes are back, or until it is cancelled.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 
+import structlog
 from sqlmodel import Session, col, select
 
 from services.output_gate.checks.admission import OPERATION, PlaceSlot
@@ -19,12 +23,13 @@ from services.output_gate.checks.submission import SubmittedImage
 from services.output_gate.gate import Gate
 from shared.auth.caller import current_caller
 from shared.canonical import sha256_hex
-from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError, UnavailableError
+from shared.clock import utc_now
+from shared.errors import CorruptStateError, InputError, NotFoundError, SleeveError
 from shared.http.problem_details import describe_error
 from shared.idempotency import once
 from shared.ids import new_id
 from shared.jobs.kind import JobKind
-from shared.jobs.run import JobRun
+from shared.jobs.run import JobPutOffError, JobRun
 from shared.records.batches import BatchedCheck, load_batch, save_outcome
 from shared.records.bulk_insert import in_chunks
 from shared.records.checks import Check
@@ -36,6 +41,10 @@ CHECKS = "checks"
 REFUSED = "refused"
 # Images that a job decides about together: what a killed one does again at most, and what the engine shares its passes among.
 STEP_IMAGES = 16
+# How long a job waits for bytes that are to be restored before it looks again.
+RETRY = timedelta(seconds=30)
+
+log = structlog.get_logger()
 
 
 def check_several(gate: Gate, model_name: str, images: Sequence[SubmittedImage], key: str | None) -> list[BatchedCheck]:
@@ -131,6 +140,7 @@ def run_check_job(gate: Gate, run: JobRun) -> None:
     Raises:
         UnavailableError: the database is down.
         JobStoppedError: the worker is to stop.
+        JobPutOffError: bytes of some images are missing; what could be decided is on record.
     """
     workspace = gate.workspace
     with workspace.reading() as session:
@@ -141,24 +151,24 @@ def run_check_job(gate: Gate, run: JobRun) -> None:
     done = len(places) - len(waiting)
     run.save_progress(done, len(places), counts)
     for start in range(0, len(waiting), STEP_IMAGES):
-        step = waiting[start : start + STEP_IMAGES]
-        counts.update(_decide_kept(gate, model, step))
-        done += len(step)
+        words = _decide_kept(gate, model, waiting[start : start + STEP_IMAGES])
+        counts.update(words)
+        done += len(words)
         run.save_progress(done, len(places), counts)
+    if done < len(places):
+        log.warning("check_job_waits", job=run.job.id, images=len(places) - done, code="blobs_missing")
+        raise JobPutOffError(utc_now() + RETRY)
 
 
 def _decide_kept(gate: Gate, model: Model, places: Sequence[BatchedCheck]) -> list[str]:
-    """Decide about images that are kept as blobs."""
-    readable, words = [], []
+    """Decide about images that are kept as blobs, as far as they can be read; say in a word what became of each."""
+    readable = []
     for place in places:
         try:
             readable.append((place, gate.workspace.blobs.load(place.generation_sha256 or "")))
         except (NotFoundError, CorruptStateError) as error:
-            if not gate.workspace.blobs.folder.is_dir():
-                raise UnavailableError(f"expected the blob folder {gate.workspace.blobs.folder}, got none") from error
-            _refuse(gate.workspace, place, error)
-            words.append(REFUSED)
-    return words + _decide_places(gate, model, readable)
+            log.warning("check_waits_for_bytes", image=place.generation_sha256, code=error.code)
+    return _decide_places(gate, model, readable)
 
 
 def _count_outcomes(session: Session, places: Sequence[BatchedCheck]) -> Counter[str]:

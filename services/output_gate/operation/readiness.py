@@ -4,14 +4,14 @@ Rules, in order:
 
 1. Each dependency is used as a check uses it: the database is read, the log's newest checkpoint verified, the index asked, a
    picture embedded. What fails is named with its code; the others are asked all the same.
-2. The index is not ready when it is more than `MAX_LAG_SECONDS` behind the log, or lacks items of a model's manifest: checks
-   of that model are undecided. Items that it lacks beside those are reported and no reason.
+2. The index is not ready when it is more than `MAX_LAG_SECONDS` behind the log, or lacks items of a model's manifest, by a gap
+   on record or without one: checks of that model are undecided. Items that it lacks beside those are reported and no reason.
 3. Nothing here changes anything.
 """
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from sqlmodel import Session, col, select
 from services.output_gate.gate import Gate
 from services.output_gate.policy.policy import content_of
 from shared.errors import CorruptStateError, SleeveError, UnavailableError
+from shared.home_identity import verify_home
 from shared.http.problem_details import describe_error
 from shared.ledger.checkpoint import verify_checkpoint
 from shared.ledger.layout import CHECKPOINT_PATH
@@ -106,7 +107,9 @@ def _ask(name: str, gate: Gate, look: Callable[[Gate], dict[str, Any]]) -> Depen
 def _look_at_database(gate: Gate) -> dict[str, Any]:
     with gate.workspace.reading() as session:
         session.execute(text("SELECT 1"))
-        return {"kind": session.get_bind().dialect.name}
+    # Another host may have adopted the database since.
+    verify_home(gate.workspace.engine, gate.workspace.home)
+    return {"kind": gate.workspace.engine.dialect.name}
 
 
 def _look_at_log(gate: Gate) -> dict[str, Any]:
@@ -123,27 +126,30 @@ def _look_at_log(gate: Gate) -> dict[str, Any]:
 
 
 def _look_at_index(gate: Gate) -> dict[str, Any]:
-    state = gate.indexer.measure()
+    state, gap_key, short = gate.indexer.measure(), gate.indexer.gap_key, gate.indexer.short_manifests
     with gate.workspace.reading() as session:
-        models = _models_with_gaps(session, gate)
+        models = _models_of(session, find_manifests_with_gaps(session, gap_key))
+        incomplete = _models_of(session, short)
     detail = {
         "cursor": state.cursor,
         "behind_entries": state.behind_entries,
         "behind_seconds": round(state.behind_seconds, 3),
         "gaps": state.gaps,
         "models_with_gaps": models[:NAMED],
+        "short_manifests": [*short[:NAMED]],
     }
     if gate.indexer.failure is not None:
         raise _NotReadyError(gate.indexer.failure, detail)
     if models:
         raise _NotReadyError("index_gaps", detail)
+    if incomplete:
+        raise _NotReadyError("index_short", detail)
     if state.behind_seconds > MAX_LAG_SECONDS:
         raise _NotReadyError("index_behind", detail)
     return detail
 
 
-def _models_with_gaps(session: Session, gate: Gate) -> list[str]:
-    manifests = find_manifests_with_gaps(session, gate.indexer.collection)
+def _models_of(session: Session, manifests: Collection[str]) -> list[str]:
     return sorted(session.exec(select(Model.name).where(col(Model.manifest_id).in_(manifests))))
 
 

@@ -45,7 +45,9 @@ def fall_behind(gate: Gate, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gate.indexer, "catch_up", lambda *_: 0)
 
 
-def lose_vectors(gate: Gate, _patch: pytest.MonkeyPatch) -> None:
+def lose_vectors(gate: Gate, patch: pytest.MonkeyPatch) -> None:
+    # Not repaired yet: another process is at it.
+    patch.setattr(gate.indexer, "repair", lambda *_: 0)
     gate.index.remove([load_sealed_set(gate.workspace, "small").items[0].id])
 
 

@@ -36,8 +36,18 @@ def test_a_file_that_was_touched_makes_it_be_loaded_anew(world: MemoryWorld, cor
     assert corpora.load(world.manifest.id, recipe).is_untouched
 
 
+def test_an_item_that_the_index_lost_is_embedded_again(world: MemoryWorld, corpora: Corpora) -> None:
+    world.gate.index.remove([world.items[0].id])
+    corpora.load(world.manifest.id, view_recipe(world.model))
+    assert world.gate.index.count(world.manifest.id) == len(world.items)
+
+
 def test_an_index_that_lacks_an_item_is_named(world: MemoryWorld, corpora: Corpora) -> None:
     world.gate.index.remove([world.items[0].id])
-    with pytest.raises(NotReadyError) as caught:
+    with world.gate.indexer._working_alone(), pytest.raises(NotReadyError) as caught:  # another process is to repair it
         corpora.load(world.manifest.id, view_recipe(world.model))
     assert caught.value.code == "index_behind"
+    world.workspace.blobs.path(world.items[0].blob_sha256).unlink()
+    with pytest.raises(NotReadyError) as caught:
+        corpora.load(world.manifest.id, view_recipe(world.model))
+    assert caught.value.code == "blob_not_found"

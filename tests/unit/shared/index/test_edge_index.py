@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.errors import CorruptStateError, UnavailableError
-from shared.index.edge_index import EdgeIndex
+from shared.index.edge_index import EdgeIndex, discard_shard
 from shared.index.exact_neighbours import exact_neighbours
 from shared.index.vector_index import IndexedItem
 
@@ -98,4 +98,33 @@ def test_the_graph_finds_what_the_product_finds(tmp_path: Path) -> None:
         for row, truth in zip(neighbours, expected, strict=True)
     ]
     assert min(shares) >= 0.97
+    index.close()
+
+
+@pytest.mark.parametrize(("file", "how"), [("edge_config.json", "garbage"), ("segment.json", "gone"), ("status.dat", "empty")])
+def test_a_damaged_shard_says_what_to_do_and_is_removed_unopened(tmp_path: Path, file: str, how: str) -> None:
+    index = filled(tmp_path, 20)
+    index.commit(3)
+    index.close()
+    for path in (tmp_path / "items-test" / "shard").rglob(file):
+        path.unlink() if how == "gone" else path.write_bytes(b"\xff" * path.stat().st_size if how == "garbage" else b"")
+    with pytest.raises(UnavailableError, match="sleeve gate index rebuild") as caught:
+        EdgeIndex(tmp_path, "items-test", 8).count(MANIFEST)
+    assert caught.value.code == "index_failed"
+    discard_shard(tmp_path, "items-test")
+    again = EdgeIndex(tmp_path, "items-test", 8)
+    assert (again.cursor, again.count(MANIFEST)) == (0, 0)
+    again.close()
+
+
+def test_vectors_that_a_disk_damaged_are_not_handed_out(tmp_path: Path) -> None:
+    index = filled(tmp_path, 20)
+    index.commit(3)
+    index.close()
+    for path in (tmp_path / "items-test" / "shard").rglob("chunk_0.mmap"):
+        path.write_bytes(b"\xff" * path.stat().st_size)
+    index = EdgeIndex(tmp_path, "items-test", 8)
+    with pytest.raises(CorruptStateError, match="sleeve gate index rebuild") as caught:
+        index.vectors([str(uuid.UUID(int=1))])
+    assert caught.value.code == "index_damaged"
     index.close()

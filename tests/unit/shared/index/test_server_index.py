@@ -12,7 +12,8 @@ from qdrant_client import QdrantClient
 from shared.errors import CorruptStateError, InputError, UnavailableError
 from shared.index.edge_index import EdgeIndex
 from shared.index.index_opening import open_index
-from shared.index.server_index import ServerIndex, open_client
+from shared.index.qdrant_connection import open_client
+from shared.index.server_index import ServerIndex
 from shared.settings import Settings
 
 VECTOR = np.eye(4, dtype=np.float32)[0]

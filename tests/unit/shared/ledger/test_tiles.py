@@ -44,3 +44,22 @@ def test_a_tile_that_is_missing_or_short_is_a_corrupt_state(tmp_path: Path) -> N
         store.write({"tile/0/000.p/3": bytes(95)})
     with pytest.raises(CorruptStateError, match=r"tile/0/000\.p/3: expected 96 bytes, got 95"):
         store.load_tile(0, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("paths", "entries"),
+    [
+        ([], 0),
+        (["000.p/1", "000.p/44"], 44),
+        (["000"], 256),
+        (["000", "000.p/44"], 256),
+        (["000", "001.p/3"], 259),
+        (["999", "x001/000.p/2", "x001/002"], 1003 * 256),
+        (["x001/x234/067.p/12", "x001/x233/999", "999"], 1_234_067 * 256 + 12),
+    ],
+)
+def test_bundles_say_how_far_the_folder_is(tmp_path: Path, paths: list[str], entries: int) -> None:
+    store = TileStore(tmp_path)
+    with store.lock():
+        store.write({f"tile/entries/{path}": b"entries" for path in paths})
+    assert store.count_bundled() == entries
