@@ -12,6 +12,7 @@ from services.audit.training.presets import DEMO_CONFIG
 from services.audit.training.training_config import TrainingConfig
 from shared.command_line.console import console, step_progress
 from shared.command_line.options import build_request
+from shared.command_line.terminal_text import echo
 from shared.command_line.workspace import open_home
 
 
@@ -48,7 +49,11 @@ def import_(
     folder: Annotated[Path, typer.Argument(help="Folder of the model, as diffusers saves it.")],
     name: ModelName,
     manifest: Annotated[str, typer.Option(help="Sealed manifest that its owner says it was trained on.")],
+    scheduler: Annotated[
+        Path | None, typer.Option(help="scheduler_config.json of its training, where the folder has none.")
+    ] = None,
+    variant: Annotated[str | None, typer.Option(help="Which weights, where there are several kinds, such as fp16.")] = None,
 ) -> None:
     """Import a model that was trained elsewhere. Its weights must be safetensors."""
-    model = import_model(open_home(), folder, name, manifest)
+    model = import_model(open_home(), folder, name, manifest, scheduler=scheduler, variant=variant, report_note=echo)
     console.print(f"{model.name}: weights {model.weights_sha256}; its manifest is declared, not verified", soft_wrap=True)

@@ -36,7 +36,8 @@ PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
 _WEIGHTS_NAME = re.compile(r"diffusion_pytorch_model(?:\.(?P<variant>[a-z0-9_]+))?(?:-\d{5}-of-\d{5})?\.safetensors", re.ASCII)
 # What diffusers and torch raise over files that are not what they say.
 _UNREADABLE = (OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError, ArithmeticError, SafetensorError)
-_SCHEDULERS = {"DDPMScheduler": DDPMScheduler, "DDIMScheduler": DDIMScheduler}
+# By the name that configurations give them.
+SCHEDULERS = {"DDPMScheduler": DDPMScheduler, "DDIMScheduler": DDIMScheduler}
 
 
 def build_unet(config: TrainingConfig, init_seed: int) -> UNet2DModel:
@@ -91,7 +92,7 @@ def load_model(folder: Path) -> tuple[UNet2DModel, Scheduler]:
         unet, mismatches = UNet2DModel.from_pretrained(
             folder / "unet", use_safetensors=True, local_files_only=True, variant=variant, output_loading_info=True
         )
-        scheduler = _SCHEDULERS[scheduler_class].from_pretrained(folder / "scheduler", local_files_only=True)
+        scheduler = SCHEDULERS[scheduler_class].from_pretrained(folder / "scheduler", local_files_only=True)
     except _UNREADABLE as error:
         raise InputError(f"expected a diffusers model in {folder.name!r}, got: {error}", code="model_unreadable") from error
     wrong = [f"{kind}: {', '.join(map(str, list(keys)[:3]))}" for kind, keys in mismatches.items() if keys]
@@ -107,7 +108,12 @@ def weights_sha256(folder: Path) -> str:
         NotFoundError: the folder has no weights.
         InputError: its weights are not safetensors.
     """
-    digests = {path.name: _file_sha256(path) for path in weight_files(folder)}
+    return digest_weights(weight_files(folder))
+
+
+def digest_weights(files: list[Path]) -> str:
+    """Return the digest of weights in some files, wherever these lie."""
+    digests = {path.name: _file_sha256(path) for path in files}
     if len(digests) == 1:
         return next(iter(digests.values()))
     return sha256_hex(canonical_json(digests))
@@ -131,28 +137,45 @@ def verify_weights(folder: Path, expected: str) -> None:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the files of a model's weights: those in full precision, or else its only variant's.
+    """Return the files of a model's weights: those in full precision, or else its only variant's; errors as `find_weights`."""
+    return find_weights(folder / "unet", shown=f"{folder.name}/unet")
+
+
+def find_weights(network: Path, *, shown: str, variant: str | None = None) -> list[Path]:
+    """Return the files of a network's weights.
+
+    Args:
+        network: folder with its configuration and weights.
+        shown: what an error calls the folder.
+        variant: which weights; None is full precision, or else the only variant.
 
     Raises:
-        NotFoundError: it has none.
+        NotFoundError: it has none, or none of this variant.
         InputError: they are pickles, or variants among which nothing decides.
     """
-    by_variant: dict[str, list[Path]] = {}
-    for path in sorted((folder / "unet").glob("*.safetensors")):
+    paths, by_variant = sorted(network.glob("*.safetensors")), dict[str, list[Path]]()
+    for path in paths:
         match = _WEIGHTS_NAME.fullmatch(path.name)
         if match is not None:
             by_variant.setdefault(match["variant"] or "", []).append(path)
-    if "" in by_variant:
-        return by_variant[""]
-    if len(by_variant) > 1:
-        raise InputError(f"expected weights of one variant, got {', '.join(sorted(by_variant))}", code="weights_ambiguous")
+    wanted = variant if variant is not None else "" if "" in by_variant or len(by_variant) != 1 else next(iter(by_variant))
+    if wanted in by_variant:
+        return by_variant[wanted]
     if by_variant:
-        return next(iter(by_variant.values()))
-    pickles = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLE_SUFFIXES)
+        there = ", ".join(name or "full precision" for name in sorted(by_variant))
+        raise InputError(
+            f"{shown}: expected weights of one variant, got {there}; choose one with `--variant`", code="weights_ambiguous"
+        )
+    pickles = sorted(path.name for path in network.rglob("*") if path.suffix in PICKLE_SUFFIXES)
     if pickles:
-        raise InputError(f"expected safetensors weights, got pickles: {', '.join(pickles)}", code="weights_not_safetensors")
+        raise InputError(
+            f"{shown}: expected safetensors weights, got pickles, which run code when they are read: "
+            f"{', '.join(pickles[:10])}; save the model again with `safe_serialization=True`",
+            code="weights_not_safetensors",
+        )
+    others = f", got {', '.join(path.name for path in paths[:10])}" if paths else ""
     raise NotFoundError(
-        f"no weights in {folder.name}/unet: expected diffusion_pytorch_model*.safetensors", code="model_not_found"
+        f"no weights in {shown}: expected diffusion_pytorch_model*.safetensors{others}", code="model_not_found"
     )
 
 
@@ -173,9 +196,9 @@ def _read_classes(folder: Path) -> tuple[str, str]:
         raise InputError(
             f"model_index.json of {folder.name!r} names no unet and scheduler", code="model_unreadable"
         ) from error
-    if classes[0] != "UNet2DModel" or classes[1] not in _SCHEDULERS:
+    if classes[0] != "UNet2DModel" or classes[1] not in SCHEDULERS:
         raise InputError(
-            f"expected UNet2DModel with {' or '.join(_SCHEDULERS)}, got {classes[0]} with {classes[1]}",
+            f"expected UNet2DModel with {' or '.join(SCHEDULERS)}, got {classes[0]} with {classes[1]}",
             code="model_class",
         )
     return classes

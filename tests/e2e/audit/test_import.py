@@ -5,15 +5,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
+from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
 from safetensors.torch import load_file, save_file
 
 from services.audit.audits.audit import audit_model
 from services.audit.models import imported_models
 from services.audit.models.imported_models import import_model
 from services.audit.reports.kinds.audit_report import write_report
+from services.audit.sampling.sample_shards import load_samples
 from services.audit.sampling.samples import sample_model
 from services.audit.training.diffusion_model import load_model
 from services.output_gate.opening import open_gate
@@ -173,7 +175,7 @@ def folder_linked_outside(folder: Path) -> None:
         (reconfigured(block_out_channels=[8, 32]), "model_unreadable"),
         (reconfigured(norm_num_groups=3), "model_unreadable"),
         (reconfigured(block_out_channels="many"), "model_unreadable"),
-        (reconfigured(num_class_embeds=4), "weights_do_not_fit"),
+        (reconfigured(num_class_embeds=4), "model_conditional"),
         (reconfigured(sample_size=[16, 24]), "model_shape"),
         (reconfigured(sample_size=2048), "model_shape"),
         (without_a_weight, "weights_do_not_fit"),
@@ -191,6 +193,9 @@ def test_what_is_refused_leaves_nothing(
     with pytest.raises(SleeveError) as caught:
         import_model(audited_workspace, foreign, "theirs", "small")
     assert caught.value.code == code, caught.value.message
+    # The user's own path, never that of the copy which is loaded.
+    assert str(foreign) in caught.value.message
+    assert ".new-" not in caught.value.message
     assert sorted(path.name for path in (audited_workspace.home / "models").iterdir()) == ["model-a"]
 
 
@@ -221,3 +226,36 @@ def test_names_manifests_and_folders_that_do_not_go_together(audited_workspace: 
     with_a_weight_too_many(foreign)
     with pytest.raises(ConflictError, match="another one"):
         import_model(audited_workspace, foreign, "theirs", "small")
+
+
+def test_an_old_layout_draws_what_diffusers_own_pipeline_draws(audited_workspace: Workspace, tmp_path: Path) -> None:
+    """Weights beside the index, attention named as in diffusers 0.4 and before."""
+    old = tmp_path / "old"
+    scheduler = DDIMScheduler(num_train_timesteps=50)
+    DDPMPipeline(unet=build_network(), scheduler=scheduler).save_pretrained(old)
+    weights = load_file(old / "unet" / WEIGHTS)
+    renamed = {"to_q.": "query.", "to_k.": "key.", "to_v.": "value.", "to_out.0.": "proj_attn."}
+    for new, former in renamed.items():
+        weights = {name.replace(new, former): weight for name, weight in weights.items()}
+    save_file(weights, old / WEIGHTS)
+    (old / "unet" / "config.json").rename(old / "config.json")
+    (old / "scheduler" / "scheduler_config.json").rename(old / "scheduler_config.json")
+    shutil.rmtree(old / "unet")
+    shutil.rmtree(old / "scheduler")
+    import_model(audited_workspace, old, "old", "small")
+    drawn = load_samples(sample_model(audited_workspace, "old", 2, 5, 4)).images
+    pipeline = DDIMPipeline(unet=build_network().eval(), scheduler=scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    generators = [torch.Generator().manual_seed(seed) for seed in (5, 6)]
+    expected = pipeline(batch_size=2, generator=generators, num_inference_steps=4, output_type="np").images
+    assert np.array_equal(drawn, (expected * 255).round().astype(np.uint8).transpose(0, 3, 1, 2))
+
+
+def test_a_networks_folder_alone_with_a_declared_schedule(audited_workspace: Workspace, foreign: Path, tmp_path: Path) -> None:
+    shutil.copytree(foreign / "unet", tmp_path / "alone")
+    notes: list[str] = []
+    schedule = foreign / "scheduler" / "scheduler_config.json"
+    model = import_model(audited_workspace, tmp_path / "alone", "alone", "small", scheduler=schedule, report_note=notes.append)
+    assert notes == [f"network: {tmp_path / 'alone'}", f"scheduler: {schedule}"]
+    assert import_model(audited_workspace, tmp_path / "alone", "alone", "small", scheduler=schedule).id == model.id
+    assert import_model(audited_workspace, foreign, "whole", "small").config_sha256 == model.config_sha256
