@@ -2,7 +2,7 @@
 
 Rules, in order:
 
-1. Counted are active items, each once.
+1. Counted are active items, each once. An owner by the name of "Unknown" or the like is none.
 2. A search for the owner counts until it expires; an acquirer counts until the name is erased; a link is verified by its
    last check.
 """
@@ -14,6 +14,7 @@ import sqlalchemy
 from sqlalchemy import ColumnElement, case, distinct, or_
 from sqlmodel import Session, SQLModel, col, func, select
 
+from services.ingest.items.placeholders import MAX_PLACEHOLDER_CHARS, is_placeholder
 from services.ingest.lifecycle.erasure import ERASED
 from shared.clock import utc_now
 from shared.records.items import Diligence, Item, ItemOwner
@@ -41,7 +42,8 @@ class Coverage:
 def measure_coverage(session: Session) -> list[Coverage]:
     """Measure every data set, in the order of their names."""
     unexpired = or_(col(Diligence.expires_at).is_(None), col(Diligence.expires_at) > utc_now())
-    with_owner = _items_having(session, ItemOwner, col(ItemOwner.item_id) == col(Item.id))
+    named = (col(ItemOwner.item_id) == col(Item.id)) & col(ItemOwner.party_id).not_in(_find_nobodies(session))
+    with_owner = _items_having(session, ItemOwner, named)
     with_acquirer = _items_having(session, Party, (col(Party.id) == col(Item.acquirer_id)) & (col(Party.name) != ERASED))
     with_diligence = _items_having(session, Diligence, (col(Diligence.item_id) == col(Item.id)) & unexpired)
     query = (
@@ -69,6 +71,12 @@ def measure_coverage(session: Session) -> list[Coverage]:
         )
         for dataset, items, linked, verified, denied in session.execute(query)
     ]
+
+
+def _find_nobodies(session: Session) -> list[str]:
+    """Return the parties whose names stand for nobody, as earlier readings recorded them."""
+    owners = select(Party.id, Party.name).where(func.length(Party.name) <= MAX_PLACEHOLDER_CHARS)
+    return [party_id for party_id, name in session.exec(owners) if is_placeholder(name)]
 
 
 def total_coverage(coverages: Iterable[Coverage]) -> Coverage:

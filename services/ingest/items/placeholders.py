@@ -14,6 +14,8 @@ there in the languages of Europe's larger countries, and in Turkish, Arabic, Heb
 import re
 import unicodedata
 
+# Longer texts are names, or no names at all.
+MAX_PLACEHOLDER_CHARS = 40
 # A missing value, as programs write it.
 MISSING = frozenset(
     {"", "nan", "na", "n/a", "n a", "none", "null", "nil", "<na>", "#n/a", "undefined", "nat", "-nan", "missing"}
@@ -81,7 +83,7 @@ def is_placeholder(name: str) -> bool:
     >>> is_placeholder("Anonymous Studio"), is_placeholder("Nan Goldin")
     (False, False)
     """
-    if len(name) > 100:
+    if len(name) > MAX_PLACEHOLDER_CHARS:
         return False
     if _NO_LETTER.fullmatch(name):
         return True

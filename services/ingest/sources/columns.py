@@ -233,9 +233,9 @@ def _read_licence(row: _Columns, default: str | None) -> dict[str, Any]:
     text = named[1] if named is not None else None
     if text is None and url is not None and translate_licence(url) != url:
         text = url
+    text = text or default
     if text is not None and url is None and text.startswith(("http://", "https://")):
         url = text
-    text = text or default
     if not text:
         raise InputError(
             "row has no licence; expected a column licence or license, or one for all of them (--licence)",

@@ -11,25 +11,28 @@ Source: https://github.com/mlcommons/croissant/blob/main/docs/croissant-spec-1.1
 """
 
 import hashlib
-import os
+import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from services.ingest.bulk.rows import BadRow, Row, refuse
+from services.ingest.bulk.rows import BadRow, NoPicture, Row, refuse
 from services.ingest.items.schemas import PresumedOwner
-from services.ingest.sources.cells import to_json
+from services.ingest.sources.class_labels import find_labels, name_labels
 from services.ingest.sources.column_names import COLUMNS, find_columns
 from services.ingest.sources.columns import build_row
-from services.ingest.sources.croissant_metadata import Croissant, load_croissant
-from services.ingest.sources.csv_files import read_csv
-from services.ingest.sources.image_files import ImageFiles
+from services.ingest.sources.croissant_fields import Extract
+from services.ingest.sources.croissant_metadata import Croissant, CroissantFiles, load_croissant
+from services.ingest.sources.csv_files import read_csv_file
+from services.ingest.sources.file_trees import FileTree, FolderTree, ZipTree
 from services.ingest.sources.kinds.parquet import open_parquet, read_rows
+from services.ingest.sources.metadata_files import read_metadata
 from services.ingest.sources.source import SourceKind, SourceOptions
+from services.ingest.sources.unnamed_files import NamedFiles, find_unnamed
 from shared.errors import InputError, SleeveError
 from shared.regular_files import open_regular
 
@@ -38,6 +41,8 @@ FILE_NAME = "croissant.json"
 CREATOR_CONFIDENCE = 0.3
 
 Columns = dict[str, Any]
+# A file's properties, and the columns of a row in it.
+Record = tuple[Mapping[str, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -55,85 +60,163 @@ class CroissantSource:
 
     def files(self) -> list[Path]:
         """The files that decide which rows there are, and in which order; the folders of image files stand for them."""
-        record_files = self._record_files
+        folder = self.path.parent
+        if self.description.files.archive is not None:
+            return [self.path, folder / str(self.description.files.archive.path)]
+        record_files = [folder / name for name in self._names]
         return [self.path, *(record_files if self._is_table() else sorted({path.parent for path in record_files}))]
 
     def count(self) -> int | None:
         """Count the images, or the rows of Parquet files; None for CSV, which would have to be read."""
-        record_files = self._record_files
         if not self._is_table():
-            return len(record_files)
-        return sum(map(_count_parquet, record_files)) if all(map(_is_parquet, record_files)) else None
+            return len(self._names)
+        if self.description.files.archive is not None or not all(map(_is_parquet, self._names)):
+            return None
+        return sum(_count_parquet(self.path.parent / name) for name in self._names)
 
-    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
-        """Yield the rows, but for the first `skip`.
+    def rows(self, skip: int = 0) -> Iterator[Row | BadRow | NoPicture]:
+        """Yield the rows, but for the first `skip`; then a line for each file that the description does not speak of.
 
         Raises:
             InputError: the description is not supported, or a file is missing or has another digest.
         """
-        images = ImageFiles(self.path.parent, self.options.max_bytes)
-        defaults = self._defaults()
-        for place, columns in islice(self._records(), skip, None):
-            key = place
+        defaults, named = self._defaults(), NamedFiles()
+        position = 0
+        for position, (place, columns) in enumerate(self._records(), start=1):
             try:
                 if isinstance(columns, InputError):
                     raise columns
                 image = columns.pop(self.description.image.name)
-                key, data = _image_bytes(image, columns, place, images)
-                row = build_row(
-                    {**defaults, **{name: to_json(value) for name, value in columns.items()}}, key, self.options, data
-                )
-                yield self._with_creators(row)
+                name = image if isinstance(image, str) else None
+                if name is not None:
+                    named.add(name)
+                if position > skip:
+                    yield self._build(place, columns, image, defaults)
             except SleeveError as error:
-                yield refuse(key, error)
+                if position > skip:
+                    yield refuse(place, error)
+        yield from islice(self._unnamed(named), max(0, skip - position), None)
 
-    def _is_table(self) -> bool:
-        return self.description.image.kind == "column"
+    def _build(self, place: str, columns: Columns, image: Any, defaults: Columns) -> Row | BadRow:
+        key = place
+        try:
+            key, data = _image_bytes(image, columns, place, self._trees.main, self.options.max_bytes)
+            row = build_row({**defaults, **columns}, key, self._row_options, data, spare_key=f"{place}/{key}")
+            return self._with_creators(row)
+        except SleeveError as error:
+            return refuse(key, error)
 
     @cached_property
-    def _record_files(self) -> list[Path]:
-        """The files that the records are in; a FileObject's digest is checked here, so before anything is read of it."""
-        files, folder = self.description.files, self.path.parent
+    def _row_options(self) -> SourceOptions:
+        """The options, with the description's licence where the run has none."""
+        return replace(self.options, licence=self.options.licence or self.description.licence)
+
+    def _is_table(self) -> bool:
+        return self.description.image.extract.kind == "column"
+
+    @cached_property
+    def _trees(self) -> "_Trees":
+        """Where the files are; archives are checked here, so before anything is read of them."""
+        described = self.description
+        main = self._open(described.files)
+        return _Trees(main, self._open(described.joined) if described.joined is not None else main)
+
+    def _open(self, files: CroissantFiles) -> FileTree:
+        folder = self.path.parent
+        if files.archive is None:
+            return FolderTree(folder)
+        return ZipTree(_file_beside(folder, str(files.archive.path), files.archive.sha256))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """The files that the records are in, by their paths."""
+        return self._find_names(self.description.files, self._trees.main)
+
+    def _find_names(self, files: CroissantFiles, tree: FileTree) -> list[str]:
         if files.path is not None:
-            return [_file_beside(folder, files.path, files.sha256)]
-        included = (path for path in _walk(folder) if _matches(path.relative_to(folder).as_posix(), files.includes))
-        record_files = [path for path in included if not _matches(path.relative_to(folder).as_posix(), files.excludes)]
-        if not record_files:
-            raise InputError(f"expected files matching {files.includes} in {folder}, got none", code="file_missing")
-        return record_files
+            if files.archive is None:
+                _file_beside(self.path.parent, files.path, files.sha256)
+            elif not tree.exists(files.path):
+                raise InputError(f"expected {files.path} in the archive, got no such member", code="file_missing")
+            return [files.path]
+        names = [file.name for file in tree.walk() if _is_included(file.name, files)]
+        if not names:
+            raise InputError(f"expected files matching {files.includes} in {self.path.parent}, got none", code="file_missing")
+        return names
 
     def _records(self) -> Iterator[tuple[str, Columns | InputError]]:
-        record_files = self._record_files
-        if self._is_table():
-            return chain.from_iterable(self._table_records(path) for path in record_files)
-        return (self._file_record(path.relative_to(self.path.parent).as_posix()) for path in record_files)
+        """Yield the place of each record, and the values of its fields by their names."""
+        self._names  # noqa: B018 - digests are checked before anything is read
+        joined = self._load_joined()
+        for place, record in self._main_records():
+            yield place, record if isinstance(record, InputError) else self._fields_of(record, joined)
 
-    def _file_record(self, name: str) -> tuple[str, Columns]:
-        values = {"content": name, "filename": Path(name).name, "filepath": name, "fullpath": name}
-        return name, {field.name: values[field.value] for field in self.description.fields}
+    def _main_records(self) -> Iterator[tuple[str, Record | InputError]]:
+        for name in self._names:
+            if not self._is_table():
+                yield name, (_properties(name), {})
+                continue
+            for number, columns in _read_table(self._trees.main, name):
+                yield (
+                    f"{posixpath.basename(name)}, row {number}",
+                    (columns if isinstance(columns, InputError) else (_properties(name), columns)),
+                )
 
-    def _table_records(self, path: Path) -> Iterator[tuple[str, Columns | InputError]]:
-        fields = self.description.fields
-        for number, columns in _read_parquet(path) if _is_parquet(path) else _read_csv(path):
-            place = f"{path.name}, row {number}"
-            if isinstance(columns, InputError):
-                yield place, columns
-            elif missing := [field.value for field in fields if field.value not in columns]:
-                yield place, InputError(f"row has no column {missing[0]!r}, which the description names", code="row_invalid")
-            else:
-                yield place, {field.name: columns[field.value] for field in fields}
+    def _fields_of(self, record: Record, joined: Mapping[str, Record] | None) -> Columns | InputError:
+        described = self.description
+        other: Record | None = None
+        try:
+            if described.join is not None and joined is not None:
+                other = joined.get(str(_value(described.join[0], record)))
+            fields = {}
+            for field in described.fields:
+                if field.extract.files == described.files.name:
+                    fields[field.name] = _value(field.extract, record)
+                elif other is not None:
+                    fields[field.name] = _value(field.extract, other)
+        except InputError as error:
+            return error
+        return fields
+
+    def _load_joined(self) -> dict[str, Record] | None:
+        """Read the table that is joined; of rows with one key the first counts."""
+        described = self.description
+        if described.joined is None or described.join is None:
+            return None
+        joined: dict[str, Record] = {}
+        for name in self._find_names(described.joined, self._trees.joined):
+            for _, columns in _read_table(self._trees.joined, name):
+                if not isinstance(columns, InputError):
+                    record = _properties(name), columns
+                    joined.setdefault(str(_value(described.join[1], record)), record)
+        return joined
+
+    def _unnamed(self, named: NamedFiles) -> Iterator[BadRow | NoPicture]:
+        described = self.description
+        for name in (self.path.name, *self._names, *self._find_archives()):
+            named.add(name)
+        if described.joined is not None:
+            for name in self._find_names(described.joined, self._trees.joined):
+                named.add(name)
+
+        def is_named(name: str) -> bool:
+            # What a description leaves out by name is spoken of.
+            return name in named or _matches(name, described.files.excludes)
+
+        yield from find_unnamed(FolderTree(self.path.parent), is_named, "the description")
+        if described.files.archive is not None:
+            yield from find_unnamed(self._trees.main, is_named, "the description")
+
+    def _find_archives(self) -> list[str]:
+        files = (self.description.files, self.description.joined)
+        return [str(file.archive.path) for file in files if file is not None and file.archive is not None]
 
     def _defaults(self) -> Columns:
         described = self.description
-        defaults: Columns = {}
-        if described.licence is not None and self.options.licence is None:
-            defaults["licence"] = described.licence
-            if described.licence.startswith(("http://", "https://")):
-                defaults["licence_url"] = described.licence
-        if described.url is not None:
-            defaults["acquired_from"] = described.url
         spelled = [field.name for field in described.fields]
-        return {name: value for name, value in defaults.items() if not find_columns(spelled, COLUMNS[name])}
+        if described.url is None or find_columns(spelled, COLUMNS["acquired_from"]):
+            return {}
+        return {"acquired_from": described.url}
 
     def _with_creators(self, row: Row) -> Row:
         if row.registration.owners or not self.description.creators:
@@ -145,10 +228,19 @@ class CroissantSource:
         searches = tuple(
             search.model_copy(update={"result": "creator of the data set named"}) for search in row.registration.diligence
         )
-        return Row(row.key, row.registration.model_copy(update={"owners": owners, "diligence": searches}), row.data)
+        registration = row.registration.model_copy(update={"owners": owners, "diligence": searches})
+        return replace(row, registration=registration)
 
 
-def _image_bytes(image: Any, columns: Mapping[str, Any], place: str, images: ImageFiles) -> tuple[str, bytes]:
+@dataclass(frozen=True)
+class _Trees:
+    """Where the image's files are, and those of the table that is joined to them."""
+
+    main: FileTree
+    joined: FileTree
+
+
+def _image_bytes(image: Any, columns: Mapping[str, Any], place: str, tree: FileTree, max_bytes: int) -> tuple[str, bytes]:
     """Return the key and the bytes of an image that is given as bytes, as struct{bytes, path}, or by its file's name."""
     data, name = (image.get("bytes"), image.get("path")) if isinstance(image, dict) else (image, None)
     if isinstance(data, bytes):
@@ -156,7 +248,25 @@ def _image_bytes(image: Any, columns: Mapping[str, Any], place: str, images: Ima
     name = data if isinstance(data, str) else name
     if not isinstance(name, str) or not name:
         raise InputError("row has no image", code="image_missing")
-    return name, images.load(name)
+    return name, tree.load(name, max_bytes)
+
+
+def _properties(name: str) -> dict[str, str]:
+    return {"content": name, "filename": posixpath.basename(name), "filepath": name, "fullpath": name}
+
+
+def _value(extract: Extract, record: Record) -> Any:
+    """Return a value of a record.
+
+    Raises:
+        InputError: the record has no such column.
+    """
+    properties, columns = record
+    if extract.kind == "fileProperty":
+        return extract.cut(properties[extract.value])
+    if extract.value not in columns:
+        raise InputError(f"row has no column {extract.value!r}, which the description names", code="row_invalid")
+    return extract.cut(columns[extract.value])
 
 
 def _file_beside(folder: Path, name: str, expected: str | None) -> Path:
@@ -172,33 +282,35 @@ def _file_beside(folder: Path, name: str, expected: str | None) -> Path:
     return path
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (Path(parent, name) for name in sorted(names))
+def _is_included(name: str, files: CroissantFiles) -> bool:
+    return _matches(name, files.includes) and not _matches(name, files.excludes)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def _is_parquet(path: Path) -> bool:
-    return path.suffix == ".parquet"
+def _is_parquet(name: str) -> bool:
+    return name.endswith(".parquet")
+
+
+def _read_table(tree: FileTree, name: str) -> Iterator[tuple[int, Mapping[str, Any] | InputError]]:
+    if _is_parquet(name) and isinstance(tree, FolderTree):
+        path = tree.folder / name
+        with open_parquet(path) as file:
+            labels = find_labels(file.schema_arrow)
+            yield from ((number, name_labels(columns, labels)) for number, columns in read_rows(file, path))
+        return
+    if _is_parquet(name):
+        yield from ((number, row.columns) for number, row in enumerate(read_metadata(tree, name)))
+        return
+    with tree.open(name) as csv_file:
+        yield from ((number, row.columns) for number, row in enumerate(read_csv_file(csv_file)))
 
 
 def _count_parquet(path: Path) -> int:
     with open_parquet(path) as file:
         return int(file.metadata.num_rows)
-
-
-def _read_parquet(path: Path) -> Iterator[tuple[int, Columns]]:
-    with open_parquet(path) as file:
-        yield from read_rows(file, path)
-
-
-def _read_csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | InputError]]:
-    for number, row in enumerate(read_csv(path)):
-        yield number, row.columns
 
 
 def _open(path: Path, options: SourceOptions) -> CroissantSource:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.factories import png
 from tests.unit.services.ingest.small_sources import add, columns, huggingface_rows, opened, refusals, write_parquet
 
 IMAGE = "sc:ImageObject"
+FIXTURES = Path(__file__).parent / "fixtures"
 TEXT = "sc:Text"
 
 
@@ -103,14 +105,15 @@ def test_image_files_take_licence_creator_and_url_of_the_data_set(workspace: Wor
 
 
 def test_rows_of_a_table_keep_their_own_licence_and_creator(workspace: Workspace, tmp_path: Path) -> None:
-    assert opened(parquet_table(tmp_path)).count() == 5
-    assert add(workspace, tmp_path).created == 5
+    (tmp_path / "in").mkdir()
+    assert opened(parquet_table(tmp_path / "in")).count() == 5
+    assert add(workspace, tmp_path / "in").created == 5
     with workspace.reading() as session:
         item = session.exec(select(Item).where(Item.source_key == "4.png")).one()
         [(owner, party)] = load_owners(session, [item.id])[item.id]
     assert (item.licence, item.source_url, party.name) == ("CC0-1.0", "https://example.org/works/4", "Creator 1")
     assert owner.basis == "dataset metadata"
-    assert [row.key for row in opened(tmp_path).rows(3)] == ["3.png", "4.png"]
+    assert [row.key for row in opened(tmp_path / "in").rows(3)] == ["3.png", "4.png"]
 
 
 def test_a_csv_names_image_files_below_the_folder(workspace: Workspace, tmp_path: Path) -> None:
@@ -118,7 +121,7 @@ def test_a_csv_names_image_files_below_the_folder(workspace: Workspace, tmp_path
     (tmp_path / "outside.png").write_bytes(png(50))
     result = add(workspace, csv_table(tmp_path / "in"))
     assert result.created == 2
-    assert [(bad.error.code) for bad in result.bad] == ["file_missing", "path_outside"]
+    assert [(bad.error.code) for bad in result.bad] == ["file_missing", "path_outside", "file_not_named"]
     assert opened(tmp_path / "in").count() is None
     with workspace.reading() as session:
         assert {(item.title, item.licence) for item in session.exec(select(Item))} == {("Zero", "CC0-1.0"), ("One", "CC0-1.0")}
@@ -134,9 +137,10 @@ def test_a_file_with_another_digest_is_not_read(workspace: Workspace, tmp_path: 
 
 
 def test_a_licence_that_is_not_spdx_is_an_error_of_each_row(workspace: Workspace, tmp_path: Path) -> None:
-    image_files(tmp_path, license="https://example.org/terms")
-    assert set(refusals(add(workspace, tmp_path)).values()) == {"licence_not_spdx"}
-    assert add(workspace, tmp_path, licence="LicenseRef-terms").created == 3
+    (tmp_path / "in").mkdir()
+    image_files(tmp_path / "in", license="https://example.org/terms")
+    assert set(refusals(add(workspace, tmp_path / "in")).values()) == {"licence_not_spdx"}
+    assert add(workspace, tmp_path / "in", licence="LicenseRef-terms").created == 3
 
 
 UNSUPPORTED: dict[str, tuple[str, Any]] = {
@@ -145,7 +149,17 @@ UNSUPPORTED: dict[str, tuple[str, Any]] = {
     "no image field": ("field", [field("title", column("data.parquet", "title"))]),
     "sub-fields": ("field", [field("image", column("data.parquet", "image"), IMAGE, subField=[{"name": "x"}])]),
     "join": ("field", [field("image", column("data.parquet", "image"), IMAGE, references={"field": {"@id": "other/id"}})]),
-    "regex": ("field", [field("image", {**column("data.parquet", "image"), "transform": {"regex": "(.*)"}}, IMAGE)]),
+    "regex of the image": (
+        "field",
+        [field("image", {**column("data.parquet", "image"), "transform": {"regex": "(.*)"}}, IMAGE)],
+    ),
+    "regex that runs for long": (
+        "field",
+        [
+            field("image", column("data.parquet", "image"), IMAGE),
+            field("title", {**column("data.parquet", "title"), "transform": {"regex": "(a+)+$"}}),
+        ],
+    ),
     "json path": ("field", [field("image", {"fileObject": {"@id": "data.parquet"}, "extract": {"jsonPath": "$"}}, IMAGE)]),
     "two sources": (
         "field",
@@ -210,3 +224,78 @@ def test_rows_with_a_column_missing_are_named(workspace: Workspace, tmp_path: Pa
     content["distribution"] = [file_object(tmp_path, "data.parquet")]
     (tmp_path / "croissant.json").write_text(json.dumps(content), encoding="utf-8")
     assert set(refusals(add(workspace, tmp_path)).values()) == {"row_invalid"}
+
+
+def test_the_hubs_own_description_is_read(workspace: Workspace, tmp_path: Path) -> None:
+    """As the dataset viewer serves it, beside the files of the branch that it speaks of."""
+    (tmp_path / "in" / "default" / "train").mkdir(parents=True)
+    rows = [{"image": {"bytes": png(n), "path": f"{n}.png"}, "text": f"Work {n}"} for n in range(3)]
+    write_parquet(tmp_path / "in" / "default" / "train" / "0000.parquet", rows)
+    content = json.loads((FIXTURES / "hub_croissant.json").read_text(encoding="utf-8"))
+    (tmp_path / "in" / "croissant.json").write_text(json.dumps(content), encoding="utf-8")
+    assert (opened(tmp_path / "in").count(), add(workspace, tmp_path / "in").created) == (3, 3)
+    with workspace.reading() as session:
+        item = session.exec(select(Item).where(Item.source_key == "1.png")).one()
+    assert (item.title, item.licence, item.extra) == ("Work 1", "CC-BY-4.0", {"split": "train"})
+
+
+def joined_table(folder: Path, *, zipped: bool = False) -> Path:
+    """Image files, and a table of their titles that a regular expression on their names joins to them."""
+    pictures = {f"images/{n}.png": png(n) for n in range(3)}
+    distribution = []
+    files: dict[str, Any] = {"@type": "cr:FileSet", "@id": "pictures", "includes": "images/*.png"}
+    if zipped:
+        with zipfile.ZipFile(folder / "files.zip", "w") as archive:
+            for name, data in pictures.items():
+                archive.writestr(name, data)
+        distribution.append(file_object(folder, "files.zip", encodingFormat="application/zip"))
+        files["containedIn"] = {"@id": "files.zip"}
+    else:
+        (folder / "images").mkdir()
+        for name, data in pictures.items():
+            (folder / name).write_bytes(data)
+    (folder / "titles.csv").write_text("id,heading\n0,Zero\n1,One\n", encoding="utf-8")
+    distribution += [files, file_object(folder, "titles.csv")]
+    file_name = {
+        "fileSet": {"@id": "pictures"},
+        "extract": {"fileProperty": "filename"},
+        "transform": {"regex": r"([^/]*)\.png"},
+    }
+    fields = [
+        field("picture", {"fileSet": {"@id": "pictures"}, "extract": {"fileProperty": "content"}}, IMAGE),
+        field("id", file_name, references={"field": {"@id": "titles/id"}}),
+        field("title", {"field": {"@id": "titles/heading"}}),
+    ]
+    titles = [
+        {"@id": "titles/id", "source": column("titles.csv", "id")},
+        {"@id": "titles/heading", "source": column("titles.csv", "heading")},
+    ]
+    describe(folder, distribution, fields)
+    content = json.loads((folder / "croissant.json").read_text(encoding="utf-8"))
+    content["recordSet"].append({"@id": "titles", "field": titles})
+    (folder / "croissant.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_table_is_joined_to_image_files_by_a_regex(workspace: Workspace, tmp_path: Path, zipped: bool) -> None:
+    (tmp_path / "in").mkdir()
+    folder = joined_table(tmp_path / "in", zipped=zipped)
+    result = add(workspace, folder)
+    assert (result.created, result.bad) == (3, [])
+    assert add(workspace, folder).known == 3
+    with workspace.reading() as session:
+        items = session.exec(select(Item).order_by(Item.source_key)).all()
+    assert [(item.source_key, item.title) for item in items] == [
+        ("images/0.png", "Zero"),
+        ("images/1.png", "One"),
+        ("images/2.png", None),
+    ]
+
+
+def test_an_archive_with_another_digest_is_not_read(tmp_path: Path) -> None:
+    folder = joined_table(tmp_path, zipped=True)
+    (folder / "files.zip").write_bytes((folder / "files.zip").read_bytes() + b"x")
+    with pytest.raises(InputError) as caught:
+        list(opened(folder).rows())
+    assert caught.value.code == "sha256_differs"
