@@ -23,11 +23,12 @@ from PIL.MpoImagePlugin import MpoImageFile
 from shared.errors import InputError, SleeveError
 from shared.vision.file_structure.damage import damaged
 from shared.vision.file_structure.gif_blocks import check_gif
-from shared.vision.file_structure.jpeg_scans import JpegScans, check_jpeg
+from shared.vision.file_structure.jpeg_scans import JpegScans, check_jpeg, hide_exif
 from shared.vision.file_structure.png_chunks import check_png
 from shared.vision.file_structure.webp_chunks import check_webp
 from shared.vision.image_formats import GIF, JPEG, PNG, READ_NAMES, TIFF, WEBP, ImageFormat, recognise_image
 from shared.vision.image_limits import ImageLimits
+from shared.vision.orientation import find_turn
 
 # Pillow warns of large pictures by a limit of its own. Here the size is checked against our limit before a pixel is decoded,
 # so Pillow's is switched off.
@@ -36,26 +37,15 @@ Image.MAX_IMAGE_PIXELS = None
 # Pillow reads a file block by block, in Python: 5 million empty segments, which 20 MB hold, took it 15 s. A PNG of 20 MB in
 # the usual blocks of 8 kB takes three reads for each of 2,560.
 MAX_READS = 200_000
-# A decoder reads a file once, and an animation or a TIFF of several pages once a frame. Tags that all point at the same bytes
-# would otherwise fill any memory.
-MAX_READINGS = 80
+# A decoder reads a file once, and an animation or a TIFF of several pages once a frame, with its tags. Tags that all point at
+# the same bytes would otherwise fill any memory.
+MAX_READINGS_PER_FRAME = 4
 # libjpeg's own scripts make at most 10 scans (jcparam.c), optimisers some more. 100 of them over 50 million pixels took 1.2 s.
 MAX_SCANS = 64
 # Bytes a pixel that decoding takes at its peak, by Pillow's name: the decoder's own canvases, Pillow's copy (4), the
-# flattened copy (4) and a turned one (4). Measured on 8 megapixels and rounded up.
-BYTES_PER_PX = {"PNG": 14, "JPEG": 18, "WEBP": 26, "GIF": 20, "TIFF": 20, "BMP": 14, "AVIF": 26}
+# flattened copy (4) and a turned one (4). Measured on 16 megapixels and rounded up.
+BYTES_PER_PX = {"PNG": 18, "JPEG": 18, "WEBP": 26, "GIF": 20, "TIFF": 20, "BMP": 14, "AVIF": 26}
 
-# EXIF 2.32, tag 0x0112 Orientation: what to do so that the picture is upright.
-_ORIENTATION = 0x0112
-_UPRIGHT_BY_ORIENTATION = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 # One bits, stuffed: no Huffman code is all ones, so a decoder that lacks data makes nothing of them. 128 bits are more than
 # libjpeg looks ahead, and less than a block takes. A decoder that has all blocks never looks at them.
 _ONES = b"\xff\x00" * 16
@@ -65,6 +55,9 @@ _TWICE_PX = 16_000_000
 # status. A build without this symbol prints them.
 with suppress(AttributeError, OSError):
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+# Blocks in which Pillow holds pixels. Above 32 MiB, glibc gives each its own mapping and takes it back when it is freed.
+# Smaller ones stay with the thread that decoded (ten threads, one after the other: 2,046 MiB instead of 603).
+_imaging.set_block_size(64 * 2**20)
 # The modules whose warnings are not shown.
 _PILLOW = r"PIL\."
 
@@ -87,7 +80,8 @@ class EncodedImage:
         self._scans: JpegScans | None = None
         self._data = self._check_structure(data)
         with guarded():
-            self._opened = _open(self._data, self.format)
+            self._file = _BoundedFile(self._data)
+            self._opened = Image.open(self._file, formats=(self.format.decoder or "",))
         self.width_px, self.height_px = self._opened.size
         limits.check_size(*self._opened.size, self.format)
 
@@ -103,6 +97,7 @@ class EncodedImage:
                 self._limits.check_size(width_px, height_px, WEBP)
         elif self.format == JPEG:
             self._scans = check_jpeg(data, MAX_SCANS)
+            return hide_exif(data, self._scans)
         return data
 
     @property
@@ -118,6 +113,7 @@ class EncodedImage:
             InputError: it is damaged.
         """
         with guarded():
+            self._file.frames += 1
             return int(getattr(self._opened, "n_frames", 1))
 
     def load_frame(self, frame: int = 0) -> Image.Image:
@@ -138,6 +134,7 @@ class EncodedImage:
             return self._load_jpeg()
         with guarded():
             if frame > 0:
+                self._file.frames += 1
                 self._opened.seek(frame)
                 self._limits.check_size(*self._opened.size, self.format)
             return _load_upright(self._opened)
@@ -147,20 +144,20 @@ class EncodedImage:
         end = cast("int", scans.end)
         if not scans.is_single:
             with guarded():
-                upright = _load_upright(self._opened)
+                upright = _load_upright(self._opened, scans.exif)
             if self.width_px * self.height_px <= _TWICE_PX:
                 self._check_scan_lengths(upright, scans)
             return upright
         with guarded():
             # Decoded without its end: of a scan that was cut short, libjpeg would fill in the rest.
-            return _load_upright(_open(self._data[:end] + _ONES, JPEG))
+            return _load_upright(_open(self._data[:end] + _ONES, JPEG), scans.exif)
 
     def _check_scan_lengths(self, upright: Image.Image, scans: JpegScans) -> None:
         """Refuse a picture that looks otherwise where something follows its scans: one of them was cut short."""
         begins = [0, *scans.ends]
         parts = [self._data[begin:end] for begin, end in zip(begins, scans.ends, strict=False)]
         with guarded():
-            other = _load_upright(_open((_ONES * 4).join([*parts, self._data[scans.ends[-1] :]]), JPEG))
+            other = _load_upright(_open((_ONES * 4).join([*parts, self._data[scans.ends[-1] :]]), JPEG), scans.exif)
             if ImageChops.difference(upright, other).getbbox() is not None:
                 raise damaged("a scan ends before its last block")
 
@@ -168,13 +165,14 @@ class EncodedImage:
         """Decode a further picture of a JPEG (CIPA DC-007): a JPEG of its own."""
         with guarded():
             opened = cast("MpoImageFile", self._opened)
-            opened.seek(0)
-            turn = _upright_turn(opened)  # The first picture says how all of them are turned.
             opened.seek(frame)
             start = opened.offset
         further = EncodedImage(self._data[start:], self._limits)
         picture = further.load_frame()
-        return picture if turn is None or _upright_turn(further._opened) is not None else picture.transpose(turn)
+        # Where it says nothing itself, it is turned as the first one.
+        first = cast("JpegScans", self._scans).exif
+        turn = None if cast("JpegScans", further._scans).exif else find_turn({}, first)
+        return picture if turn is None else picture.transpose(turn)
 
 
 def _require_format(data: bytes) -> ImageFormat:
@@ -192,6 +190,7 @@ class _BoundedFile(io.BytesIO):
 
     _reads = 0
     _read_bytes = 0
+    frames = 1
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._reads += 1
@@ -199,7 +198,7 @@ class _BoundedFile(io.BytesIO):
             raise damaged(f"too many blocks, expected at most {MAX_READS:,} reads")
         data = super().read(size)
         self._read_bytes += len(data)
-        if self._read_bytes > MAX_READINGS * self.getbuffer().nbytes + 2**20:
+        if self._read_bytes > MAX_READINGS_PER_FRAME * self.frames * self.getbuffer().nbytes + 2**16:
             raise damaged("its parts overlap: the same bytes are read again and again")
         return data
 
@@ -208,16 +207,11 @@ def _open(data: bytes, image_format: ImageFormat) -> Image.Image:
     return Image.open(_BoundedFile(data), formats=(image_format.decoder or "",))
 
 
-def _load_upright(opened: Image.Image) -> Image.Image:
+def _load_upright(opened: Image.Image, exif: bytes | None = None) -> Image.Image:
     opened.load()
-    turn = _upright_turn(opened)
+    # Pillow turns a TIFF as it decodes it.
+    turn = None if opened.format == TIFF.decoder else find_turn(opened.info, exif)
     return opened if turn is None else opened.transpose(turn)
-
-
-def _upright_turn(opened: Image.Image) -> Image.Transpose | None:
-    if opened.format == TIFF.decoder:
-        return None  # Pillow turns these as it decodes them.
-    return _UPRIGHT_BY_ORIENTATION.get(opened.getexif().get(_ORIENTATION, 1))
 
 
 @contextmanager

@@ -21,6 +21,9 @@ from shared.vision.file_structure.damage import damaged
 # Segments of 64 kB each; 20 MiB in full ones are 320.
 MAX_SEGMENTS = 100_000
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+_APP1, _EXIF = 0xE1, b"Exif\x00\x00"
+# One segment holds 64 kB; Pillow joins several.
+MAX_EXIF_BYTES = 2**20
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 # Table B.1: markers that stand alone: TEM, SOI.
 _BARE = frozenset({0x01, 0xD8})
@@ -38,6 +41,8 @@ class JpegScans:
         end: where the end of the image is; None where the file has none.
         frame: the marker of its frame header.
         in_one_scan: whether the first scan holds all components.
+        exif: its EXIF block, of all segments that hold it.
+        exif_starts: where each of these begins.
         missing_bits: of each component, by its id, how many bits each frequency lacks; -1 where no scan has it.
     """
 
@@ -46,6 +51,8 @@ class JpegScans:
     end: int | None = None
     frame: int = 0
     in_one_scan: bool = False
+    exif: bytes = b""
+    exif_starts: list[int] = field(default_factory=list)
     missing_bits: dict[int, list[int]] = field(default_factory=dict)
 
     @property
@@ -89,6 +96,9 @@ def read_scans(data: bytes, most: int) -> JpegScans:
         if marker in _BARE:
             continue
         segment = data[position + 2 : position + max(2, int.from_bytes(data[position : position + 2]))]
+        if marker == _APP1 and segment.startswith(_EXIF):
+            scans.exif += segment[len(_EXIF) :] if len(scans.exif) < MAX_EXIF_BYTES else b""
+            scans.exif_starts.append(position + 2)
         if marker in _FRAMES:
             scans.frame = marker
             scans.missing_bits = {
@@ -116,6 +126,16 @@ def _read_scan_header(segment: bytes, scans: JpegScans) -> None:
         if bits is not None:
             for frequency in range(first, min(last, 63) + 1):
                 bits[frequency] = approximation & 15
+
+
+def hide_exif(data: bytes, scans: JpegScans) -> bytes:
+    """Return a JPEG whose EXIF segments no decoder takes for any, of the same length; Pillow loads all that they hold."""
+    if not scans.exif_starts:
+        return data
+    hidden = bytearray(data)
+    for start in scans.exif_starts:
+        hidden[start : start + len(_EXIF)] = bytes(len(_EXIF))
+    return bytes(hidden)
 
 
 def check_jpeg(data: bytes, most: int) -> JpegScans:

@@ -21,6 +21,7 @@ from shared.http.problems import add_problem_handlers
 from shared.ledger.checkpoint import verify_checkpoint
 from shared.records.items import Item, count_items
 from shared.workspace import Workspace
+from tests.support.broken_images import broken_files, palette_without_colours
 from tests.support.factories import png, registration
 from tests.support.live_server import serve
 
@@ -205,3 +206,16 @@ def test_a_failure_in_the_middle_is_told_in_the_last_line(workspace: Workspace, 
 def test_a_stream_pauses_no_longer_than_it_must() -> None:
     # A person waits for it; two packets of one stream on a slow line do not come further apart.
     assert 0.1 <= streaming.PAUSE_SECONDS <= 1
+
+
+def test_a_broken_image_is_refused_by_itself(url: str, any_workspace: Workspace) -> None:
+    broken = [palette_without_colours(), *[data for _, data in broken_files()][::40]]
+    rows = [
+        json.dumps({**record(f"broken-{at}"), "image": base64.b64encode(data).decode()}).encode() + b"\n"
+        for at, data in enumerate(broken)
+    ]
+    *answers, last = post(url, line("first", 1) + b"".join(rows) + line("last", 2))
+    assert [answers[0]["state"], answers[-1]["state"]] == ["registered", "registered"]
+    assert (answers[1]["state"], answers[1]["problem"]["code"]) == ("refused", "image_damaged")
+    assert len(answers) == last["summary"]["rows"] == len(broken) + 2
+    assert "checkpoint" in last

@@ -15,6 +15,7 @@ from services.ingest.sources.source import Source
 from shared.errors import InputError, UnavailableError
 from shared.records.items import count_items
 from shared.workspace import Workspace
+from tests.support.broken_images import broken_files, palette_without_colours
 from tests.support.factories import imagefolder, png
 from tests.unit.services.ingest.small_sources import opened, options, sample, write_tar
 
@@ -144,3 +145,15 @@ def test_names_of_data_sets_become_names_of_files(workspace: Workspace) -> None:
     assert names == ["a%2Fb.status.jsonl", "a_b.status.jsonl", "...status.jsonl", "B%C3%BCcher 1.status.jsonl"]
     with pytest.raises(InputError):
         status_path_of(workspace, "x" * 201)
+
+
+def test_a_broken_image_is_refused_by_itself_in_every_run(workspace: Workspace, tmp_path: Path) -> None:
+    broken = [palette_without_colours(), *[data for _, data in broken_files()][::100]]
+    folder = imagefolder(tmp_path / "in", len(broken) + 2)
+    for at, data in enumerate(broken, start=1):
+        (folder / "images" / f"{at:03d}.png").write_bytes(data)
+    for state in ("registered", "known"):
+        run(workspace, folder)
+        lines = status(workspace)
+        assert [lines[0]["state"], lines[len(broken) + 1]["state"]] == [state, state]
+        assert (lines[1]["state"], lines[1]["code"]) == ("refused", "image_damaged")

@@ -5,6 +5,7 @@ from services.output_gate.checks.batches import CHECKS, check_several, queue_che
 from services.output_gate.checks.job_answers import show_check_job
 from services.output_gate.checks.submission import SubmittedImage
 from shared.canonical import sha256_hex
+from tests.support.broken_images import broken_files, palette_without_colours
 from tests.support.factories import png
 from tests.support.memory_gate import MemoryWorld
 
@@ -28,3 +29,18 @@ def test_a_job_is_queued_once_and_says_how_far_it_is(world: MemoryWorld) -> None
     assert world.workspace.blobs.load(sha256_hex(png(1))) == png(1)
     answer = show_check_job(world.workspace, job.id)
     assert (answer.state, answer.total, answer.checks) == ("queued", 3, None)
+
+
+def broken_among_good() -> list[SubmittedImage]:
+    broken = [palette_without_colours(), *[data for _, data in broken_files()][::60]]
+    return [SubmittedImage(None, data) for data in (png(1), *broken, png(2))]
+
+
+def test_a_broken_image_has_a_problem_of_its_own_and_the_others_are_decided(world: MemoryWorld) -> None:
+    images = broken_among_good()
+    first, broken, *middle, last = check_several(world.gate, "model-a", images, None)
+    assert first.check_id is not None
+    assert last.check_id is not None
+    assert broken.problem is not None
+    assert broken.problem["code"] == "image_damaged"
+    assert all(place.check_id is not None or place.problem is not None for place in middle)
