@@ -25,6 +25,14 @@ MAX_BLOCKS = 100_000
 MAX_XMP_BYTES = 512 * 1024
 MAX_PACKETS = 20
 
+# Section 11.3.3: the blocks of text, and the keywords that speak of whose a picture is and what may be done with it.
+_PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_PNG_KEYWORDS = frozenset(
+    {b"author", b"artist", b"creator", b"copyright", b"rights", b"license", b"licence", b"disclaimer", b"keywords", b"tags"}
+)
+MAX_TEXT_BYTES = 64 * 1024
+MAX_TEXT_CHARS = 4000
+
 _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\x00"
 _XMP_EXTENSION_IN_JPEG = b"http://ns.adobe.com/xmp/extension/\x00"
 # XMP Part 3 section 1.1.3.1: digest of the whole (32), its length (4), this portion's offset (4).
@@ -39,13 +47,14 @@ _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 @dataclass
 class EmbeddedMetadata:
-    """What a file holds: XMP packets, EXIF blocks, Photoshop resources with IPTC-IIM, and the C2PA manifest store."""
+    """What a file holds: XMP, EXIF, Photoshop resources with IPTC-IIM, a PNG's texts, and the C2PA manifest store."""
 
     media_type: str | None = None
     xmp: list[bytes] = field(default_factory=list)
     exif: list[bytes] = field(default_factory=list)
     photoshop: list[bytes] = field(default_factory=list)
     c2pa: list[bytes] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def add_xmp(self, packet: bytes) -> None:
@@ -70,6 +79,11 @@ class EmbeddedMetadata:
         """Keep a block of Photoshop resources, of the first few."""
         if len(self.photoshop) < MAX_PACKETS:
             self.photoshop.append(block)
+
+    def add_text(self, keyword: str, text: str) -> None:
+        """Keep a text and its keyword, of the first few."""
+        if len(self.texts) < MAX_PACKETS:
+            self.texts.append((keyword, text[:MAX_TEXT_CHARS]))
 
 
 def find_metadata(data: bytes) -> EmbeddedMetadata:
@@ -103,6 +117,24 @@ def _collect_png(data: bytes, metadata: EmbeddedMetadata) -> None:
             metadata.add_exif(data[start:end])
         elif kind == b"iTXt" and data.startswith(_XMP_IN_PNG, start):
             _collect_png_text(data[start + len(_XMP_IN_PNG) : end], metadata)
+        elif kind in _PNG_TEXTS and bytes(data[start : start + 80]).partition(b"\x00")[0].lower() in _PNG_KEYWORDS:
+            _collect_keyword(kind, data[start:end], metadata)
+
+
+def _collect_keyword(kind: bytes, block: bytes, metadata: EmbeddedMetadata) -> None:
+    """Keep a text of the keywords that are read; one that cannot be read says nothing."""
+    keyword, _, rest = block.partition(b"\x00")
+    is_compressed, encoding = kind == b"zTXt", "latin-1"
+    if kind == b"zTXt":
+        rest = rest[1:]
+    elif kind == b"iTXt":
+        is_compressed, encoding = rest[:1] == b"\x01", "utf-8"
+        rest = rest[2:].partition(b"\x00")[2].partition(b"\x00")[2]
+    try:
+        text = zlib.decompressobj().decompress(rest, MAX_TEXT_BYTES) if is_compressed else rest[:MAX_TEXT_BYTES]
+    except zlib.error:
+        return
+    metadata.add_text(keyword.decode("latin-1"), text.decode(encoding, "replace").replace("\x00", " ").strip())
 
 
 def _png_blocks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

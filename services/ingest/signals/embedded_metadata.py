@@ -3,8 +3,8 @@
 Rules, in order:
 
 1. These are suggestions with the basis "embedded metadata" and no verdict: a name in a file is a hint, checked by nobody.
-2. XMP comes first, since it has the most fields for the purpose, then IPTC-IIM, then EXIF; the same name in the same role
-   is suggested once.
+2. XMP comes first, since it has the most fields for the purpose, then IPTC-IIM, EXIF and a PNG's texts; the same name in
+   the same role is suggested once. A word for nobody, such as "Unknown", suggests nobody.
 3. A copyright notice gives the name that is left when signs, years and formulas are taken away.
 4. The web statement of rights is the address given with the rightsholder; without a rightsholder its host stands for one.
 5. Metadata that cannot be read suggests nobody.
@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 from pydantic import ValidationError
 
+from services.ingest.items.placeholders import is_placeholder
 from services.ingest.items.schemas import OwnerRole, PresumedOwner
 from services.ingest.signals.containers import EmbeddedMetadata, find_metadata
 from services.ingest.signals.iptc_iim import read_datasets
@@ -32,6 +33,7 @@ from shared.ledger.body_fields import EMBEDDED_BASIS
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
 _XMP_RIGHTS = "{http://ns.adobe.com/xap/1.0/rights/}"
+_CC = "{http://creativecommons.org/ns#}"
 _PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
 _WEB_STATEMENT = f"{_XMP_RIGHTS}WebStatement"
 # EXIF, TIFF attribute information; the last is Windows' own, in UTF-16.
@@ -43,6 +45,7 @@ _NAMED, _NOTICE, _CREDIT, _HOST = 0.6, 0.4, 0.3, 0.2
 
 _XMP_FIELDS: tuple[tuple[str, str, OwnerRole, float], ...] = (
     (f"{_DC}creator", "XMP dc:creator", "creator", _NAMED),
+    (f"{_CC}attributionName", "XMP cc:attributionName", "creator", _NAMED),
     (f"{_PLUS}CopyrightOwnerName", "XMP plus:CopyrightOwnerName", "rightsholder", _NAMED),
     (f"{_XMP_RIGHTS}Owner", "XMP xmpRights:Owner", "rightsholder", _NAMED),
     (f"{_PLUS}LicensorName", "XMP plus:LicensorName", "licensor", _NAMED),
@@ -54,6 +57,14 @@ _IIM_FIELDS: dict[tuple[int, int], tuple[str, OwnerRole, float]] = {
     (2, 80): ("IPTC By-line", "creator", _NAMED),
     (2, 116): ("IPTC Copyright Notice", "rightsholder", _NOTICE),
     (2, 110): ("IPTC Credit", "publisher", _CREDIT),
+}
+# PNG (W3C, third edition) section 11.3.3.2: Author, Copyright; the others are what further writers use.
+_PNG_FIELDS: dict[str, tuple[OwnerRole, float]] = {
+    "author": ("creator", _NAMED),
+    "artist": ("creator", _NAMED),
+    "creator": ("creator", _NAMED),
+    "copyright": ("rightsholder", _NOTICE),
+    "rights": ("rightsholder", _NOTICE),
 }
 _NOTICE_WORDS = re.compile(
     r"©|\(c\)|®|\b(?:copyright|copr\.?|all rights reserved|tous droits réservés|alle rechte vorbehalten|\d{4})(?!\w)",
@@ -90,11 +101,11 @@ def suggest_owners(data: bytes, metadata: EmbeddedMetadata | None = None) -> lis
         Suggestions, those of the better fields first within XMP, IPTC-IIM, EXIF; empty where there are none.
     """
     metadata = find_metadata(data) if metadata is None else metadata
-    if not (metadata.xmp or metadata.photoshop or metadata.exif):
+    if not (metadata.xmp or metadata.photoshop or metadata.exif or metadata.texts):
         return []  # Most pictures.
     properties, _ = read_packets(metadata.xmp)  # What is wrong with them, the reader of the signal reports.
     statement = next((url for url in properties.get(_WEB_STATEMENT, ()) if url.startswith(("http://", "https://"))), None)
-    owner_fields = [*_from_xmp(properties), *_from_iim(metadata), *_from_exif(metadata)]
+    owner_fields = [*_from_xmp(properties), *_from_iim(metadata), *_from_exif(metadata), *_from_texts(metadata)]
     if statement and not any(owner_field.role == "rightsholder" for owner_field in owner_fields):
         owner_fields.extend(_from_statement(statement))
     return list(_suggestions(owner_fields, statement))
@@ -131,7 +142,7 @@ def _read_names(text: str, source: str, role: OwnerRole, confidence: float) -> I
     # XML and IIM cannot hold it and databases refuse it; EXIF pads with it.
     text = text.replace("\x00", " ").strip()
     name = name_in_notice(text) if confidence == _NOTICE else text
-    if name:
+    if name and not is_placeholder(name):
         yield _OwnerField(name, source, role, confidence, text)
 
 
@@ -158,6 +169,13 @@ def _from_exif(metadata: EmbeddedMetadata) -> Iterator[_OwnerField]:
             else:
                 for name in text.split(";"):
                     yield from _read_names(name, "EXIF Artist" if tag == _ARTIST else "EXIF XPAuthor", "creator", _NAMED)
+
+
+def _from_texts(metadata: EmbeddedMetadata) -> Iterator[_OwnerField]:
+    for keyword, text in metadata.texts:
+        if keyword.casefold() in _PNG_FIELDS:
+            role, confidence = _PNG_FIELDS[keyword.casefold()]
+            yield from _read_names(text, f"PNG {keyword}", role, confidence)
 
 
 def _exif_texts(block: bytes) -> dict[int, str]:

@@ -1,30 +1,33 @@
-"""The directives `noai` and `noimageai`, in the header `X-Robots-Tag` and in a page's meta element `robots`.
+"""The directives `noai`, `noimageai` and `noml`, in the header `X-Robots-Tag` and in a page's meta elements.
 
 Rules, in order:
 
-1. Either directive, said to all crawlers or to the one that acquired, denies.
+1. Any of them, said to all crawlers or to the one that acquired, denies.
 2. Said to other crawlers only, it is unknown: a reservation, but none addressed here.
 3. Every other directive speaks of search and is no statement.
+4. A page may have the words among its `keywords` as well, which address everybody.
 
 Source: the directives, DeviantArt, "UPDATE All Deviations Are Opted Out of AI Datasets" (November 2022), a convention
-without a standard; the header's syntax with names of crawlers, Google Search Central, "Robots meta tag, data-nosnippet, and
-X-Robots-Tag specifications".
+without a standard; `noml`, https://noml.info. The header's syntax with names of crawlers, Google Search Central, "Robots meta
+tag, data-nosnippet, and X-Robots-Tag specifications".
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from services.ingest.signals.html_meta import find_meta
+from services.ingest.signals.readers.noai_keywords import DENYING_WORDS, denying_words, fold_keyword
 from services.ingest.signals.readers.robots_txt import is_addressed
 from services.ingest.signals.signal import Signal, SignalReading, read_or_unknown
 from services.ingest.signals.signal_reader import SignalReader
 
-DENYING = frozenset({"noai", "noimageai"})
+DENYING = frozenset({"noai", "noimageai", "noml"})
 HEADER = "x-robots-tag"
 # Directives that have a colon of their own, so that what stands before it is no crawler.
 _WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 _CRAWLER = re.compile(r"[A-Za-z*][\w.*/-]*")
-_EVERYONE = frozenset({"", "*", "robots"})
+_KEYWORDS = "keywords"
+_EVERYONE = frozenset({"", "*", "robots", _KEYWORDS})
 
 
 def read_x_robots_tag(headers: Sequence[tuple[str, str]], user_agent: str) -> Signal | None:
@@ -57,7 +60,10 @@ def read_robots_meta(html: bytes, user_agent: str) -> Signal | None:
 
 def _meta_directives(html: bytes) -> Iterator[tuple[str, str]]:
     for name, content in find_meta(html):
-        yield from ((name, directive.strip().lower()) for directive in content.split(","))
+        if name == _KEYWORDS:
+            yield from ((name, fold_keyword(word)) for word in denying_words(content))
+            continue
+        yield from ((name, directive.strip().lower()) for directive in re.split(r"[,;]", content))
 
 
 def split_directives(value: str) -> list[tuple[str, str]]:
@@ -77,7 +83,8 @@ def split_directives(value: str) -> list[tuple[str, str]]:
 
 
 def _find(pairs: Iterable[tuple[str, str]], user_agent: str) -> SignalReading | None:
-    denials = [(crawler, directive) for crawler, directive in pairs if directive in DENYING]
+    pairs = list(pairs)
+    denials = [pair for pair in pairs if pair[1] in DENYING or (pair[0] == _KEYWORDS and pair[1] in DENYING_WORDS)]
     if not denials:
         return None
     addressed = any(crawler in _EVERYONE or is_addressed(crawler, user_agent) for crawler, _ in denials)

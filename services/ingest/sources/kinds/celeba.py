@@ -19,9 +19,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from services.ingest.bulk.rows import BadRow, Row, refuse, validate_registration
+from services.ingest.bulk.rows import BadRow, NoPicture, Row, refuse, validate_registration
+from services.ingest.sources.file_trees import FolderTree
 from services.ingest.sources.image_files import ImageFiles
 from services.ingest.sources.source import SourceKind, SourceOptions
+from services.ingest.sources.unnamed_files import find_unnamed
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError, SleeveError
 from shared.regular_files import open_regular
@@ -64,16 +66,22 @@ class CelebA:
         """Count the images and the lines without one."""
         return len(self._names(self._lists()))
 
-    def rows(self, skip: int = 0) -> Iterator[Row | BadRow]:
-        """Yield the rows in the order of their file names, but for the first `skip`."""
+    def rows(self, skip: int = 0) -> Iterator[Row | BadRow | NoPicture]:
+        """Yield the rows in the order of their file names, but for the first `skip`; then a line for each further file."""
         lists = self._lists()
+        names = self._names(lists)
         images = ImageFiles(_images(self.path), self.options.max_bytes)
-        for name in islice(self._names(lists), skip, None):
+        for name in names[skip:]:
             try:
                 registration = validate_registration(self._record(name, lists.columns(name)))
                 yield Row(name, registration, images.load(name))
             except SleeveError as error:
                 yield refuse(name, error)
+
+        own = {path.relative_to(self.path).as_posix() for path in self.files() if path.is_file()}
+        folder = _images(self.path).relative_to(self.path)
+        own |= {(folder / name).as_posix() for name in names}
+        yield from islice(find_unnamed(FolderTree(self.path), own.__contains__, "a list"), max(0, skip - len(names)), None)
 
     def _lists(self) -> "_Lists":
         return _Lists(*(_read_list(find_part(self.path, name)) for name in _LISTS))
