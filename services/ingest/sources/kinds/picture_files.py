@@ -23,6 +23,7 @@ from services.ingest.bulk.rows import BadRow, NoPicture, Row, refuse
 from services.ingest.sources.columns import accept_download, build_row
 from services.ingest.sources.file_contents import judge_content
 from services.ingest.sources.file_trees import FileTree, FolderTree, TreeFile, load_head, open_tree
+from services.ingest.sources.kinds.celeba import IMAGES, find_part
 from services.ingest.sources.metadata_files import METADATA_NAMES, parse_line
 from services.ingest.sources.source import SourceKind, SourceOptions
 from services.ingest.sources.tables import holds_images
@@ -140,7 +141,7 @@ def _place(name: str) -> dict[str, str]:
 
 def _has_pictures_only(path: Path) -> bool:
     if path.is_dir():
-        is_other = any(path.rglob("*.tar")) or any(path.glob("*.arrow")) or (path / "img_align_celeba").exists()
+        is_other = any(path.rglob("*.tar")) or any(path.glob("*.arrow")) or find_part(path, IMAGES) is not None
         return not is_other and not _has_metadata(path) and not _has_tables(path) and has_pictures(path)
     return path.suffix.lower() == ".zip" and not _has_metadata(path) and has_pictures(path)
 
