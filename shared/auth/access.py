@@ -33,8 +33,8 @@ class Access:
     any_of: tuple[Scope, ...]
     public: bool = False
 
-    def __call__(self) -> None:
-        """Hold the present caller against the declaration: what FastAPI runs at the route."""
+    async def __call__(self) -> None:
+        """Hold the present caller against the declaration: what FastAPI runs at the route, without a thread."""
         verify_access(current_caller(), self)
 
 
