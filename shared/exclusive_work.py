@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from shared.db import describe_failure
 from shared.errors import UnavailableError
@@ -62,22 +62,33 @@ def _database_lock(engine: Engine, name: str) -> Iterator[Verify | None]:
         if not _ask(connection, "SELECT pg_try_advisory_lock(:key)", key):
             yield None
             return
-        yield lambda: _verify(connection)
-        _ask(connection, "SELECT pg_advisory_unlock(:key)", key)
-    except BaseException:
-        connection.invalidate()  # ends the server's session, and with it the lock
-        raise
+        try:
+            yield lambda: _verify(connection)
+        finally:
+            _release(connection, key)
     finally:
         connection.close()
 
 
+def _release(connection: Connection, key: int) -> None:
+    try:
+        _ask(connection, "SELECT pg_advisory_unlock(:key)", key)
+    except UnavailableError:
+        connection.invalidate()  # ends the server's session, if there still is one, and with it the lock
+
+
 def _verify(connection: Connection) -> None:
-    # Not a fresh connection: the lock belongs to this session.
     _ask(connection, "SELECT :key", 1)
 
 
 def _ask(connection: Connection, statement: str, key: int) -> bool:
     try:
-        return bool(connection.execute(text(statement), {"key": key}).scalar_one())
-    except DBAPIError as error:
-        raise UnavailableError("the database connection that holds a lock was lost", code="lock_lost") from error
+        if not connection.invalidated:  # a fresh connection would not have the lock
+            return bool(connection.execute(text(statement), {"key": key}).scalar_one())
+    except SQLAlchemyError as error:
+        raise _lost() from error
+    raise _lost()
+
+
+def _lost() -> UnavailableError:
+    return UnavailableError("the database connection that holds a lock was lost", code="lock_lost")

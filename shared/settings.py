@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     qdrant_api_key: SecretStr | None = Field(default=None, description="The Qdrant server's API key; needs https.")
     qdrant_timeout_seconds: int = Field(default=10, ge=1, description="How long one call to the Qdrant server may take.")
     qdrant_shards: int = Field(default=1, ge=1, description="Shards of a new collection on the Qdrant server.")
-    qdrant_replicas: int = Field(default=1, ge=1, description="Copies of each shard; a write waits for all of them.")
+    qdrant_replicas: int = Field(default=1, ge=1, description="Copies of each shard; writes and reads ask a majority.")
     max_image_bytes: int = Field(default=20 * 2**20, gt=0, description="Largest encoded image accepted, in bytes.")
     max_image_px: int = Field(
         default=50_000_000, gt=0, description="Largest decoded image accepted, width × height in pixels."

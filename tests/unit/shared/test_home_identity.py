@@ -1,10 +1,13 @@
 """A home folder and its database know each other; another folder is refused until it is adopted on purpose."""
 
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from services.commands.main import app
 from shared.errors import ConflictError
 from shared.home_identity import FILE_NAME, adopt_home
 from shared.settings import Settings
@@ -62,3 +65,19 @@ def test_of_two_homes_that_open_a_new_database_at_once_one_is_refused(tmp_path: 
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["home_foreign", "opened", "opened"]
+
+
+def test_the_command_that_the_refusal_names_adopts_a_home(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLEEVE_DATABASE_URL", database_url)
+    monkeypatch.setenv("SLEEVE_HOME", str(tmp_path / "restored"))
+    first = open_at(tmp_path / "a", database_url)
+    shutil.copytree(first.home, tmp_path / "restored", ignore=shutil.ignore_patterns(FILE_NAME))
+    with pytest.raises(ConflictError):
+        open_at(tmp_path / "restored", database_url)
+    adopted = CliRunner().invoke(app, ["home", "adopt"])
+    assert (adopted.exit_code, adopted.output.count("\n")) == (0, 1)
+    open_at(tmp_path / "restored", database_url)
+    with pytest.raises(ConflictError):
+        open_at(tmp_path / "a", database_url)
