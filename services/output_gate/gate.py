@@ -17,6 +17,7 @@ from services.output_gate.policy.policy import PolicyContent, content_of
 from services.output_gate.results.schemas import Metrics
 from shared.index.vector_index import VectorIndex
 from shared.matching.calibration.null_distribution import ControlScores
+from shared.matching.copy_detection.orientations import UPRIGHT_ORIENTATIONS
 from shared.matching.panel.panel import build_panel
 from shared.matching.panel.rule import Rule
 from shared.records.models import Calibration, Model, list_calibrations
@@ -44,6 +45,11 @@ class ReadyModel:
     scores: ControlScores
     panel: tuple[Rule, ...]
     policy_sha256: str
+
+    @property
+    def orientations(self) -> int:
+        """In how many orientations the control was read, and generations are: what was calibrated earlier says two."""
+        return int(self.scores.pipeline.get("orientations", UPRIGHT_ORIENTATIONS))
 
 
 @dataclass

@@ -10,6 +10,7 @@ from services.audit.comparison.matching import Corpus, Matched, build_corpus
 from services.audit.models.recorded_models import verify_disjoint
 from services.audit.training_sets.sealed_set import SealedSet, load_sealed_set, load_views
 from shared.matching.calibration.null_distribution import ControlScores
+from shared.matching.copy_detection.orientations import ORIENTATIONS
 from shared.matching.panel.panel import score_control
 from shared.vision.views import ViewRecipe
 
@@ -53,6 +54,7 @@ def calibrate_slice(context: AuditContext, manifest: str, recipe: ViewRecipe) ->
         "training_root": training.manifest.root,
         "control_root": control.manifest.root,
         "copies": corpus.detector.digests,
+        "orientations": ORIENTATIONS,
     }
     by_rule = score_control(matched_control.evidence, context.embedder.name)
     scores = ControlScores({rule: tuple(map(float, values)) for rule, values in by_rule.items()}, pipeline)

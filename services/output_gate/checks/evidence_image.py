@@ -29,6 +29,8 @@ from shared.errors import NotFoundError
 from shared.ledger.body_fields import MEANINGS
 from shared.matching.copy_detection import CopyDetector, Detections
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
+from shared.matching.copy_detection.match_classification import measure_turn
+from shared.matching.copy_detection.orientations import build_matrix
 from shared.vision.image_decoding import decode_image
 from shared.vision.views import build_view
 from shared.workspace import Workspace
@@ -90,9 +92,8 @@ def lay_over(item: Image.Image, detections: Detections) -> tuple[Image.Image, ND
     side_px = item.width
     scale, centre = side_px / COPY_RECIPE.resolution_px, (side_px - 1) / 2
     a, b, shift_x, shift_y = (float(value) for value in detections.placements[0][:4])
-    # A mirrored generation is read from right to left before it is placed.
-    turn = -1.0 if bool(detections.mirrored[0]) else 1.0
-    across, down = (turn * a, -b), (turn * b, a)
+    # A generation is turned and mirrored before the item is placed.
+    across, down = (np.array([[a, -b], [b, a]]) @ build_matrix(int(detections.orientations[0]))).tolist()
     start_x = centre + shift_x * scale - centre * (across[0] + across[1])
     start_y = centre + shift_y * scale - centre * (down[0] + down[1])
     mapping = (across[0], across[1], start_x, down[0], down[1], start_y)
@@ -123,8 +124,8 @@ def _describe_owners(answer: CheckAnswer) -> str:
 
 def _describe_placement(detections: Detections) -> str:
     a, b = (float(value) for value in detections.placements[0][:2])
-    turned = float(np.degrees(np.arctan2(b, a)))
-    words = [f"shown at {1 / max(float(np.hypot(a, b)), 1e-6):.2f} ×", f"turned {turned:+.1f}°"]
+    turned = measure_turn(int(detections.orientations[0]), detections.placements[0])
+    words = [f"shown at {1 / max(float(np.hypot(a, b)), 1e-6):.2f} ×", f"turned by {turned:.1f}°"]
     return ", ".join([*words, "mirrored"] if bool(detections.mirrored[0]) else words)
 
 

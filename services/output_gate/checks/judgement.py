@@ -137,7 +137,7 @@ def judge(
     with timings.step("detect"):
         # The detector sees what the audit shows it: the view of the model's resolution, brought to its own.
         copy_views = np.stack([build_view(picture, COPY_RECIPE) for picture in pictures])
-        copies = CopyMatches(corpus.detector, copy_views, corpus.detector.detect(copy_views))
+        copies = CopyMatches(corpus.detector, copy_views, corpus.detector.detect(copy_views, orientations=ready.orientations))
         _ = copies.measurements
     with timings.step("rules"):
         copy_scores = CopyScores(copies.detections.scores, copies.detections.items)

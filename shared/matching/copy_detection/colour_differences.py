@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from shared.compute.compiling import compiled_approximately
 from shared.matching.copy_detection.luma import BLUE, GREEN, RED
+from shared.matching.copy_detection.orientations import find_source
 
 # JPEG of quality 30 moves chroma by up to 8 levels on flat art of 64 px.
 OTHER_LEVELS = 10.0
@@ -28,7 +29,7 @@ _F, _U = np.float32, np.uintp
 def measure_colours(
     generation: NDArray[np.uint8],
     item: NDArray[np.uint8],
-    mirrored: bool,
+    orientation: int,
     placement: NDArray[np.float64],
     agreement: NDArray[np.float32],
 ) -> float:
@@ -37,12 +38,12 @@ def measure_colours(
     Args:
         generation: uint8 (3, 64, 64).
         item: uint8 (3, 64, 64).
-        mirrored: the generation is read from right to left.
+        orientation: in which the generation is read, 0..7.
         placement: (6,), as in rule 1 of `alignment`.
         agreement: float32 (15, 15), of each window; NaN outside the item.
     """
     differences = np.empty((15, 15), np.float32)
-    _fill_differences(generation, item, mirrored, placement, differences)
+    _fill_differences(generation, item, orientation, placement, differences)
     with np.errstate(invalid="ignore"):
         agreeing, contradicting = agreement > _AGREES, agreement < _CONTRADICTS
     counted = agreeing & ~_widen(contradicting)
@@ -63,7 +64,7 @@ def _widen(windows: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _fill_differences(
     generation: NDArray[np.uint8],
     item: NDArray[np.uint8],
-    mirrored: bool,
+    orientation: int,
     placement: NDArray[np.float64],
     differences: NDArray[np.float32],
 ) -> None:
@@ -79,14 +80,14 @@ def _fill_differences(
                 continue
             column, line = int(u_in), int(v_in)
             du, dv = _F(u_in - column), _F(v_in - line)
-            at = 63 - x if mirrored else x
+            read_line, read_at = find_source(orientation, 64, y, x)
             blue = red = luma = _F(0)
             for channel in range(3):
                 plane = item[channel]
                 top = _F(plane[line, column]) * (_F(1) - du) + _F(plane[line, column + 1]) * du
                 bottom = _F(plane[line + 1, column]) * (_F(1) - du) + _F(plane[line + 1, column + 1]) * du
                 # Chroma is linear: that of the difference is the difference of the chromas.
-                level = _F(generation[channel, y, at]) - gain * (top * (_F(1) - dv) + bottom * dv)
+                level = _F(generation[channel, read_line, read_at]) - gain * (top * (_F(1) - dv) + bottom * dv)
                 if channel == 0:
                     red, luma = level, luma + RED * level
                 elif channel == 1:

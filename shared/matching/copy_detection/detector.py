@@ -5,7 +5,8 @@ Rules, in order:
 1. It is built from the items' canonical views alone. What is computed from them (the points of the index) can be stored
    (`detector_store`). `digests` name what scores depend on: views, descriptor and fusion. Nothing is fitted on a corpus.
 2. `detect` takes a shortlist by descriptor (its own, or one that a vector index found), aligns and weighs each candidate, and
-   returns the best-scored one; of equals the first in the shortlist.
+   returns the best-scored one; of equals the first in the shortlist. Generations are read in all eight orientations, or in the
+   first two, as calibrations were made before there were more.
 3. A score has no unit. `calibrate` sends a control through the same steps; its null distribution gives p-value and threshold.
 4. The same input gives the same output, with any number of threads.
 """
@@ -26,6 +27,7 @@ from shared.matching.copy_detection.copy_evidence import CopyEvidence, weigh
 from shared.matching.copy_detection.descriptor import Descriptor, load_descriptor
 from shared.matching.copy_detection.fusion import Fusion, load_fusion
 from shared.matching.copy_detection.indexed_views import STARTS, build_indexed_views, verify_views
+from shared.matching.copy_detection.orientations import ORIENTATIONS, turn_views
 from shared.matching.copy_detection.shortlist import Shortlist, search_points
 from shared.matching.copy_detection.window_sums import BLOCKS, SUMS, compare_candidates
 
@@ -42,7 +44,7 @@ class Detections:
     Attributes:
         scores: float64 (g,), higher is more of a copy; -inf without a candidate.
         items: int64 (g,), the item's number; -1 without a candidate.
-        mirrored: bool (g,), the generation shows it mirrored.
+        orientations: int64 (g,), 0..7, in which the generation is read (`orientations`).
         placements: float64 (g, 6), how it lies in the generation (`alignment`, rule 1).
         cosines: float64 (g,), similarity of the descriptors, -1..1.
         evidence: arrays (g,), what the score adds up.
@@ -50,10 +52,20 @@ class Detections:
 
     scores: NDArray[np.float64]
     items: NDArray[np.int64]
-    mirrored: NDArray[np.bool_]
+    orientations: NDArray[np.int64]
     placements: NDArray[np.float64]
     cosines: NDArray[np.float64]
     evidence: CopyEvidence
+
+    @property
+    def mirrored(self) -> NDArray[np.bool_]:
+        """Whether the generation shows the item mirrored, (g,)."""
+        return self.orientations & 1 == 1
+
+    @property
+    def quarter_turns(self) -> NDArray[np.int64]:
+        """How many quarters against the clock the generation is turned before it is mirrored and laid on the item, (g,)."""
+        return self.orientations >> 1
 
 
 @dataclass(frozen=True)
@@ -92,22 +104,29 @@ class CopyDetector:
         points = np.concatenate([descriptor.describe(view) for view in build_indexed_views(views)])
         return cls(views, ScannedRows.build(points), descriptor, fusion or load_fusion())
 
-    def find_candidates(self, generations: Pixels) -> Shortlist:
-        """Take a shortlist by comparing with every point; uint8 (g, 3, 64, 64).
+    def find_candidates(self, generations: Pixels, orientations: int = ORIENTATIONS) -> Shortlist:
+        """Take a shortlist by comparing with every point.
+
+        Args:
+            generations: uint8 (g, 3, 64, 64).
+            orientations: in how many they are looked up, 2 or 8.
 
         Raises:
             InputError: another dtype or shape.
         """
-        plain = self.descriptor.describe(generations)
-        mirrored = self.descriptor.describe(np.ascontiguousarray(generations[..., ::-1]))
-        return search_points(plain, mirrored, self.points, len(self.views))
+        verify_views(generations)
+        turned = np.stack([turn_views(generations, orientation) for orientation in range(orientations)], axis=1)
+        descriptors = self.descriptor.describe(turned.reshape(-1, *generations.shape[1:]))
+        by_orientation = descriptors.reshape(len(generations), orientations, self.descriptor.dimensions)
+        return search_points(by_orientation, self.points, len(self.views))
 
-    def detect(self, generations: Pixels, shortlist: Shortlist | None = None) -> Detections:
+    def detect(self, generations: Pixels, shortlist: Shortlist | None = None, orientations: int = ORIENTATIONS) -> Detections:
         """Find the item that each generation most likely copies.
 
         Args:
             generations: uint8 (g, 3, 64, 64).
             shortlist: candidates that an index found; by default every point is compared with.
+            orientations: in how many the generations are looked up, where no shortlist is given.
 
         Returns:
             The best-scored candidate of each, with its evidence.
@@ -116,7 +135,7 @@ class CopyDetector:
             InputError: another dtype or shape.
         """
         verify_views(generations)
-        candidates = shortlist or self.find_candidates(generations)
+        candidates = shortlist or self.find_candidates(generations, orientations)
         parts = [
             self._best(generations[start : start + _BATCH], candidates.rows(slice(start, start + _BATCH)))
             for start in range(0, max(len(generations), 1), _BATCH)
@@ -142,7 +161,7 @@ class CopyDetector:
         candidates = np.where(shortlist.items < 0, -1, local.reshape(shortlist.items.shape))
         work = [(part,) for part in cut_evenly(candidates.size, usable_cores())]
         in_threads(
-            lambda part: compare_candidates(rows, items, candidates, shortlist.mirrored, placements, blocks, part), work
+            lambda part: compare_candidates(rows, items, candidates, shortlist.orientations, placements, blocks, part), work
         )
         return weigh(shortlist.cosines, placements, blocks), placements
 
@@ -153,7 +172,7 @@ class CopyDetector:
         return Detections(
             scores[rows, best],
             shortlist.items[rows, best],
-            shortlist.mirrored[rows, best],
+            shortlist.orientations[rows, best],
             placements[rows, best],
             shortlist.cosines[rows, best],
             evidence.take(best),
@@ -183,4 +202,5 @@ def _join(parts: list[Detections]) -> Detections:
 
     names = CopyEvidence.__dataclass_fields__
     evidence = CopyEvidence(**{name: np.concatenate([getattr(part.evidence, name) for part in parts]) for name in names})
-    return Detections(joined("scores"), joined("items"), joined("mirrored"), joined("placements"), joined("cosines"), evidence)
+    arrays = (joined(name) for name in ("scores", "items", "orientations", "placements", "cosines"))
+    return Detections(*arrays, evidence)

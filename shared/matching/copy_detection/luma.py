@@ -5,13 +5,14 @@ Rules, in order:
 1. Luma is that of ITU-R BT.601, 0..255.
 2. Every level is smoothed by the binomial 1 4 6 4 1 before it is halved: grain, JPEG blocks and resampling leave less of a
    trace than the drawing does.
-3. A mirrored view is read from right to left.
+3. A view is read in one of eight orientations (`orientations`).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.compute.compiling import compiled_approximately
+from shared.matching.copy_detection.orientations import find_source
 
 # The canonical view of the gate's 64 px models; other sizes are brought to it by the view recipe.
 SIDE_PX = 64
@@ -47,12 +48,12 @@ def _halve(image: Floats, out: Floats) -> None:
 
 
 @compiled_approximately
-def fill_pyramid(view: NDArray[np.uint8], mirrored: bool, whole: Floats, half: Floats, quarter: Floats) -> None:
+def fill_pyramid(view: NDArray[np.uint8], orientation: int, whole: Floats, half: Floats, quarter: Floats) -> None:
     """Fill the three levels of one view.
 
     Args:
         view: uint8 (3, 64, 64).
-        mirrored: read it from right to left.
+        orientation: in which it is read, 0..7.
         whole: float32 (64, 64), written.
         half: float32 (32, 32), written.
         quarter: float32 (16, 16), written.
@@ -60,8 +61,8 @@ def fill_pyramid(view: NDArray[np.uint8], mirrored: bool, whole: Floats, half: F
     luma, spare = np.empty((64, 64), np.float32), np.empty((64, 64), np.float32)
     for y in range(64):
         for x in range(64):
-            at = 63 - x if mirrored else x
-            red, green, blue = np.float32(view[0, y, at]), np.float32(view[1, y, at]), np.float32(view[2, y, at])
+            line, at = find_source(orientation, 64, y, x)
+            red, green, blue = np.float32(view[0, line, at]), np.float32(view[1, line, at]), np.float32(view[2, line, at])
             luma[y, x] = RED * red + GREEN * green + BLUE * blue
     _smooth(luma, whole, spare)
     _halve(whole, half)

@@ -7,7 +7,7 @@ Rules, in order; the first that holds gives the kind (`shared.ledger.body_fields
    the item is shown.
 3. Colours differ where at least `RECOLOURED_SHARE` of the windows that agree in drawing have other chroma. The kind is then
    `recoloured` if next to nothing contradicts, else `unspecified`: coloured lettering laid over a picture looks the same.
-4. `transformed` where the item is mirrored, turned, cropped or scaled.
+4. `transformed` where the item is mirrored, turned by any angle, cropped or scaled.
 5. `whole` otherwise.
 
 The bounds were set on the tuning half of the pictures of docs/methods/quality.md. docs/methods/decision.md says how well they
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from shared.ledger.body_fields import UNSPECIFIED, MatchKind
 from shared.matching.copy_detection.colour_differences import measure_colours
 from shared.matching.copy_detection.detector import CopyDetector, Detections
+from shared.matching.copy_detection.orientations import turn_views
 
 # Blurred, grained and recompressed copies agree by 0.8 and more, those of which up to a quarter is painted over by 0.5 (19 of
 # 20 each). So does one unrelated picture in five: a kind says how, never whether.
@@ -33,7 +34,7 @@ LEAST_SHOWN = 0.5
 RECOLOURED_SHARE = 0.04
 # A copy that was not moved lies within 1° and 6 % of its area of where it was; the least crop judged keeps 81 % of the area.
 MOST_TURN_DEGREES, MOST_HIDDEN, MOST_SHRUNK = 2.0, 0.1, 1.05
-# Levels by which an item has to differ from its mirror image for "mirrored" to mean anything.
+# Levels by which an item has to differ from itself mirrored or turned for that to mean anything.
 LEAST_ASYMMETRY = 1.0
 
 _HALF_SIDE_PX = 32
@@ -50,9 +51,9 @@ class MatchMeasurements:
         contradicted: share of what is drawn within the item that is something else, 0..1.
         recoloured: share of the windows that agree in drawing and differ in colour, 0..1.
         shown: share of the item's area that the generation shows, 0..1.
-        turned_degrees: either way, 0..17.
+        turned_degrees: either way, 0..180.
         scale: size of the item in the generation; 1 as it was.
-        mirrored: left to right; false for an item that is its own mirror image.
+        mirrored: left to right, before it is turned; false for an item that looks the same so.
     """
 
     agreement: float
@@ -81,18 +82,20 @@ def measure_matches(generations: Pixels, items: Pixels, detections: Detections) 
             figures.append(None)
             continue
         item, placement = np.ascontiguousarray(items[item_row]), detections.placements[row]
-        mirrored = bool(detections.mirrored[row])
+        orientation = int(detections.orientations[row])
+        # An item that looks the same turned or mirrored is shown neither.
+        shown_as = orientation if _asymmetry(item, orientation) >= LEAST_ASYMMETRY else 0
         figures.append(
             MatchMeasurements(
                 agreement=round(float(detections.evidence.agreement[row]), 3),
                 contradicted=round(float(detections.evidence.contradicted[row]), 3),
                 recoloured=round(
-                    measure_colours(generations[row], item, mirrored, placement, detections.evidence.map[row]), 3
+                    measure_colours(generations[row], item, orientation, placement, detections.evidence.map[row]), 3
                 ),
                 shown=round(share_shown(placement), 3),
-                turned_degrees=round(float(detections.evidence.turned[row]), 1),
+                turned_degrees=round(measure_turn(shown_as, placement), 1),
                 scale=round(1 / float(np.hypot(placement[0], placement[1])), 3),
-                mirrored=mirrored and _asymmetry(item) >= LEAST_ASYMMETRY,
+                mirrored=bool(shown_as & 1),
             )
         )
     return figures
@@ -146,6 +149,23 @@ def share_shown(placement: NDArray[np.float64]) -> float:
     return float(((np.abs(x) <= _HALF_SIDE_PX) & (np.abs(y) <= _HALF_SIDE_PX)).mean())
 
 
-def _asymmetry(item: Pixels) -> float:
-    levels = item.astype(np.int16)
-    return float(np.abs(levels - levels[..., ::-1]).mean())
+def measure_turn(orientation: int, placement: NDArray[np.float64]) -> float:
+    """Return by how many degrees the generation shows an item turned, either way, 0..180.
+
+    Args:
+        orientation: in which the generation is read, 0..7.
+        placement: (6,), of `alignment`, rule 1.
+
+    >>> measure_turn(0, np.array([1, 0, 0, 0, 1, 0])), measure_turn(2, np.array([1, 0, 0, 0, 1, 0]))
+    (0.0, 90.0)
+    """
+    a, b = placement[:2]
+    turns, is_mirrored = orientation >> 1, orientation & 1
+    # Positions run downwards: a quarter against the clock is -90°. What is mirrored afterwards turns the other way.
+    degrees = float(np.degrees(np.arctan2(b, a))) + (90 if is_mirrored else -90) * turns
+    return abs((degrees + 180) % 360 - 180)
+
+
+def _asymmetry(item: Pixels, orientation: int) -> float:
+    """Return by how many levels an item differs from itself in another orientation."""
+    return float(np.abs(item.astype(np.int16) - turn_views(item, orientation).astype(np.int16)).mean())

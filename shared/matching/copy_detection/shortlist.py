@@ -1,12 +1,13 @@
-"""The candidates of each generation: items whose indexed views are nearest to it, as it is or mirrored.
+"""The candidates of each generation: items whose indexed views are nearest to it, in any of its eight orientations.
 
 Rules, in order:
 
-1. A generation is looked up twice: as it is, and mirrored.
-2. Of the points found, an item counts once for each of the two, with its nearest view. That view says where alignment starts.
-3. The nearest `CANDIDATES` remain, nearest first. Of equals the one with the lower number comes first, the unmirrored before
-   the mirrored.
-4. Any index may find the points (`merge_points`); `search_points` compares with all of them (`shared.index.coded_scan`).
+1. As it is and mirrored, a generation is looked up among all indexed views of the items; the nearest `CANDIDATES` remain.
+2. In the six other orientations it is looked up among the whole views alone; the nearest `TURNED_CANDIDATES` remain, behind
+   the others. So what was never turned keeps the candidates that it would have without them.
+3. Of the points found, an item counts once for each orientation, with its nearest view. That view says where alignment starts.
+4. Nearest first. Of equals the one with the lower number comes first, then the lower orientation.
+5. Any index may find the points (`merge_points`); `search_points` compares with all of them (`shared.index.coded_scan`).
 """
 
 from dataclasses import dataclass
@@ -15,12 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.index.coded_scan import ScannedRows
+from shared.matching.copy_detection.orientations import ORIENTATIONS, UPRIGHT_ORIENTATIONS
 
 # Pairs that are aligned for a generation. The right item is among the first 20 for 97 % of the copies that are hardest to
 # find, crops that lost a quarter of each side, and among 40 for 99 % (docs/methods/quality.md), at twice the time.
 CANDIDATES = 20
 # Points asked of an index for each of the two: with six views an item, enough that 20 items come together.
 POINTS = 80
+# Further pairs that are aligned, of turned generations, and points asked for in each of their orientations
+# (docs/methods/quality.md has the shares found).
+TURNED_CANDIDATES = 6
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -32,52 +37,79 @@ class Shortlist:
 
     Attributes:
         items: int64, item numbers.
-        mirrored: bool, the generation shows the item mirrored.
+        orientations: int64, 0..7, in which the generation is read (`orientations`).
         views: int64, number of the indexed view that was nearest.
         cosines: float64, -1..1.
     """
 
     items: Numbers
-    mirrored: NDArray[np.bool_]
+    orientations: Numbers
     views: Numbers
     cosines: NDArray[np.float64]
 
+    @property
+    def mirrored(self) -> NDArray[np.bool_]:
+        """Whether the generation shows the item mirrored, (g, k)."""
+        return self.orientations & 1 == 1
+
     def rows(self, rows: slice) -> "Shortlist":
         """Keep some generations."""
-        return Shortlist(self.items[rows], self.mirrored[rows], self.views[rows], self.cosines[rows])
+        return Shortlist(self.items[rows], self.orientations[rows], self.views[rows], self.cosines[rows])
 
     def narrow(self, width: int) -> "Shortlist":
         """Keep the nearest candidates of each generation."""
-        return Shortlist(self.items[:, :width], self.mirrored[:, :width], self.views[:, :width], self.cosines[:, :width])
+        return Shortlist(self.items[:, :width], self.orientations[:, :width], self.views[:, :width], self.cosines[:, :width])
 
 
-def search_points(descriptors: Floats, mirrored: Floats, points: ScannedRows, item_count: int) -> Shortlist:
+def search_points(descriptors: Floats, points: ScannedRows, item_count: int) -> Shortlist:
     """Find candidates by comparing with every point.
 
     Args:
-        descriptors: (g, d), of the generations.
-        mirrored: (g, d), of the mirrored generations.
+        descriptors: (g, o, d), of the generations in their first o orientations, 2 or 8.
         points: (v · n, d), of n items, one indexed view after the other.
         item_count: n.
 
     Returns:
-        The shortlist, k = `CANDIDATES` or fewer.
+        The shortlist, k = `CANDIDATES` and `TURNED_CANDIDATES` or fewer.
     """
-    # Both in one call: the points are read once.
-    both = np.stack([descriptors, mirrored], axis=1)
-    flat_numbers, flat_cosines = points.nearest(both.reshape(-1, both.shape[-1]), POINTS)
-    width = flat_numbers.shape[1]
-    numbers, cosines = flat_numbers.reshape(len(both), 2, width), flat_cosines.reshape(len(both), 2, width)
-    return merge_points(numbers % item_count, numbers // item_count, cosines)
+    upright, turned = np.split(descriptors, [UPRIGHT_ORIENTATIONS], axis=1)
+    # Several orientations in one call: the points are read once.
+    numbers, cosines = _find_nearest(upright, points, POINTS)
+    shortlist = merge_points(numbers % item_count, numbers // item_count, cosines)
+    if turned.shape[1] == 0:
+        return shortlist
+    whole = ScannedRows(points.rows[:item_count], points.codes[:item_count], points.terms[:item_count])
+    numbers, cosines = _find_nearest(turned, whole, TURNED_CANDIDATES)
+    return _append(shortlist, merge_points(numbers, np.zeros_like(numbers), cosines, UPRIGHT_ORIENTATIONS, TURNED_CANDIDATES))
 
 
-def merge_points(items: Numbers, views: Numbers, cosines: Floats) -> Shortlist:
-    """Merge what an index found for each generation and for its mirror image (rules 2 and 3).
+def _find_nearest(descriptors: Floats, points: ScannedRows, count: int) -> tuple[Numbers, Floats]:
+    """Find the nearest points of each generation in each orientation, (g, o, count)."""
+    numbers, cosines = points.nearest(descriptors.reshape(-1, descriptors.shape[-1]), count)
+    shape = (*descriptors.shape[:2], numbers.shape[1])
+    return numbers.reshape(shape), cosines.reshape(shape)
+
+
+def _append(first: Shortlist, second: Shortlist) -> Shortlist:
+    return Shortlist(
+        np.concatenate([first.items, second.items], axis=1),
+        np.concatenate([first.orientations, second.orientations], axis=1),
+        np.concatenate([first.views, second.views], axis=1),
+        np.concatenate([first.cosines, second.cosines], axis=1),
+    )
+
+
+def merge_points(
+    items: Numbers, views: Numbers, cosines: Floats, first_orientation: int = 0, candidates: int = CANDIDATES
+) -> Shortlist:
+    """Merge what an index found for each generation in several orientations (rules 3 and 4).
 
     Args:
-        items: int64 (g, 2, m), item number of each point found; -1 for none.
-        views: int64 (g, 2, m), its indexed view.
-        cosines: (g, 2, m).
+        items: int64 (g, o, m), item number of each point found; -1 for none.
+        views: int64 (g, o, m), its indexed view.
+        cosines: (g, o, m).
+        first_orientation: the number of the first of the o orientations.
+        candidates: how many remain.
 
     Returns:
         The shortlist.
@@ -86,22 +118,23 @@ def merge_points(items: Numbers, views: Numbers, cosines: Floats) -> Shortlist:
     >>> found.items[0].tolist(), found.mirrored[0].tolist(), found.views[0].tolist()
     ([3, 7, 7], [True, False, True], [2, 0, 0])
     """
-    count, width = len(items), min(CANDIDATES, 2 * items.shape[2])
+    count, sides, points = items.shape
+    width = min(candidates, sides * points)
     merged = Shortlist(
         items=np.full((count, width), -1),
-        mirrored=np.zeros((count, width), bool),
+        orientations=np.zeros((count, width), np.int64),
         views=np.zeros((count, width), np.int64),
         cosines=np.full((count, width), -1.0),
     )
+    side = np.repeat(np.arange(first_orientation, first_orientation + sides), points)
     for row in range(count):
         flat_items, flat_cosines = items[row].ravel(), cosines[row].ravel()
-        side = np.repeat([0, 1], items.shape[2])
         order = np.lexsort((side, flat_items, -flat_cosines))
         order = order[flat_items[order] >= 0]
-        _, first = np.unique(flat_items[order] * 2 + side[order], return_index=True)
+        _, first = np.unique(flat_items[order] * ORIENTATIONS + side[order], return_index=True)
         order = order[np.sort(first)][:width]
         merged.items[row, : len(order)] = flat_items[order]
-        merged.mirrored[row, : len(order)] = side[order] == 1
+        merged.orientations[row, : len(order)] = side[order]
         merged.views[row, : len(order)] = views[row].ravel()[order]
         merged.cosines[row, : len(order)] = flat_cosines[order]
     return merged.narrow(int((merged.items >= 0).sum(axis=1).max(initial=1)))

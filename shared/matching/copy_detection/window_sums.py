@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shared.compute.compiling import compiled_approximately
 from shared.matching.copy_detection.alignment import align
 from shared.matching.copy_detection.luma import fill_pyramid
+from shared.matching.copy_detection.orientations import ORIENTATIONS
 
 BLOCKS, BLOCK_PX, SUMS = 16, 4, 6
 
@@ -66,7 +67,7 @@ def compare_candidates(
     generations: NDArray[np.uint8],
     items: NDArray[np.uint8],
     candidates: NDArray[np.int64],
-    mirrored: NDArray[np.bool_],
+    orientations: NDArray[np.int64],
     placements: NDArray[np.float64],
     blocks: Floats,
     part: tuple[int, int],
@@ -77,23 +78,23 @@ def compare_candidates(
         generations: uint8 (g, 3, 64, 64).
         items: uint8 (n, 3, 64, 64).
         candidates: int64 (g, k), item indices, or -1 for none.
-        mirrored: bool (g, k): the generation is read from right to left.
+        orientations: int64 (g, k): in which the generation is read.
         placements: float64 (g, k, 6): where to start; where it ended is written over it.
         blocks: float32 (g, k, 6, 16, 16), zeros, written.
         part: first and last-plus-one pair, counted along the rows of candidates.
     """
-    whole, half, quarter = np.empty((2, 64, 64), _F), np.empty((2, 32, 32), _F), np.empty((2, 16, 16), _F)
+    whole, half = np.empty((ORIENTATIONS, 64, 64), _F), np.empty((ORIENTATIONS, 32, 32), _F)
+    quarter, prepared = np.empty((ORIENTATIONS, 16, 16), _F), np.full(ORIENTATIONS, -1)
     item_whole, item_half, item_quarter = np.empty((64, 64), _F), np.empty((32, 32), _F), np.empty((16, 16), _F)
-    width, prepared = candidates.shape[1], -1
+    width = candidates.shape[1]
     for pair in range(part[0], part[1]):
         g, k = pair // width, pair % width
         if candidates[g, k] < 0:
             continue
-        if g != prepared:
-            for side in range(2):
-                fill_pyramid(generations[g], side == 1, whole[side], half[side], quarter[side])
-            prepared = g
-        side = 1 if mirrored[g, k] else 0
-        fill_pyramid(items[candidates[g, k]], False, item_whole, item_half, item_quarter)
+        side = orientations[g, k]
+        if prepared[side] != g:
+            fill_pyramid(generations[g], side, whole[side], half[side], quarter[side])
+            prepared[side] = g
+        fill_pyramid(items[candidates[g, k]], 0, item_whole, item_half, item_quarter)
         align(half[side], quarter[side], item_half, item_quarter, placements[g, k])
         _fill_blocks(whole[side], item_whole, placements[g, k], blocks[g, k])

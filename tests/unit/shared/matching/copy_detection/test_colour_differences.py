@@ -11,7 +11,7 @@ AGREES = np.ones((15, 15), np.float32)
 
 
 def measure(generation: np.ndarray, placement: np.ndarray = WHOLE, agreement: np.ndarray = AGREES) -> float:
-    return measure_colours(np.ascontiguousarray(generation), ITEM, False, placement, agreement)
+    return measure_colours(np.ascontiguousarray(generation), ITEM, 0, placement, agreement)
 
 
 def tinted(level: int) -> np.ndarray:
@@ -26,7 +26,7 @@ def test_the_same_colours_differ_nowhere_and_others_everywhere() -> None:
     grey = np.full_like(ITEM, 128)
     grey_in_blue = grey.copy()
     grey_in_blue[2] = 255
-    assert measure_colours(grey_in_blue, grey, False, WHOLE, AGREES) == 1
+    assert measure_colours(grey_in_blue, grey, 0, WHOLE, AGREES) == 1
 
 
 def test_the_gain_of_the_alignment_is_no_other_colour() -> None:
@@ -39,7 +39,7 @@ def test_the_gain_of_the_alignment_is_no_other_colour() -> None:
 
 def test_a_mirrored_generation_is_read_from_right_to_left() -> None:
     mirror_image = np.ascontiguousarray(ITEM[..., ::-1])
-    assert measure_colours(mirror_image, ITEM, True, WHOLE, AGREES) == 0
+    assert measure_colours(mirror_image, ITEM, 1, WHOLE, AGREES) == 0
     assert measure(mirror_image) > 0
 
 

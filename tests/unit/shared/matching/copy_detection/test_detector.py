@@ -6,6 +6,7 @@ import pytest
 from shared.errors import InputError
 from shared.matching.copy_detection import CopyDetector, Detections
 from shared.matching.copy_detection.indexed_views import warp_views
+from shared.matching.copy_detection.orientations import build_matrix, find_source, turn_views
 from shared.matching.copy_detection.shortlist import CANDIDATES, merge_points
 from tests.unit.shared.matching.copy_detection.drawings import draw
 
@@ -92,3 +93,30 @@ def test_no_generations_give_no_detections(detector: CopyDetector) -> None:
 def test_an_empty_corpus_is_refused() -> None:
     with pytest.raises(InputError, match="at least one registered item"):
         CopyDetector.build(ITEMS[:0])
+
+
+@pytest.mark.parametrize("orientation", range(8))
+def test_a_copy_is_found_however_it_is_turned_and_mirrored(detector: CopyDetector, orientation: int) -> None:
+    turned = turn_views(ITEMS[:20], orientation)
+    detections = detector.detect(turned)
+    assert (detections.items == np.arange(20)).mean() >= 0.95
+    found = detections.items == np.arange(20)
+    # What it is read in undoes what was done to it.
+    undone = [turn_views(view, at) for view, at in zip(turned, detections.orientations.tolist(), strict=True)]
+    np.testing.assert_array_equal(np.stack(undone)[found], ITEMS[:20][found])
+    upright = detector.detect(turned, orientations=2)
+    assert (upright.orientations < 2).all()
+    if orientation < 2:
+        np.testing.assert_array_equal(upright.scores, detections.scores)
+
+
+@pytest.mark.parametrize("orientation", range(8))
+def test_an_orientation_is_read_where_its_matrix_says(orientation: int) -> None:
+    view = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    turned, matrix = turn_views(view, orientation), build_matrix(orientation)
+    for y in range(4):
+        for x in range(4):
+            across, down = matrix @ np.array([x - 1.5, y - 1.5]) + 1.5
+            assert turned[round(down), round(across)] == view[y, x]
+            line, column = find_source(orientation, 4, round(down), round(across))
+            assert (line, column) == (y, x)

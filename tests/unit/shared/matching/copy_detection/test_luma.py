@@ -1,18 +1,20 @@
-"""The luma pyramid, against scipy's convolution and plain means; a mirrored view is read from right to left."""
+"""The luma pyramid, against scipy's convolution and plain means; a view may be turned and mirrored."""
 
 import numpy as np
+import pytest
 from scipy import ndimage
 
 from shared.matching.copy_detection.luma import fill_pyramid
+from shared.matching.copy_detection.orientations import ORIENTATIONS, turn_views
 from tests.unit.shared.matching.copy_detection.drawings import draw
 
 VIEW = draw(1)[0]
 Levels = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def pyramid(view: np.ndarray, *, mirrored: bool = False) -> Levels:
+def pyramid(view: np.ndarray, *, orientation: int = 0) -> Levels:
     whole, half, quarter = (np.empty((side, side), np.float32) for side in (64, 32, 16))
-    fill_pyramid(view, mirrored, whole, half, quarter)
+    fill_pyramid(view, orientation, whole, half, quarter)
     return whole, half, quarter
 
 
@@ -35,7 +37,8 @@ def test_each_level_is_smoothed_before_it_is_halved() -> None:
         np.testing.assert_allclose(level, expected, atol=1e-3)
 
 
-def test_a_mirrored_view_is_the_pyramid_of_the_mirror_image() -> None:
-    mirror_image = np.ascontiguousarray(VIEW[..., ::-1])
-    for level, expected in zip(pyramid(VIEW, mirrored=True), pyramid(mirror_image), strict=True):
+@pytest.mark.parametrize("orientation", range(ORIENTATIONS))
+def test_a_view_in_an_orientation_is_the_pyramid_of_the_turned_view(orientation: int) -> None:
+    turned = turn_views(VIEW, orientation)
+    for level, expected in zip(pyramid(VIEW, orientation=orientation), pyramid(turned), strict=True):
         np.testing.assert_array_equal(level, expected)

@@ -92,7 +92,7 @@ def test_an_item_that_is_its_own_mirror_image_is_not_called_mirrored(detector: C
     even = ITEMS.copy()
     even[..., 32:] = even[..., 31::-1]
     detections = CopyDetector.build(even).detect(even[:4])
-    for measured in measure_matches(even[:4], even, replace(detections, mirrored=np.ones(4, bool))):
+    for measured in measure_matches(even[:4], even, replace(detections, orientations=np.ones(4, np.int64))):
         assert measured is not None
         assert not measured.mirrored
 

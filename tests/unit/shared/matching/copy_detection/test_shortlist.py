@@ -3,7 +3,7 @@
 import numpy as np
 
 from shared.index.coded_scan import ScannedRows
-from shared.matching.copy_detection.shortlist import CANDIDATES, merge_points, search_points
+from shared.matching.copy_detection.shortlist import CANDIDATES, TURNED_CANDIDATES, merge_points, search_points
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -39,9 +39,21 @@ def test_the_search_numbers_points_by_view_and_item() -> None:
     rng = np.random.default_rng(0)
     points = unit(rng.normal(size=(6 * 4, 16)))
     # The second indexed view of item 3, and the fifth of item 0 mirrored.
-    shortlist = search_points(points[4 + 3 : 4 + 4], points[16:17], ScannedRows.build(points), 4)
+    shortlist = search_points(np.stack([points[7:8], points[16:17]], axis=1), ScannedRows.build(points), 4)
     assert list(zip(shortlist.items[0, :2], shortlist.mirrored[0, :2], shortlist.views[0, :2], strict=True)) == [
         (0, True, 4),
         (3, False, 1),
     ]
     np.testing.assert_allclose(shortlist.cosines[0, :2], 1, atol=1e-6)
+
+
+def test_turned_generations_are_looked_up_among_whole_views_behind_the_others() -> None:
+    rng = np.random.default_rng(0)
+    points, queries = unit(rng.normal(size=(6 * 4, 16))), unit(rng.normal(size=(8, 16)))
+    queries[5] = points[2]
+    scanned = ScannedRows.build(points)
+    upright, every = search_points(queries[None, :2], scanned, 4), search_points(queries[None], scanned, 4)
+    width = upright.items.shape[1]
+    assert every.narrow(width).items.tolist() == upright.items.tolist()
+    assert (every.items[0, width], every.orientations[0, width], every.views[0, width]) == (2, 5, 0)
+    assert every.items.shape[1] == width + TURNED_CANDIDATES

@@ -14,14 +14,14 @@ def compare(generation: np.ndarray, candidates: list[int], *, mirrored: bool = F
     count = len(candidates)
     placements = np.repeat(STARTS[:1], count, axis=0)[None].copy()
     blocks = np.zeros((1, count, SUMS, BLOCKS, BLOCKS), np.float32)
-    sides = np.full((1, count), mirrored)
+    sides = np.full((1, count), int(mirrored))
     compare_candidates(generation[None], ITEMS, np.array([candidates]), sides, placements, blocks, (0, count))
     return blocks[0], placements[0]
 
 
 def luma(view: np.ndarray) -> np.ndarray:
     whole = np.empty((64, 64), np.float32)
-    fill_pyramid(view, False, whole, np.empty((32, 32), np.float32), np.empty((16, 16), np.float32))
+    fill_pyramid(view, 0, whole, np.empty((32, 32), np.float32), np.empty((16, 16), np.float32))
     return whole.astype(np.float64)
 
 
