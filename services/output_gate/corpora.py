@@ -35,7 +35,8 @@ from shared.matching.training_set.training_set import TrainingSet
 from shared.matching.training_set.training_set_store import load_bounded_training_set
 from shared.records.items import Item
 from shared.records.manifests import Manifest, ManifestItem, load_manifest
-from shared.vision.view_store import ViewStore
+from shared.vision.training_backgrounds import TrainingRows, list_training_rows
+from shared.vision.view_store import TrainingBackground, ViewStore
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
 
@@ -43,6 +44,9 @@ from shared.workspace import Workspace
 PATIENCE_SECONDS = 20.0
 # Corpora held at once. What they map costs no memory that others could not have; ids and hashes are 20 MB for 100,000 items.
 MOST_CORPORA = 64
+
+# Manifest, digest of the recipe, further backgrounds.
+CorpusKey = tuple[str, str, tuple[TrainingBackground, ...]]
 
 log = structlog.get_logger()
 
@@ -59,7 +63,7 @@ class ReadyCorpus:
 
     Attributes:
         manifest: which.
-        item_ids: its items.
+        item_ids: the item of each row: its items in order, then those of further views (`shared.vision.training_backgrounds`).
         side: views, hashes and clusters.
         means: what bounds the SSIM of the views.
         detector: the copy detector.
@@ -77,8 +81,8 @@ class ReadyCorpus:
 
     @cached_property
     def position(self) -> dict[str, int]:
-        """Row of each item."""
-        return {item_id: at for at, item_id in enumerate(self.item_ids)}
+        """Row of each item over white."""
+        return {item_id: at for at, item_id in enumerate(self.item_ids[: self.manifest.size])}
 
     @property
     def is_untouched(self) -> bool:
@@ -89,8 +93,8 @@ class ReadyCorpus:
 class CorpusSource(Protocol):
     """Where a gate gets its corpora from."""
 
-    def load(self, manifest_id: str, recipe: ViewRecipe) -> ReadyCorpus:
-        """Return the corpus of a manifest seen through a recipe.
+    def load(self, manifest_id: str, recipe: ViewRecipe, backgrounds: tuple[TrainingBackground, ...] = ()) -> ReadyCorpus:
+        """Return the corpus of a manifest seen through a recipe, and over further backgrounds where that differs.
 
         Raises:
             NotReadyError: it is being built, or cannot be; the code says why.
@@ -120,19 +124,19 @@ class Corpora:
     indexer: Indexer
     collection: str
     patience_seconds: float | None = PATIENCE_SECONDS
-    _ready: dict[tuple[str, str], ReadyCorpus] = field(default_factory=dict)
-    _loading: dict[tuple[str, str], Future[ReadyCorpus]] = field(default_factory=dict)
+    _ready: dict[CorpusKey, ReadyCorpus] = field(default_factory=dict)
+    _loading: dict[CorpusKey, Future[ReadyCorpus]] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _closed: threading.Event = field(default_factory=threading.Event)
 
-    def load(self, manifest_id: str, recipe: ViewRecipe) -> ReadyCorpus:
-        """Return the corpus of a manifest seen through a recipe.
+    def load(self, manifest_id: str, recipe: ViewRecipe, backgrounds: tuple[TrainingBackground, ...] = ()) -> ReadyCorpus:
+        """Return the corpus of a manifest seen through a recipe, and over further backgrounds where that differs.
 
         Raises:
             NotReadyError: it is being built, or cannot be; the code says why.
             UnavailableError: index or database do not answer.
         """
-        key = (manifest_id, recipe.sha256)
+        key = (manifest_id, recipe.sha256, backgrounds)
         with self._guard:
             corpus = self._ready.get(key)
             if corpus is not None and corpus.is_untouched:
@@ -158,9 +162,9 @@ class Corpora:
         """Stop what is being built, behind its next block."""
         self._closed.set()
 
-    def _run(self, key: tuple[str, str], recipe: ViewRecipe, loading: "Future[ReadyCorpus]") -> None:
+    def _run(self, key: CorpusKey, recipe: ViewRecipe, loading: "Future[ReadyCorpus]") -> None:
         try:
-            corpus = self._load(key[0], recipe)
+            corpus = self._load(key[0], recipe, key[2])
         except BaseException as error:
             with self._guard:
                 del self._loading[key]
@@ -173,7 +177,7 @@ class Corpora:
             self._ready[key] = corpus
         loading.set_result(corpus)
 
-    def _load(self, manifest_id: str, recipe: ViewRecipe) -> ReadyCorpus:
+    def _load(self, manifest_id: str, recipe: ViewRecipe, backgrounds: tuple[TrainingBackground, ...]) -> ReadyCorpus:
         with self.workspace.reading() as session:
             manifest = load_manifest(session, manifest_id)
             query = (
@@ -192,24 +196,32 @@ class Corpora:
             why = self.indexer.explain_behind(manifest.id)
             raise NotReadyError(f"index holds {held} of {manifest.size} items", code=why)
         store = ViewStore(self.workspace.home / "views", self.workspace.blobs, self.workspace.limits)
-        views = store.load_stored(manifest.root, blobs, recipe, self._go_on)
-        bounded = load_bounded_training_set(store.folder, manifest.root, recipe, blobs, views, self._go_on)
-        copies = load_copy_detector(store, manifest.root, blobs, self._go_on)
-        vectors = self._load_vectors(store, manifest, item_ids) if is_searched_exactly(manifest.size) else None
+        rows = list_training_rows(store, manifest.root, blobs, recipe, backgrounds)
+        views = store.load_stored(rows.root, rows.blobs, recipe, self._go_on, rows.backgrounds)
+        bounded = load_bounded_training_set(store.folder, rows.root, recipe, rows.blobs, views, self._go_on)
+        copies = load_copy_detector(store, rows.root, rows.blobs, self._go_on, rows.backgrounds)
+        vectors = self._load_vectors(store, rows, item_ids) if is_searched_exactly(manifest.size) else None
+        item_ids = tuple(item_ids[item] for item in rows.items)
         files = (*bounded.files, *copies.files, *(vectors.files if vectors else ()))
         log.info("corpus_ready", manifest=manifest.id, items=manifest.size)
         scanned = vectors.scanned if vectors else None
         return ReadyCorpus(manifest, item_ids, bounded.side, bounded.means, copies.detector, scanned, files)
 
-    def _load_vectors(self, store: ViewStore, manifest: Manifest, item_ids: tuple[str, ...]) -> StoredVectors:
+    def _load_vectors(self, store: ViewStore, rows: TrainingRows, item_ids: tuple[str, ...]) -> StoredVectors:
+        """Take the items' vectors from the index; only what they look like over other backgrounds is embedded here."""
+
         def make_block(start: int, stop: int) -> NDArray[np.float32]:
+            middle = min(max(start, len(item_ids)), stop)
+            further = zip(rows.blobs[middle:stop], rows.backgrounds[middle:stop], strict=True)
+            pictures = [store.load_picture(blob, background) for blob, background in further]
             try:
-                return self.index.vectors(item_ids[start:stop])
+                parts = [self.index.vectors(item_ids[start:middle])] if start < middle else []
             except NotFoundError as error:
                 raise NotReadyError(error.message, code="index_behind") from error
+            return np.concatenate([*parts, *([self.indexer.embedder.embed(pictures)] if pictures else [])])
 
-        plan = ArrayPlan((len(item_ids), self.index.dimensions), "float32", make_block)
-        return load_vectors(store.folder, f"{manifest.root[:32]}-{self.collection}", plan, self._go_on)
+        plan = ArrayPlan((len(rows.blobs), self.index.dimensions), "float32", make_block)
+        return load_vectors(store.folder, f"{rows.root[:32]}-{self.collection}", plan, self._go_on)
 
     def _go_on(self, _done: int, _whole: int) -> None:
         if self._closed.is_set():

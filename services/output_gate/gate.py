@@ -90,7 +90,7 @@ class Gate:
         key = (model.id, calibration.sha256)
         ready = self._ready.get(key)
         scores = self._build_scores(calibration) if ready is None else ready.scores
-        corpus = self.corpora.load(model.manifest_id, view_recipe(model))
+        corpus = self.corpora.load(model.manifest_id, view_recipe(model), tuple(scores.pipeline.get("backgrounds", ())))
         if ready is None or ready.corpus is not corpus:
             _check_same("copy detector", scores.pipeline.get("copies"), corpus.detector.digests)
             ready = self._ready[key] = self._under_policy(ReadyModel(model, corpus, scores, (), ""))

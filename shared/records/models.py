@@ -27,6 +27,8 @@ class Model(SQLModel, table=True):
     resolution_px: int
     channels: int
     config: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    # As its owner declares; None for models trained here, and where nothing was declared.
+    preprocessing: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
     updates: int | None = None
     seed: int | None = None
     entry_id: int = Field(foreign_key="log_entry.id", unique=True, sa_type=BigInteger)

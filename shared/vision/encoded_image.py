@@ -105,6 +105,11 @@ class EncodedImage:
         """About how much memory decoding a frame takes."""
         return self.width_px * self.height_px * BYTES_PER_PX[self.format.decoder or ""] + 2 * len(self._data)
 
+    @property
+    def may_be_transparent(self) -> bool:
+        """Whether its head says that it has transparency."""
+        return self._opened.has_transparency_data
+
     @cached_property
     def frame_count(self) -> int:
         """How many pictures the file holds.

@@ -66,6 +66,20 @@ def decode_image(data: bytes, limits: ImageLimits) -> DecodedImage:
 
 
 @contextmanager
+def decoding_unflattened(data: bytes, limits: ImageLimits) -> Iterator[Image.Image | None]:
+    """Decode the first frame of a picture that has transparency, in its own mode, as `decoding` does; None for an opaque one.
+
+    What is opaque by its head is not decoded.
+    """
+    image = EncodedImage(data, limits)
+    if not image.may_be_transparent:
+        yield None
+        return
+    with BUDGET.reserve(image.cost_bytes, limits.memory_bytes):
+        yield image.load_frame()
+
+
+@contextmanager
 def decoding(data: bytes, limits: ImageLimits) -> Iterator[DecodedImage]:
     """Decode untrusted bytes as `decode_image` does, and hold the memory for it as long as the block runs.
 
@@ -103,7 +117,7 @@ def decode_variants(data: bytes, limits: ImageLimits) -> Generator[ImageVariant]
                 yield ImageVariant(flatten(picture, background), frame, background)
 
 
-def flatten(picture: Image.Image, background: Background) -> Image.Image:
+def flatten(picture: Image.Image, background: Background | Literal["grey"]) -> Image.Image:
     """Make RGB of a picture of any mode, with its transparency laid over a background.
 
     Raises:
@@ -124,7 +138,7 @@ def flatten(picture: Image.Image, background: Background) -> Image.Image:
         return flat
 
 
-def _flatten_rows(rows: Image.Image, background: Background) -> Image.Image:
+def _flatten_rows(rows: Image.Image, background: str) -> Image.Image:
     if background == "none":
         return rows.convert("RGB")
     below = Image.new("RGBA", rows.size, background)

@@ -39,6 +39,7 @@ from shared.records.manifests import Manifest, ManifestItem, load_manifest, seal
 from shared.records.models import Calibration, Model
 from shared.vision.embedders.pixels import PixelEmbedder
 from shared.vision.image_decoding import decode_image
+from shared.vision.view_store import TrainingBackground
 from shared.vision.views import Pixels, ViewRecipe, build_view
 from shared.workspace import Workspace
 from tests.support.factories import picture, png, register
@@ -71,7 +72,7 @@ class MemoryCorpora:
     holds_vectors: bool = True
     _ready: dict[tuple[str, str, bool], ReadyCorpus] = field(default_factory=dict)
 
-    def load(self, manifest_id: str, recipe: ViewRecipe) -> ReadyCorpus:
+    def load(self, manifest_id: str, recipe: ViewRecipe, backgrounds: tuple[TrainingBackground, ...] = ()) -> ReadyCorpus:
         """Return the corpus of a manifest, built on first use."""
         self.indexer.catch_up()
         with self.workspace.reading() as session:

@@ -16,6 +16,7 @@ MODEL = {
     "updates": 20000,
     "seed": 1,
     "manifest": "spring",
+    "preprocessing": {"orientation": "applied", "background": "white", "crop": "centre", "resize_filter": "bicubic"},
 }
 AUDIT = {"id": AUDIT_ID, "model": {"name": "model-a"}, "copies": 3, "generations": 10000}
 TRAINING_REQUEST = {

@@ -4,7 +4,7 @@ It holds no time and no path, so that the same model, control, samples and code 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,7 @@ def build_rules(calibrated: CalibratedModel, comparison: Comparison, rate: float
 
 def build_duplicates(corpus: Corpus) -> dict[str, Any]:
     """Spell the clusters of duplicates in the training set: how many, of which sizes, and the members of the larger ones."""
-    clusters = corpus.side.clusters
+    clusters = replace(corpus.side.clusters, labels=corpus.side.clusters.labels[: corpus.item_count])
     rows = [np.flatnonzero(clusters.labels == label) for label in np.flatnonzero(np.bincount(clusters.labels) > 1)]
     return {
         "clusters": clusters.count,

@@ -7,6 +7,7 @@ import typer
 
 from services.audit.commands.options import ModelName
 from services.audit.models.imported_models import import_model
+from services.audit.models.preprocessing import Preprocessing
 from services.audit.models.trained_models import train_model
 from services.audit.training.presets import DEMO_CONFIG
 from services.audit.training.training_config import TrainingConfig
@@ -53,7 +54,20 @@ def import_(
         Path | None, typer.Option(help="scheduler_config.json of its training, where the folder has none.")
     ] = None,
     variant: Annotated[str | None, typer.Option(help="Which weights, where there are several kinds, such as fp16.")] = None,
+    orientation: Annotated[str | None, typer.Option(help="What training did with EXIF orientation: applied, ignored.")] = None,
+    background: Annotated[
+        str | None, typer.Option(help="What training laid transparency over: white, black, grey, none (the colours under it).")
+    ] = None,
+    crop: Annotated[str | None, typer.Option(help="How training made pictures square: centre, none, random.")] = None,
+    resize_filter: Annotated[str | None, typer.Option(help="By which filter it resized them: bicubic, lanczos, …")] = None,
 ) -> None:
-    """Import a model that was trained elsewhere. Its weights must be safetensors."""
-    model = import_model(open_home(), folder, name, manifest, scheduler=scheduler, variant=variant, report_note=echo)
+    """Import a model that was trained elsewhere. Its weights must be safetensors.
+
+    How training saw its pictures is declared by options; what is left out is unknown, and then every way is compared.
+    """
+    fields = {"orientation": orientation, "background": background, "crop": crop, "resize_filter": resize_filter}
+    preprocessing = build_request(Preprocessing, fields)
+    model = import_model(
+        open_home(), folder, name, manifest, preprocessing, scheduler=scheduler, variant=variant, report_note=echo
+    )
     console.print(f"{model.name}: weights {model.weights_sha256}; its manifest is declared, not verified", soft_wrap=True)

@@ -6,13 +6,14 @@ embeddings of the training originals, best SSIM in the shortlist, the similarity
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.audit.training_sets.sealed_set import SealedSet, load_views, open_view_store
+from services.audit.training_sets.sealed_set import SealedSet, open_view_store
 from shared.index.exact_neighbours import exact_neighbours
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
@@ -23,7 +24,8 @@ from shared.matching.training_set.training_set import TrainingSet
 from shared.matching.training_set.training_set_store import load_training_set
 from shared.matching.training_set.view_hashes import hash_views
 from shared.vision.embedding import Embedder
-from shared.vision.image_decoding import DecodedImage, decode_image
+from shared.vision.training_backgrounds import TrainingRows, list_training_rows
+from shared.vision.view_store import TrainingBackground, ViewStore
 from shared.vision.views import Pixels, ViewRecipe, build_view, view_to_image
 from shared.workspace import Workspace
 
@@ -33,12 +35,21 @@ BATCH_ORIGINALS = 64
 
 @dataclass(frozen=True)
 class Corpus:
-    """What pictures are matched with: the views of a manifest and the embeddings of its originals, in its order."""
+    """What pictures are matched with: the views of a manifest and the embeddings of its originals, in its order.
+
+    Behind the items come those that look otherwise over another background (`shared.vision.training_backgrounds`); `item_ids`
+    names the item of each row.
+    """
 
     item_ids: tuple[str, ...]
     side: TrainingSet
     vectors: NDArray[np.float32]
     detector: CopyDetector
+
+    @cached_property
+    def item_count(self) -> int:
+        """How many items there are; their rows come first."""
+        return len({*self.item_ids})
 
     def ids_of(self, rows: NDArray[np.int64]) -> tuple[str, ...]:
         """Return the ids of the items in some rows, each once, in their order."""
@@ -59,13 +70,22 @@ class Matched:
 Matcher: TypeAlias = Callable[[Corpus, Pixels, Embedder, int], Matched]
 
 
-def build_corpus(workspace: Workspace, sealed: SealedSet, recipe: ViewRecipe, embedder: Embedder) -> Corpus:
-    """Gather what pictures are matched with."""
-    vectors = [embedder.embed([image.pixels for image in batch]) for batch in _originals(workspace, sealed.blobs)]
-    store, root = open_view_store(workspace), sealed.manifest.root
-    side = load_training_set(store.folder, root, recipe, sealed.blobs, load_views(workspace, sealed, recipe))
-    ids = tuple(item.id for item in sealed.items)
-    return Corpus(ids, side, np.concatenate(vectors), load_copy_detector(store, root, sealed.blobs).detector)
+def build_corpus(
+    workspace: Workspace,
+    sealed: SealedSet,
+    recipe: ViewRecipe,
+    embedder: Embedder,
+    backgrounds: Sequence[TrainingBackground] = (),
+) -> Corpus:
+    """Gather what pictures are matched with; over further backgrounds too, where an item looks otherwise there."""
+    store = open_view_store(workspace)
+    rows = list_training_rows(store, sealed.manifest.root, sealed.blobs, recipe, backgrounds)
+    vectors = [embedder.embed(batch) for batch in _originals(store, rows)]
+    views = store.load_stored(rows.root, rows.blobs, recipe, backgrounds=rows.backgrounds).rows
+    side = load_training_set(store.folder, rows.root, recipe, rows.blobs, views)
+    detector = load_copy_detector(store, rows.root, rows.blobs, backgrounds=rows.backgrounds).detector
+    ids = tuple(sealed.items[item].id for item in rows.items)
+    return Corpus(ids, side, np.concatenate(vectors), detector)
 
 
 def match_against(corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbours: int) -> Matched:
@@ -107,7 +127,8 @@ def _images(views: Pixels) -> list[Image.Image]:
     return [view_to_image(view).convert("RGB") for view in np.asarray(views)]
 
 
-def _originals(workspace: Workspace, blobs: Sequence[str]) -> Iterator[list[DecodedImage]]:
-    for start in range(0, len(blobs), BATCH_ORIGINALS):
-        batch = blobs[start : start + BATCH_ORIGINALS]
-        yield [decode_image(workspace.blobs.load(digest), workspace.limits) for digest in batch]
+def _originals(store: ViewStore, rows: TrainingRows) -> Iterator[list[Image.Image]]:
+    for start in range(0, len(rows.blobs), BATCH_ORIGINALS):
+        part = slice(start, start + BATCH_ORIGINALS)
+        originals = zip(rows.blobs[part], rows.backgrounds[part], strict=True)
+        yield [store.load_picture(digest, background) for digest, background in originals]

@@ -3,6 +3,7 @@
 Their scores are the null distribution of every model that is trained on the slice and compared at the same view.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.audit.comparison.context import AuditContext
@@ -12,6 +13,7 @@ from services.audit.training_sets.sealed_set import SealedSet, load_sealed_set, 
 from shared.matching.calibration.null_distribution import ControlScores
 from shared.matching.copy_detection.orientations import ORIENTATIONS
 from shared.matching.panel.panel import score_control
+from shared.vision.view_store import TrainingBackground
 from shared.vision.views import ViewRecipe
 
 
@@ -26,13 +28,16 @@ class SliceCalibration:
     scores: ControlScores
 
 
-def calibrate_slice(context: AuditContext, manifest: str, recipe: ViewRecipe) -> SliceCalibration:
+def calibrate_slice(
+    context: AuditContext, manifest: str, recipe: ViewRecipe, backgrounds: Sequence[TrainingBackground] = ()
+) -> SliceCalibration:
     """Match the control with a training set.
 
     Args:
         context: of the audit.
         manifest: name or id of the training manifest.
         recipe: of the views compared.
+        backgrounds: what training may have laid transparency over, beside white.
 
     Raises:
         NotFoundError: no such manifest.
@@ -42,7 +47,7 @@ def calibrate_slice(context: AuditContext, manifest: str, recipe: ViewRecipe) ->
     training, control = load_sealed_set(workspace, manifest), load_sealed_set(workspace, context.control)
     with workspace.reading() as session:
         verify_disjoint(session, training.manifest, control.manifest)
-    corpus = build_corpus(workspace, training, recipe, context.embedder)
+    corpus = build_corpus(workspace, training, recipe, context.embedder, backgrounds)
     matched_control = context.match(corpus, load_views(workspace, control, recipe))
     # Everything that a score depends on.
     pipeline = {
@@ -56,6 +61,8 @@ def calibrate_slice(context: AuditContext, manifest: str, recipe: ViewRecipe) ->
         "copies": corpus.detector.digests,
         "orientations": ORIENTATIONS,
     }
+    if backgrounds:
+        pipeline["backgrounds"] = list(backgrounds)
     by_rule = score_control(matched_control.evidence, context.embedder.name)
     scores = ControlScores({rule: tuple(map(float, values)) for rule, values in by_rule.items()}, pipeline)
     return SliceCalibration(training, control, corpus, matched_control, scores)

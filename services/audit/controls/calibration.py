@@ -17,6 +17,7 @@ from sqlmodel import Session
 from services.audit.comparison.context import AuditContext
 from services.audit.comparison.slice_calibration import SliceCalibration, calibrate_slice
 from services.audit.controls.outcome import ControlOutcome, failed_checks, passed_rules
+from services.audit.models.preprocessing import describe_preprocessing, list_further_backgrounds
 from services.audit.models.trained_models import model_recipe
 from shared.records.models import Calibration, Model, find_same_calibration, load_model_record
 from shared.workspace import Workspace
@@ -44,7 +45,8 @@ def calibrate_model(context: AuditContext, name: str) -> CalibratedModel:
     with context.workspace.reading() as session:
         model = load_model_record(session, name)
     recipe = model_recipe(model.resolution_px, model.channels)
-    return calibrate_with(context.workspace, model, calibrate_slice(context, model.manifest_id, recipe))
+    backgrounds = list_further_backgrounds(describe_preprocessing(model))
+    return calibrate_with(context.workspace, model, calibrate_slice(context, model.manifest_id, recipe, backgrounds))
 
 
 def calibrate_with(workspace: Workspace, model: Model, calibration: SliceCalibration) -> CalibratedModel:

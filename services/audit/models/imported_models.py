@@ -6,7 +6,8 @@ Rules, in order:
    `foreign_layout` says where they lie. Other files in the folder, pickles included, are neither opened nor copied.
 2. No file is read through a link that leaves the folder, and each kind of file has a size limit.
 3. The network is loaded whole and run once before it is recorded: every weight fits, and it makes pictures unconditionally.
-4. The manifest is a declaration. The record's origin is `imported`, and every report says that nobody here trained the model.
+4. The manifest is a declaration, and so is how pictures were prepared; what is declared is in the configuration's digest. The
+   record's origin is `imported`, and every report says that nobody here trained the model.
 5. A name stands for one model. The same model under the same name is found, not recorded again.
 6. An error names the path that the user gave, never that of a copy.
 
@@ -18,6 +19,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import UNet2DModel
@@ -27,6 +29,7 @@ from sqlmodel import Session
 from services.audit.models.foreign_layout import CARD_FILE, INDEX, ForeignLayout, outside_message, read_layout
 from services.audit.models.foreign_parts import MAX_TEXT_BYTES
 from services.audit.models.model_configuration import read_configuration
+from services.audit.models.preprocessing import Preprocessing
 from services.audit.models.recorded_models import record_model, verify_for_training
 from services.audit.training.atomic_folders import locked_folder, new_folder, remove_unfinished
 from services.audit.training.diffusion_model import digest_weights, load_model, weights_sha256
@@ -52,6 +55,7 @@ def import_model(
     source: Path,
     name: str,
     manifest: str,
+    preprocessing: Preprocessing | None = None,
     *,
     scheduler: Path | None = None,
     variant: str | None = None,
@@ -64,6 +68,7 @@ def import_model(
         source: folder in one of diffusers' layouts.
         name: unique name of the model.
         manifest: name or id of the manifest that it was trained on, as its owner says.
+        preprocessing: how pictures were prepared for its training, as far as its owner says.
         scheduler: noise schedule of a model that comes without one, a `scheduler_config.json` or its folder.
         variant: which weights, where there are several kinds.
         report_note: called with each choice that was made among the folder's parts, in words.
@@ -78,6 +83,7 @@ def import_model(
         ConflictError: the name stands for another model, or its folder is taken.
     """
     check_name(name)
+    declared = (preprocessing or Preprocessing()).model_dump(exclude_none=True)
     sealed = load_sealed_set(workspace, manifest)
     verify_for_training(sealed.manifest)
     layout = read_layout(source, scheduler, variant)
@@ -91,13 +97,13 @@ def import_model(
         with workspace.reading() as session:
             recorded = find_model(session, name)
         if recorded is not None:
-            return _verify_same(recorded, sealed, layout)
+            return _verify_same(recorded, sealed, layout, declared)
         _check_free(folder)
         remove_unfinished(folder.parent)
-        return _import(workspace, layout, folder, sealed)
+        return _import(workspace, layout, folder, sealed, declared)
 
 
-def _import(workspace: Workspace, layout: ForeignLayout, folder: Path, sealed: SealedSet) -> Model:
+def _import(workspace: Workspace, layout: ForeignLayout, folder: Path, sealed: SealedSet, declared: dict[str, Any]) -> Model:
     with new_folder(folder) as copied:
         _copy(layout, copied)
         try:
@@ -107,10 +113,12 @@ def _import(workspace: Workspace, layout: ForeignLayout, folder: Path, sealed: S
         except SleeveError as error:
             raise type(error)(_name_source(error.message, copied, layout), code=error.code) from error
         if not (copied / CARD_FILE).exists():
-            card = build_imported_card(folder.name, sealed.manifest.root, sealed.manifest.size, weights_sha256(copied))
+            card = build_imported_card(
+                folder.name, sealed.manifest.root, sealed.manifest.size, weights_sha256(copied), declared
+            )
             (copied / CARD_FILE).write_text(card, encoding="utf-8")
     with workspace.writing() as session:
-        model = _record(session, sealed, folder, resolution_px, channels)
+        model = _record(session, sealed, folder, resolution_px, channels, declared)
     workspace.log.integrate()
     return model
 
@@ -181,10 +189,10 @@ def _check_makes_pictures(unet: UNet2DModel) -> tuple[int, int]:
     return side_px, channels
 
 
-def _verify_same(recorded: Model, sealed: SealedSet, layout: ForeignLayout) -> Model:
+def _verify_same(recorded: Model, sealed: SealedSet, layout: ForeignLayout, declared: dict[str, Any]) -> Model:
     expected = recorded.origin, recorded.manifest_id, recorded.weights_sha256, recorded.config_sha256
     configuration = {name.partition("/")[0]: json.loads(path.read_bytes()) for name, path in layout.config_files.items()}
-    got = "imported", sealed.manifest.id, digest_weights(layout.weights), sha256_hex(canonical_json(configuration))
+    got = "imported", sealed.manifest.id, digest_weights(layout.weights), _digest_configuration(configuration, declared)
     if expected != got:
         raise ConflictError(
             f"model {recorded.name!r} is another one: expected origin, manifest, weights and configuration {expected}, "
@@ -199,7 +207,14 @@ def _check_free(folder: Path) -> None:
         raise ConflictError(f"expected a free name, got {folder.name!r}, which a training uses", code="folder_taken")
 
 
-def _record(session: Session, sealed: SealedSet, folder: Path, resolution_px: int, channels: int) -> Model:
+def _digest_configuration(configuration: dict[str, Any], declared: dict[str, Any]) -> str:
+    """Digest what the log has of a model's configuration, its declared preprocessing included."""
+    return sha256_hex(canonical_json(configuration | ({"preprocessing": declared} if declared else {})))
+
+
+def _record(
+    session: Session, sealed: SealedSet, folder: Path, resolution_px: int, channels: int, declared: dict[str, Any]
+) -> Model:
     configuration = read_configuration(folder)
     return record_model(
         session,
@@ -207,8 +222,9 @@ def _record(session: Session, sealed: SealedSet, folder: Path, resolution_px: in
         name=folder.name,
         origin="imported",
         weights_sha256=weights_sha256(folder),
-        config_sha256=sha256_hex(canonical_json(configuration)),
+        config_sha256=_digest_configuration(configuration, declared),
         config=configuration,
         resolution_px=resolution_px,
         channels=channels,
+        preprocessing=declared or None,
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
+from services.audit.models.preprocessing import Preprocessing, describe_preprocessing
 from shared.clock import format_moment
 from shared.http.paging import Page, PageRequest
 from shared.records.manifests import load_manifest
@@ -27,6 +28,7 @@ class ModelSummary(BaseModel):
     updates: int | None
     seed: int | None
     manifest: str = Field(description="Name of the manifest that it was trained on.")
+    preprocessing: Preprocessing = Field(description="How pictures were prepared for its training, as far as it is known.")
     created_at: str
 
 
@@ -45,6 +47,7 @@ class ModelAnswer(BaseModel):
     manifest: str
     manifest_root: str
     manifest_size: int
+    preprocessing: Preprocessing = Field(description="How pictures were prepared for its training, as far as it is known.")
     audits: list[str]
 
 
@@ -69,15 +72,25 @@ def build_model_answer(workspace: Workspace, name: str) -> ModelAnswer:
         model = load_model_record(session, name)
         manifest = load_manifest(session, model.manifest_id)
         audits = [audit.id for audit in list_audits(session, model.id)]
-    fields = model.model_dump(include=set(ModelAnswer.model_fields) - {"manifest", "audits"})
+    fields = model.model_dump(include=set(ModelAnswer.model_fields) - {"manifest", "audits", "preprocessing"})
     return ModelAnswer(
-        **fields, manifest=manifest.name, manifest_root=manifest.root, manifest_size=manifest.size, audits=audits
+        **fields,
+        manifest=manifest.name,
+        manifest_root=manifest.root,
+        manifest_size=manifest.size,
+        preprocessing=describe_preprocessing(model),
+        audits=audits,
     )
 
 
 def _summarise(rows: Sequence[tuple[Model, str]]) -> list[ModelSummary]:
-    fields = set(ModelSummary.model_fields) - {"manifest", "created_at"}
+    fields = set(ModelSummary.model_fields) - {"manifest", "created_at", "preprocessing"}
     return [
-        ModelSummary(**model.model_dump(include=fields), manifest=manifest_name, created_at=format_moment(model.created_at))
+        ModelSummary(
+            **model.model_dump(include=fields),
+            manifest=manifest_name,
+            preprocessing=describe_preprocessing(model),
+            created_at=format_moment(model.created_at),
+        )
         for model, manifest_name in rows
     ]

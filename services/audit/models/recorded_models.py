@@ -85,6 +85,7 @@ def record_model(
     channels: int,
     updates: int | None = None,
     seed: int | None = None,
+    preprocessing: dict[str, Any] | None = None,
 ) -> Model:
     """Record a model whose folder is in place, with its log entry.
 
@@ -100,6 +101,7 @@ def record_model(
         channels: 1 or 3.
         updates: how many it was trained by; None where unknown.
         seed: of the training; None where unknown.
+        preprocessing: how pictures were prepared for it, as its owner declares.
     """
     model_id, now = new_id(), utc_now()
     body = _BODY_BY_ORIGIN[origin](
@@ -128,6 +130,7 @@ def record_model(
             config=config,
             updates=updates,
             seed=seed,
+            preprocessing=preprocessing,
             entry_id=entry_id,
             created_at=now,
         ),

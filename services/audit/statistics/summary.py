@@ -70,14 +70,14 @@ def _kinds(
 ) -> dict[str, dict[str, Any]]:
     """Name the kind of memorisation of each copied item, by item id."""
     outliers = outlier_quantiles(training)
-    clusters = corpus.side.clusters
-    sizes = np.bincount(clusters.labels)
-    row = {item_id: at for at, item_id in enumerate(corpus.item_ids)}
-    share = len(comparison.copied_items) / len(corpus.item_ids)
+    labels = corpus.side.clusters.labels[: corpus.item_count]
+    sizes = np.bincount(labels)
+    row = {item_id: at for at, item_id in enumerate(corpus.item_ids[: corpus.item_count])}
+    share = len(comparison.copied_items) / corpus.item_count
     return {
         item_id: asdict(
             classify(
-                int(sizes[clusters.labels[row[item_id]]]),
+                int(sizes[labels[row[item_id]]]),
                 share,
                 updates_per_image,
                 None if outliers is None else float(outliers[row[item_id]]),

@@ -4,6 +4,8 @@ The front matter is what model hubs read. Source: Mitchell et al. 2019 (arXiv:18
 specification of huggingface/hub-docs, modelcard.md.
 """
 
+from collections.abc import Mapping
+
 from services.audit.training.training_config import TrainingConfig
 
 _HEAD = """---
@@ -29,6 +31,8 @@ _CARD = (
     {root}
 
 Nothing else was used. Whoever holds the manifest can prove for any image whether it was among them.
+
+Pictures were turned upright (EXIF), laid over white, cropped to the centre square and resized by Pillow's bicubic filter.
 
 ## Training
 
@@ -62,7 +66,8 @@ Its owner declares that it was trained on {images} images: the sealed manifest w
 
     {root}
 
-Nobody here trained it, so this was not verified. How it was trained is not recorded.
+Nobody here trained it, so this was not verified. How it was trained is not recorded. How pictures were prepared for it, as its
+owner declares: {preprocessing}.
 
 | SHA-256 of the weights |
 |---|
@@ -71,13 +76,18 @@ Nobody here trained it, so this was not verified. How it was trained is not reco
 )
 
 
-def build_imported_card(name: str, manifest_root: str, image_count: int, weights_sha256: str) -> str:
+def build_imported_card(
+    name: str, manifest_root: str, image_count: int, weights_sha256: str, declared: Mapping[str, str]
+) -> str:
     """Write the card of a model that was imported without one.
 
-    >>> "not verified" in build_imported_card("m", "root-1", 4, "00")
+    >>> "not verified" in build_imported_card("m", "root-1", 4, "00", {})
     True
     """
-    return _IMPORTED_CARD.format(name=name, images=image_count, root=manifest_root, weights_sha256=weights_sha256)
+    preprocessing = ", ".join(f"{field.replace('_', ' ')} {value}" for field, value in declared.items()) or "unknown"
+    return _IMPORTED_CARD.format(
+        name=name, images=image_count, root=manifest_root, weights_sha256=weights_sha256, preprocessing=preprocessing
+    )
 
 
 def build_model_card(name: str, config: TrainingConfig, *, manifest_root: str, image_count: int, weights_sha256: str) -> str:

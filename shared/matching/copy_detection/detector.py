@@ -60,7 +60,7 @@ class Detections:
     @property
     def mirrored(self) -> NDArray[np.bool_]:
         """Whether the generation shows the item mirrored, (g,)."""
-        return self.orientations & 1 == 1
+        return np.asarray(self.orientations & 1 == 1)
 
     @property
     def quarter_turns(self) -> NDArray[np.int64]:
@@ -202,5 +202,5 @@ def _join(parts: list[Detections]) -> Detections:
 
     names = CopyEvidence.__dataclass_fields__
     evidence = CopyEvidence(**{name: np.concatenate([getattr(part.evidence, name) for part in parts]) for name in names})
-    arrays = (joined(name) for name in ("scores", "items", "orientations", "placements", "cosines"))
-    return Detections(*arrays, evidence)
+    arrays = {name: joined(name) for name in ("scores", "items", "orientations", "placements", "cosines")}
+    return Detections(**arrays, evidence=evidence)

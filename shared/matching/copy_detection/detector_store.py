@@ -23,7 +23,7 @@ from shared.matching.copy_detection.copy_embedder import RECIPE
 from shared.matching.copy_detection.descriptor import Descriptor, load_descriptor
 from shared.matching.copy_detection.fusion import load_fusion
 from shared.matching.copy_detection.indexed_views import INDEXED_VIEWS, STARTS, warp_views
-from shared.vision.view_store import ViewStore
+from shared.vision.view_store import TrainingBackground, ViewStore
 from shared.vision.views import Pixels
 
 
@@ -36,7 +36,11 @@ class StoredDetector:
 
 
 def load_copy_detector(
-    store: ViewStore, manifest_root: str, blob_sha256s: Sequence[str], report_progress: ProgressCallback | None = None
+    store: ViewStore,
+    manifest_root: str,
+    blob_sha256s: Sequence[str],
+    report_progress: ProgressCallback | None = None,
+    backgrounds: Sequence[TrainingBackground] | None = None,
 ) -> StoredDetector:
     """Return the detector of a manifest's items.
 
@@ -45,12 +49,13 @@ def load_copy_detector(
         manifest_root: the manifest's root, hexadecimal.
         blob_sha256s: the digests of its items' bytes, in its order; the detector numbers the items so.
         report_progress: called with (rows done, rows in all) after each block that is built.
+        backgrounds: as `ViewStore.load_stored` takes them.
 
     Raises:
         CorruptStateError: a blob is damaged.
         NotFoundError: a blob is missing.
     """
-    views = store.load_stored(manifest_root, blob_sha256s, RECIPE, report_progress)
+    views = store.load_stored(manifest_root, blob_sha256s, RECIPE, report_progress, backgrounds)
     descriptor = load_descriptor()
     points = _load_points(store, manifest_root, views, descriptor, report_progress)
     detector = CopyDetector(views.rows, points.scanned, descriptor, load_fusion(), views.sha256)

@@ -50,7 +50,7 @@ class Shortlist:
     @property
     def mirrored(self) -> NDArray[np.bool_]:
         """Whether the generation shows the item mirrored, (g, k)."""
-        return self.orientations & 1 == 1
+        return np.asarray(self.orientations & 1 == 1)
 
     def rows(self, rows: slice) -> "Shortlist":
         """Keep some generations."""

@@ -9,21 +9,27 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from services.audit.audits.audit import audit_model
 from services.audit.models import imported_models
 from services.audit.models.imported_models import import_model
+from services.audit.models.model_answers import build_model_answer
+from services.audit.models.preprocessing import OURS, Preprocessing, describe_preprocessing, list_further_backgrounds
 from services.audit.reports.kinds.audit_report import write_report
 from services.audit.sampling.sample_shards import load_samples
 from services.audit.sampling.samples import sample_model
 from services.audit.training.diffusion_model import load_model
+from services.output_gate.checks.service import check_generation
 from services.output_gate.opening import open_gate
 from shared.errors import ConflictError, CorruptStateError, InputError, NotFoundError, SleeveError
 from shared.ledger.verify import verify_receipt
+from shared.records.manifests import seal_manifest
 from shared.records.models import load_model_record
 from shared.workspace import Workspace
 from tests.e2e.conftest import audit_context
+from tests.support.factories import encode, picture, register
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -259,3 +265,67 @@ def test_a_networks_folder_alone_with_a_declared_schedule(audited_workspace: Wor
     assert notes == [f"network: {tmp_path / 'alone'}", f"scheduler: {schedule}"]
     assert import_model(audited_workspace, tmp_path / "alone", "alone", "small", scheduler=schedule).id == model.id
     assert import_model(audited_workspace, foreign, "whole", "small").config_sha256 == model.config_sha256
+
+
+def test_how_pictures_were_prepared_is_declared_shown_and_bound(audited_workspace: Workspace, foreign: Path) -> None:
+    declared = Preprocessing(orientation="ignored", background="black")
+    model = import_model(audited_workspace, foreign, "theirs", "small", declared)
+    assert build_model_answer(audited_workspace, "theirs").preprocessing == declared
+    assert build_model_answer(audited_workspace, "model-a").preprocessing == OURS
+    card = (audited_workspace.home / model.folder / "README.md").read_text(encoding="utf-8")
+    assert "orientation ignored, background black" in card
+    assert import_model(audited_workspace, foreign, "theirs", "small", declared).id == model.id
+    with pytest.raises(ConflictError, match="another one"):
+        import_model(audited_workspace, foreign, "theirs", "small")
+    undeclared = import_model(audited_workspace, foreign, "unknown", "small")
+    assert undeclared.config_sha256 != model.config_sha256
+    assert build_model_answer(audited_workspace, "unknown").preprocessing == Preprocessing()
+    assert list_further_backgrounds(describe_preprocessing(undeclared)) == ("black", "grey", "none")
+
+
+def draw_icon(seed: int) -> Image.Image:
+    """A picture whose transparency is another picture."""
+    icon = picture(seed).convert("RGBA")
+    icon.putalpha(picture(seed + 500).convert("L"))
+    return icon
+
+
+def lay_over(icon: Image.Image, background: str) -> Image.Image:
+    if background == "none":
+        return icon.convert("RGB")
+    below = Image.new("RGBA", icon.size, background)
+    below.alpha_composite(icon)
+    return below.convert("RGB")
+
+
+def test_copies_of_what_training_saw_over_another_background_are_flagged(workspace: Workspace, foreign: Path) -> None:
+    ids = [register(workspace, f"{number}.png", encode(draw_icon(number))).id for number in range(46)]
+    with workspace.writing() as session:
+        seal_manifest(session, "small", "train", ids[:6])
+        seal_manifest(session, "small-control", "control", ids[6:])
+    workspace.log.integrate()
+    import_model(workspace, foreign, "unknown", "small")
+    import_model(workspace, foreign, "black", "small", Preprocessing(background="black"))
+    import_model(workspace, foreign, "white", "small", Preprocessing(background="white"))
+    for name in ("unknown", "black", "white"):
+        audit, _ = audit_model(audit_context(workspace), name, sample_model(workspace, name, 4, 0, 2))
+        assert audit.state == "completed"
+    gate = open_gate(workspace)
+    try:
+        decisions = {
+            (name, background): [
+                check_generation(gate, name, encode(lay_over(draw_icon(number), background))).decision for number in range(6)
+            ]
+            for name in ("unknown", "black", "white")
+            for background in ("white", "black", "grey", "none")
+        }
+        turned = [draw_icon(0).transpose(turn) for turn in Image.Transpose]
+        exif = [check_generation(gate, "unknown", encode(lay_over(icon, "white"))).decision for icon in turned]
+    finally:
+        gate.close()
+    flagged = {key: outcomes.count("flag") for key, outcomes in decisions.items()}
+    assert [flagged["unknown", background] for background in ("white", "black", "grey", "none")] == [6, 6, 6, 6]
+    assert (flagged["black", "white"], flagged["black", "black"], flagged["white", "white"]) == (6, 6, 6)
+    # What the owner declares is believed: over black this model saw nothing.
+    assert flagged["white", "black"] < 6
+    assert exif.count("flag") == len(turned)
