@@ -28,6 +28,7 @@ from shared.ledger.entries import build_entry
 from shared.matching.calibration.null_distribution import ControlScores
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
+from shared.matching.copy_detection.orientations import ORIENTATIONS
 from shared.matching.ssim_search.best_ssim import best_ssim
 from shared.matching.ssim_search.ssim_terms import build_means
 from shared.matching.training_set.duplicates import build_clusters
@@ -190,7 +191,8 @@ def _score_control(items: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _calibrate(model: Model, corpus: ReadyCorpus, embedder_sha256: str) -> Calibration:
     ssim, fused = _score_control(len(corpus.item_ids))
-    pipeline = {"neighbours": NEIGHBOURS, "embedder_sha256": embedder_sha256, "copies": corpus.detector.digests}
+    pipeline: dict[str, Any] = {"neighbours": NEIGHBOURS, "embedder_sha256": embedder_sha256}
+    pipeline |= {"copies": corpus.detector.digests, "orientations": ORIENTATIONS}
     scores = ControlScores({"ssim": ssim, "fused": fused}, pipeline)
     return Calibration(
         model_id=model.id,

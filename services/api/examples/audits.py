@@ -43,7 +43,7 @@ STUDY_REQUEST = {
 EXAMPLES: dict[str, Example] = {
     "get_models": Example({"items": [MODEL | {"created_at": MOMENT}], "next_cursor": None}),
     "create_model": Example(JOB | {"kind": "model.training", "request": TRAINING_REQUEST}, TRAINING_REQUEST),
-    "get_model": Example(MODEL | {"manifest_root": ROOT, "manifest_size": 1, "audits": [AUDIT_ID]}),
+    "get_model": Example(MODEL | {"manifest_root": ROOT, "manifest_size": 1, "orientations": 8, "audits": [AUDIT_ID]}),
     "get_audits": Example(
         {
             "items": [

@@ -11,8 +11,11 @@ from services.audit.models.preprocessing import Preprocessing, describe_preproce
 from shared.clock import format_moment
 from shared.http.paging import Page, PageRequest
 from shared.records.manifests import load_manifest
-from shared.records.models import Model, list_audits, list_models, load_model_record
+from shared.records.models import Model, list_audits, list_calibrations, list_models, load_model_record
 from shared.workspace import Workspace
+
+# A control from before its pipeline said so was read as it is and mirrored.
+EARLIER_ORIENTATIONS = 2
 
 
 class ModelSummary(BaseModel):
@@ -48,6 +51,10 @@ class ModelAnswer(BaseModel):
     manifest_root: str
     manifest_size: int
     preprocessing: Preprocessing = Field(description="How pictures were prepared for its training, as far as it is known.")
+    orientations: int | None = Field(
+        description="In how many of the eight orientations its newest control, and generations by it, are read; 2 for a control "
+        "that was measured before all were: audit the model again. Null before any audit."
+    )
     audits: list[str]
 
 
@@ -71,14 +78,16 @@ def build_model_answer(workspace: Workspace, name: str) -> ModelAnswer:
     with workspace.reading() as session:
         model = load_model_record(session, name)
         manifest = load_manifest(session, model.manifest_id)
+        calibrations = list_calibrations(session, model.id)
         audits = [audit.id for audit in list_audits(session, model.id)]
-    fields = model.model_dump(include=set(ModelAnswer.model_fields) - {"manifest", "audits", "preprocessing"})
+    fields = model.model_dump(include=set(ModelAnswer.model_fields) - {"manifest", "audits", "preprocessing", "orientations"})
     return ModelAnswer(
         **fields,
         manifest=manifest.name,
         manifest_root=manifest.root,
         manifest_size=manifest.size,
         preprocessing=describe_preprocessing(model),
+        orientations=int(calibrations[0].pipeline.get("orientations", EARLIER_ORIENTATIONS)) if calibrations else None,
         audits=audits,
     )
 

@@ -310,6 +310,7 @@ def test_copies_of_what_training_saw_over_another_background_are_flagged(workspa
     for name in ("unknown", "black", "white"):
         audit, _ = audit_model(audit_context(workspace), name, sample_model(workspace, name, 4, 0, 2))
         assert audit.state == "completed"
+        assert build_model_answer(workspace, name).orientations == 8
     gate = open_gate(workspace)
     try:
         decisions = {

@@ -1,7 +1,10 @@
 """The judgement: which rule decides, which item it names, and in which way the generation shows it."""
 
+from dataclasses import replace
+
 import numpy as np
-from PIL import ImageOps
+import pytest
+from PIL import Image, ImageOps
 
 from services.output_gate.checks.judgement import CheckEvidence
 from services.output_gate.checks.service import compare
@@ -35,6 +38,28 @@ def test_a_mirrored_copy_is_found_by_the_copy_detector_and_not_by_ssim(world: Me
     assert (evidence.decision.outcome, evidence.rule, evidence.item) == ("flag", "fused", world.items[4].id)
     assert evidence.kind_figures is not None
     assert evidence.kind_figures.mirrored
+
+
+@pytest.mark.parametrize("turn", Image.Transpose)
+def test_a_turned_or_flipped_copy_is_flagged_and_how_it_is_turned_is_told(world: MemoryWorld, turn: Image.Transpose) -> None:
+    world.adopt(version=2, rule=None, rules=["fused", "ssim"])
+    [evidence] = judge_picture(world, picture(4).transpose(turn))
+    assert (evidence.decision.outcome, evidence.rule, evidence.item) == ("flag", "fused", world.items[4].id)
+    figures = evidence.kind_figures
+    assert figures is not None
+    half = {Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM}
+    expected = 180 if turn in half else 0 if turn is Image.Transpose.FLIP_LEFT_RIGHT else 90
+    assert abs(figures.turned_degrees - expected) < 2
+    assert figures.mirrored == ("ROTATE" not in turn.name)
+
+
+def test_a_control_that_was_read_in_two_orientations_stays_in_force_so(world: MemoryWorld) -> None:
+    world.adopt(version=2, rule=None, rules=["fused", "ssim"])
+    ready = world.gate.under_policy_in_force().load_ready_model(world.model)
+    assert ready.orientations == 8
+    pipeline = {name: value for name, value in ready.scores.pipeline.items() if name != "orientations"}
+    earlier = replace(ready, scores=replace(ready.scores, pipeline=pipeline))
+    assert earlier.orientations == 2
 
 
 def test_each_gets_what_it_gets_alone(world: MemoryWorld) -> None:
