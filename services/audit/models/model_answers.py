@@ -52,8 +52,8 @@ class ModelAnswer(BaseModel):
     manifest_size: int
     preprocessing: Preprocessing = Field(description="How pictures were prepared for its training, as far as it is known.")
     orientations: int | None = Field(
-        description="In how many of the eight orientations its newest control, and generations by it, are read; 2 for a control "
-        "that was measured before all were: audit the model again. Null before any audit."
+        description="In how many of the eight orientations its newest control, and generations by it, are read; 2 for a "
+        "control that was measured before all were: audit the model again. Null before any audit."
     )
     audits: list[str]
 
