@@ -80,3 +80,22 @@ def read_orientation(block: bytes) -> int | None:
         if tag == _ORIENTATION and kind in _TYPES and values == 1:
             return int(struct.unpack_from(f"{order}{_TYPES[kind]}", block, at + 8)[0])
     return None
+
+
+def has_overlapping_fields(block: bytes) -> bool:
+    """Say whether the fields of an EXIF block or a TIFF state more bytes than four times as many as there are.
+
+    >>> has_overlapping_fields(bytes.fromhex("49492a00080000000100 120103000100000006000000 00000000"))
+    False
+    """
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < 8:
+        return False
+    (start,) = struct.unpack_from(f"{order}I", block, 4)
+    if start + 2 > len(block):
+        return False
+    (count,) = struct.unpack_from(f"{order}H", block, start)
+    places = range(start + 2, min(start + 2 + 12 * count, len(block) - 11), 12)
+    # No type is longer than 8 bytes, and no field than the block.
+    stated = (min(8 * struct.unpack_from(f"{order}I", block, at + 4)[0], len(block)) for at in places)
+    return int(sum(stated)) > 4 * len(block) + 2**16

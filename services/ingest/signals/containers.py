@@ -2,7 +2,7 @@
 
 Rules, in order:
 
-1. The first bytes say which container it is; anything else holds no metadata that is read here.
+1. The first bytes say which container it is. Those of other formats are in `further_containers`.
 2. A length in the file is only followed, never trusted: a slice ends where the file ends, and the walk stops there.
 3. The number of blocks and the size of what is taken out are bounded; what is beyond is an error that readers report.
 
@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from services.ingest.signals.further_containers import FurtherMetadata, find_further_metadata
 from shared.errors import InputError
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -65,6 +66,13 @@ class EmbeddedMetadata:
         else:
             self.add_error(f"XMP too long: expected at most {MAX_XMP_BYTES:,} bytes in {MAX_PACKETS} packets, got more")
 
+    def take(self, further: FurtherMetadata) -> None:
+        """Keep what was found in a file of another format."""
+        self.media_type = further.image_format.media_type
+        for packet in further.xmp:
+            self.add_xmp(packet)
+        self.exif, self.photoshop, self.c2pa = further.exif, further.photoshop, further.c2pa
+
     def add_error(self, message: str) -> None:
         """Keep what could not be taken out, of the first few."""
         if len(self.errors) < MAX_PACKETS:
@@ -93,7 +101,7 @@ def find_metadata(data: bytes) -> EmbeddedMetadata:
         data: the encoded file, of any size and content.
 
     Returns:
-        The blocks in the order of the file; empty where it is no PNG, JPEG or WebP. `errors` says what could not be taken out.
+        The blocks in the order of the file; empty where it is no picture. `errors` says what could not be taken out.
     """
     metadata = EmbeddedMetadata()
     try:
@@ -103,6 +111,8 @@ def find_metadata(data: bytes) -> EmbeddedMetadata:
             _collect_jpeg(data, metadata)
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             _collect_webp(data, metadata)
+        elif (further := find_further_metadata(data)) is not None:
+            metadata.take(further)
     except InputError as error:
         metadata.add_error(error.message)
     return metadata

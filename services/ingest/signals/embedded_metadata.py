@@ -29,6 +29,7 @@ from services.ingest.signals.iptc_iim import read_datasets
 from services.ingest.signals.signal import MAX_TEXT_CHARS, MAX_VALUES
 from services.ingest.signals.xmp import XmpProperties, read_packets
 from shared.ledger.body_fields import EMBEDDED_BASIS
+from shared.vision.orientation import has_overlapping_fields
 
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
@@ -179,6 +180,8 @@ def _from_texts(metadata: EmbeddedMetadata) -> Iterator[_OwnerField]:
 
 
 def _exif_texts(block: bytes) -> dict[int, str]:
+    if has_overlapping_fields(block):
+        return {}  # Pillow loads all fields, each with its own copy of the bytes.
     exif = Image.Exif()
     try:
         with warnings.catch_warnings():
