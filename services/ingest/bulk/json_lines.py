@@ -15,7 +15,7 @@ Source: https://jsonlines.org; RFC 8259 section 8.1: UTF-8, a byte order mark is
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,13 +86,19 @@ def read_lines(chunks: Iterable[bytes | Pause], max_bytes: int) -> Iterator[Line
         yield Line(number, b"".join(held), is_cut)
 
 
-def parse_line(line: Line, max_bytes: int, defaults: Mapping[str, Any] | None = None) -> Row | HeldRow | BadRow:
+def parse_line(
+    line: Line,
+    max_bytes: int,
+    defaults: Mapping[str, Any] | None = None,
+    fit: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> Row | HeldRow | BadRow:
     """Make a row of a line.
 
     Args:
         line: as read.
         max_bytes: the cap that it was read with, for the message.
         defaults: fields for a line that does not have them.
+        fit: makes of a line's fields what a registration takes.
 
     Returns:
         The row; a bad one, whose key is the line's number, where the line cannot be understood, and whose key is the source
@@ -102,7 +108,7 @@ def parse_line(line: Line, max_bytes: int, defaults: Mapping[str, Any] | None = 
     try:
         if line.is_cut:
             raise InputError(f"line {line.number}: expected at most {max_bytes:,} bytes, got more", code="line_too_long")
-        fields = {**(defaults or {}), **_parse_object(line)}
+        fields = fit({**(defaults or {}), **_parse_object(line)})
         key = _key_of(fields) or key
         return _build_row(key, fields)
     except SleeveError as error:

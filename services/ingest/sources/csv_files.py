@@ -90,7 +90,8 @@ def _read_records(text: Iterable[str], delimiter: str) -> Iterator[list[str] | I
         except csv.Error as error:
             cells = InputError(f"row cannot be read as CSV: {error}", code="row_invalid")
         width = len(cells) if width is None and isinstance(cells, list) else width
-        if len(lines.recent) > 1 and (isinstance(cells, InputError) or len(cells) != width or lines.has_odd_quotes):
+        is_odd, is_whole = lines.has_odd_quotes, isinstance(cells, list) and len(cells) == width
+        if (len(lines.recent) > 1 and (is_odd or not is_whole)) or (is_odd and not is_whole):
             yield from _read_lines_alone(lines.recent, delimiter)
         elif cells:
             yield cells

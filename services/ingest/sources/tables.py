@@ -158,7 +158,8 @@ def _to_python(cell: pa.Scalar) -> Any:
     try:
         return cell.as_py()
     except (ValueError, OverflowError, NotImplementedError, pa.ArrowException):
-        return str(cell)
+        # A time beyond Python's years, or finer than its microseconds.
+        return f"{getattr(cell, 'value', None)} ({cell.type})"
 
 
 def find_key(columns: Mapping[str, Any], image_name: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """One reading of columns for every source: capitals, placeholders, labels, and cells that do not fit."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from sqlmodel import select
 
+from services.ingest.bulk.rows import Row
 from services.ingest.coverage import measure_coverage
 from services.ingest.sources.columns import NOTES, build_registration
 from shared.errors import InputError
 from shared.records.items import Item
 from shared.workspace import Workspace
 from tests.support.factories import png
-from tests.unit.services.ingest.small_sources import add, sample, write_parquet, write_tar
+from tests.unit.services.ingest.small_sources import add, opened, sample, write_parquet, write_tar
 
 
 def read(**columns: Any) -> Any:
@@ -169,3 +171,54 @@ def test_class_labels_are_names(workspace: Workspace, tmp_path: Path) -> None:
         [coverage] = measure_coverage(session)
     assert coverage.owner == 1
     assert [item.extra["style"] for item in items] == ["ink"] * 3
+
+
+def test_values_that_python_has_no_word_for_lose_no_row(tmp_path: Path) -> None:
+    columns = {
+        "image": pa.array([{"bytes": png(1), "path": "a.png"}]),
+        "license": ["MIT"],
+        "nanoseconds": pa.array([2**62 + 1], pa.timestamp("ns")),
+        "far": pa.array([2**62], pa.timestamp("us")),
+        "day": pa.array([10**9], pa.date32()),
+        "large": pa.array([2**64 - 1], pa.uint64()),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    [row] = opened(tmp_path / "in.parquet").rows()
+    assert isinstance(row, Row)
+    assert row.registration.extra["large"] == str(2**64 - 1)
+    assert row.registration.extra["day"] == "1000000000 (date32[day])"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_csv_is_told_by_its_content(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    (tmp_path / "a.png").write_bytes(png(1))
+    lines = [["File Name", "Artist", "Licence"], ["a.png", "Zoë Müller", "MIT"], ["a.png", '"' + "x" * 200_000 + '"', "MIT"]]
+    (tmp_path / "metadata.csv").write_bytes("\r\n".join(map(delimiter.join, lines)).encode(encoding))
+    first, second = opened(tmp_path).rows()
+    assert isinstance(first, Row)
+    assert isinstance(second, Row)
+    assert [owner.name for owner in first.registration.owners] == ["Zoë Müller"]
+    assert second.registration.owners == ()
+
+
+def test_a_quote_that_is_never_closed_swallows_no_row(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.png").write_bytes(png(ord(name)))
+    (tmp_path / "metadata.csv").write_text('file_name,text,license\na.png,"5 in,MIT\nb.png,"two\nlines",MIT\nc.png,"x,MIT')
+    assert [row.key for row in opened(tmp_path, licence="MIT").rows() if isinstance(row, Row)] == ["a.png", "b.png", "c.png"]
+
+
+def test_json_lines_are_read_by_the_same_rules(tmp_path: Path) -> None:
+    line = {
+        "source_key": "a",
+        "licence": "MIT",
+        "image": base64.b64encode(png(1)).decode(),
+        "extra": {"hash": 2**63, "pwatermark": float("nan")},
+        "owners": [{"name": "Unknown", "basis": "x", "confidence": 0.5}],
+    }
+    (tmp_path / "in.jsonl").write_text(json.dumps(line))
+    [row] = opened(tmp_path / "in.jsonl").rows()
+    assert isinstance(row, Row)
+    assert row.registration.owners == ()
+    assert (row.registration.extra["hash"], row.registration.extra["pwatermark"]) == (str(2**63), "nan")

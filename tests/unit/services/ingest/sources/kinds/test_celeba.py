@@ -67,7 +67,7 @@ def test_the_published_folders_and_another_licence_are_understood(workspace: Wor
         assert {(item.licence, item.licence_url) for item in items} == {("LicenseRef-own-agreement", None)}
         # The set's own terms stay on record beside the agreement.
         assert {search.result for search in session.exec(select(Diligence))} == {NO_OWNER}
-    assert [row.key for row in opened(folder).rows(1)] == ["000002.jpg"]
+    assert [row.key for row in opened(folder).rows(1)] == ["000002.jpg", "Anno/list_bbox_celeba.txt"]
 
 
 def test_images_and_lines_that_do_not_fit_are_named(workspace: Workspace, tmp_path: Path) -> None:
