@@ -8,6 +8,8 @@ Rules, in order:
 2. `assess`, `hold` and `release` leave the state as it is: they change the amount, or whether it may be paid.
 3. What is held cannot be paid, whatever its state, until it is released for a reason.
 4. Who never answers is no reason to pay: from `notified` a flag is answered or waived.
+5. Nothing is paid without an amount. An owner may accept before the amount is known: it is assessed afterwards. An amount that
+   was accepted is changed no more.
 """
 
 from collections.abc import Mapping
@@ -48,7 +50,9 @@ STEPS: Mapping[StepName, Step] = {
     # An owner answers by letter as well: compliance then puts the answer on record.
     "accept": _step("flag.answered", ("notified", "disputed"), "accepted", ("owner", "compliance")),
     "dispute": _step("flag.answered", ("notified",), "disputed", ("owner", "compliance"), reason=True),
-    "assess": _step("flag.assessed", ("reviewed", "notified", "disputed"), None, ("compliance", "finance"), reason=True),
+    "assess": _step(
+        "flag.assessed", ("reviewed", "notified", "disputed", "accepted"), None, ("compliance", "finance"), reason=True
+    ),
     "hold": _step("flag.held", tuple(OPEN), None, ("reviewer", "compliance", "finance"), reason=True),
     "release": _step("flag.released", tuple(OPEN), None, ("compliance",), reason=True),
     "pay": _step("flag.resolved", ("accepted", "disputed"), "paid", ("finance",)),
@@ -59,17 +63,23 @@ STEPS: Mapping[StepName, Step] = {
 }
 
 
-def allowed_steps(state: str, held: str | None) -> list[StepName]:
+def allowed_steps(state: str, held: str | None, *, amount_known: bool) -> list[StepName]:
     """Return the steps that may be taken with a flag now, by whoever may take them.
 
-    >>> allowed_steps("raised", None)
+    >>> allowed_steps("raised", None, amount_known=True)
     ['confirm', 'overturn', 'hold']
+    >>> allowed_steps("accepted", None, amount_known=False)
+    ['assess', 'hold', 'waive']
     """
     barred: set[StepName] = {"release"} if held is None else {"pay", "hold"}
+    if not amount_known:
+        barred.add("pay")
+    elif state == "accepted":
+        barred.add("assess")
     return [name for name, step in STEPS.items() if state in step.before and name not in barred]
 
 
-def next_state(state: str, name: StepName, role: FlagRole, held: str | None) -> State:
+def next_state(state: str, name: StepName, role: FlagRole, held: str | None, *, amount_known: bool) -> State:
     """Say to which state a step leads.
 
     Args:
@@ -77,12 +87,13 @@ def next_state(state: str, name: StepName, role: FlagRole, held: str | None) -> 
         name: the step.
         role: of who takes it.
         held: code of what holds the flag; None where nothing does.
+        amount_known: whether the flag has an amount.
 
     Raises:
         InputError: the role may not take this step.
-        ConflictError: the state, or what holds the flag, does not allow it.
+        ConflictError: the state, what holds the flag, or its amount does not allow it.
 
-    >>> next_state("raised", "confirm", "reviewer", None)
+    >>> next_state("raised", "confirm", "reviewer", None, amount_known=False)
     'reviewed'
     """
     step = STEPS[name]
@@ -96,6 +107,10 @@ def next_state(state: str, name: StepName, role: FlagRole, held: str | None) -> 
         )
     if name == "pay" and held is not None:
         raise ConflictError(f"the flag is held ({held}); expected a release before it is paid", code="flag_held")
+    if name == "pay" and not amount_known:
+        raise ConflictError("expected a flag with an amount to pay, got one that is to be assessed", code="amount_unknown")
+    if name == "assess" and now == "accepted" and amount_known:
+        raise ConflictError("the amount was accepted; expected a flag whose amount is still open", code="amount_accepted")
     if name == "hold" and held is not None:
         raise ConflictError(f"the flag is held already ({held})", code="flag_held")
     if name == "release" and held is None:

@@ -200,7 +200,7 @@ def _build_answer(
             ],
             "raised_at": format_moment(flag.created_at),
             "steps": [_describe_step(step) for step in steps],
-            "next_steps": allowed_steps(flag.state, held),
+            "next_steps": allowed_steps(flag.state, held, amount_known=flag.amount_minor is not None),
         }
     )
 

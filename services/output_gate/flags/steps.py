@@ -96,7 +96,7 @@ def take_step(session: Session, flag_id: str, step: RequestedStep) -> Flag:
     """
     flag = lock_flag(session, flag_id)
     hold = find_current_hold(session, flag)
-    state = next_state(flag.state, step.name, step.role, hold)
+    state = next_state(flag.state, step.name, step.role, hold, amount_known=flag.amount_minor is not None)
     if STEPS[step.name].needs_reason and step.reason is None:
         raise InputError(f"expected a reason to {step.name} a flag, got none", code="reason_missing")
     _change(session, flag, step, hold)
@@ -139,8 +139,6 @@ def _change(session: Session, flag: Flag, step: RequestedStep, hold: str | None)
             raise InputError("expected currency and amount to assess a flag, got none", code="amount_missing")
         flag.currency, flag.amount_minor = step.currency, step.amount_minor
         flag.shares = with_amounts(flag.shares, step.amount_minor)
-    elif step.name == "pay" and flag.amount_minor is None:
-        raise ConflictError("expected a flag with an amount to pay, got one that is to be assessed", code="amount_unknown")
     elif step.name == "waive":
         _verify_waiver(session, flag, step.reason)
 

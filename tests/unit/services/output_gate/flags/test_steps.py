@@ -62,3 +62,9 @@ def test_nothing_is_paid_without_an_amount(world: MemoryWorld) -> None:
     with pytest.raises(ConflictError) as caught:
         step(world, flag_id, "pay", "finance")
     assert caught.value.code == "amount_unknown"
+    assessed = step(world, flag_id, "assess", "finance", reason="agreed", currency="EUR", amount_minor=900)
+    assert (assessed.state, assessed.amount_minor) == ("accepted", 900)
+    with pytest.raises(ConflictError) as changed:
+        step(world, flag_id, "assess", "finance", reason="less", currency="EUR", amount_minor=1)
+    assert changed.value.code == "amount_accepted"
+    assert step(world, flag_id, "pay", "finance").state == "paid"
