@@ -70,6 +70,9 @@ class Settings(BaseSettings):
         default="none",
         description="`keys`: requests show an API key; `none`: whoever reaches the loopback port may do all.",
     )
+    policy_approvals: Literal[1, 2] = Field(
+        default=1, description="How many keys have to send a policy before it is adopted; 2 needs `authentication=keys`."
+    )
     trusted_proxies: str | None = Field(
         default=None,
         pattern=r"^[0-9A-Fa-f.:/, ]+$",
@@ -122,6 +125,12 @@ class Settings(BaseSettings):
         if url is not None and url.startswith("http://") and not is_loopback(urlsplit(url).hostname or ""):
             raise ValueError(f"expected https, or a loopback address, got {url!r}")
         return url
+
+    @model_validator(mode="after")
+    def _approved_by_keys(self) -> Self:
+        if self.policy_approvals > 1 and self.authentication == "none":
+            raise ValueError("SLEEVE_POLICY_APPROVALS: expected SLEEVE_AUTHENTICATION=keys with more than one approval")
+        return self
 
     @model_validator(mode="after")
     def _reached_with_keys_only(self) -> Self:

@@ -13,8 +13,10 @@ import structlog
 
 from services.output_gate.corpora import CorpusSource, NotReadyError, ReadyCorpus
 from services.output_gate.indexer import Indexer
+from services.output_gate.policy.control_run import verify_threshold
 from services.output_gate.policy.policy import PolicyContent, content_of
 from services.output_gate.results.schemas import Metrics
+from shared.errors import InputError
 from shared.index.vector_index import VectorIndex
 from shared.matching.calibration.null_distribution import ControlScores
 from shared.matching.copy_detection.orientations import UPRIGHT_ORIENTATIONS
@@ -132,6 +134,7 @@ class Gate:
         """Set up the rules for the policy in force; what was loaded for another one stays loaded."""
         _check_same("shortlist", ready.scores.pipeline["neighbours"], self.content.neighbours)
         panel = build_panel(ready.scores, self.content.false_positive_rate or COMPARED_RATE, self.embedder.name)
+        _verify_range(self.content)
         deciding = self.content.deciding_rules
         bound = self.content.flag_bound.divided_by(len(deciding))
         thresholds: dict[str, float] = {name: bound.threshold(ready.scores.null(name)) for name in deciding}
@@ -147,6 +150,14 @@ class Gate:
 def view_recipe(model: Model) -> ViewRecipe:
     """Return the recipe of the views in which a model's generations are compared."""
     return ViewRecipe(resolution_px=model.resolution_px, channels=model.channels)
+
+
+def _verify_range(content: PolicyContent) -> None:
+    # A policy of before thresholds were bounded may be in force: it clears nothing.
+    try:
+        verify_threshold(content)
+    except InputError as error:
+        raise NotReadyError(error.message, code=error.code) from error
 
 
 def _check_same(what: str, calibrated: object, in_force: object) -> None:

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, DateTime, UniqueConstraint, func
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from shared.clock import utc_now
 from shared.errors import NotFoundError
 from shared.ids import new_id
+from shared.records.bulk_insert import insert_missing
 
 
 class Policy(SQLModel, table=True):
@@ -24,6 +25,23 @@ class Policy(SQLModel, table=True):
     content: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     entry_id: int = Field(foreign_key="log_entry.id", unique=True, sa_type=BigInteger)
     created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
+
+
+class PolicyApproval(SQLModel, table=True):
+    """A key that sent a policy to be adopted, where more than one has to; empty for the operator's commands."""
+
+    __tablename__ = "policy_approval"
+
+    policy_sha256: str = Field(primary_key=True, max_length=64)
+    key_id: str = Field(primary_key=True, max_length=36)
+    created_at: datetime = Field(default_factory=utc_now, sa_type=DateTime(timezone=True))
+
+
+def approve(session: Session, policy_sha256: str, key_id: str) -> int:
+    """Put an approval on record, in the caller's transaction, and return how many keys have approved the policy."""
+    insert_missing(session, PolicyApproval, [{"policy_sha256": policy_sha256, "key_id": key_id, "created_at": utc_now()}])
+    query = select(func.count()).select_from(PolicyApproval).where(PolicyApproval.policy_sha256 == policy_sha256)
+    return session.exec(query).one()
 
 
 def find_policy(session: Session, sha256: str) -> Policy | None:

@@ -15,7 +15,7 @@ from shared.records.manifests import Manifest, ManifestItem
 from shared.records.models import Audit, Calibration, Model
 from shared.records.outputs import Output
 from shared.records.parties import Party
-from shared.records.policies import Policy
+from shared.records.policies import Policy, PolicyApproval
 from shared.records.reviews import Review
 from shared.records.storage_homes import StorageHome
 from shared.records.studies import Study
@@ -41,6 +41,7 @@ ALL_TABLES = (
     Audit,
     Study,
     Policy,
+    PolicyApproval,
     Check,
     Flag,
     FlagStep,

@@ -7,7 +7,7 @@ import typer
 from rich.table import Column, Table
 
 from services.output_gate.policy.policy import load_policy_file
-from services.output_gate.policy.schemas import DryRun
+from services.output_gate.policy.schemas import ControlRun, DryRun, ProposedPolicy
 from services.output_gate.policy.service import adopt as adopt_policy
 from services.output_gate.policy.service import page_of_policies, show_named_policy, try_on_past_checks
 from shared.command_line.console import console, show_page
@@ -27,6 +27,11 @@ def adopt(file: PolicyFile, as_json: AsJson = False) -> None:
     answer = adopt_policy(open_home(), content)
     if as_json:
         show_json(answer)
+        return
+    _show_controls(answer.controls)
+    if isinstance(answer, ProposedPolicy):
+        waiting = f"{answer.approvals} of {answer.approvals_needed} approvals; it is adopted when another key sends it"
+        console.print(f"proposed: SHA-256 {answer.sha256}, {waiting}")
         return
     console.print(f"{answer.name} v{answer.version} is in force: {answer.id}, SHA-256 {answer.sha256}")
 
@@ -73,7 +78,14 @@ def dry_run(
     _show(run)
 
 
+def _show_controls(controls: list[ControlRun]) -> None:
+    for control in controls:
+        outcome = f"{control.flagged:,} flagged and {control.borderline:,} borderline of {control.pictures:,} control pictures"
+        console.print(f"{control.model}: {control.not_decidable or outcome}", soft_wrap=True)
+
+
 def _show(answer: DryRun) -> None:
+    _show_controls(answer.controls)
     table = Table("what would change", "checks", "such as")
     for kind in answer.changed:
         table.add_row(

@@ -4,9 +4,10 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from services.output_gate.policy.policy import PolicyContent, parse_policy, parse_policy_toml
-from services.output_gate.policy.schemas import AdoptedPolicy, DryRun, PolicyAnswer
+from services.output_gate.policy.schemas import AdoptedPolicy, DryRun, PolicyAnswer, ProposedPolicy
 from services.output_gate.policy.service import adopt, page_of_policies, show_policy, try_on_past_checks
 from shared.auth.access import needs
 from shared.errors import InputError
@@ -68,25 +69,34 @@ async def read_policy(request: Request) -> PolicyContent:
 
 _UNSUPPORTED: dict[int | str, dict[str, Any]] = {415: {**PROBLEM_RESPONSES[422], "description": "Another media type"}}
 
+_PROPOSED: dict[int | str, dict[str, Any]] = {
+    202: {"model": ProposedPolicy, "description": "Another key has to send the same policy before it is adopted"}
+}
+
 Content = Annotated[PolicyContent, Depends(read_policy)]
 
 
 @router.post(
     "",
     status_code=201,
-    responses=_UNSUPPORTED,
+    response_model=AdoptedPolicy,
+    responses=_UNSUPPORTED | _PROPOSED,
     dependencies=needs("policies:write"),
     summary="Adopt a policy",
     openapi_extra=_BODY,
 )
 def create_policy(
     workspace: CurrentWorkspace, response: Response, content: Content, idempotency_key: Key = None
-) -> AdoptedPolicy:
+) -> AdoptedPolicy | Response:
     """Adopt a policy through the log. From the next check on it decides, without a restart.
 
-    Versions of a name only grow, and a policy that was in force before is not adopted again: give it a new version.
+    A threshold outside its rule's range is refused. Where the server asks for two approvals, the first key is answered 202;
+    the policy is adopted when another key sends the same one. Versions of a name only grow, and a policy that was in force before
+    is not adopted again: give it a new version.
     """
     answer = adopt(workspace, content, idempotency_key)
+    if isinstance(answer, ProposedPolicy):
+        return JSONResponse(answer.model_dump(mode="json"), status_code=202)
     response.headers["Location"] = f"/v1/policies/{answer.id}"
     return answer
 

@@ -22,6 +22,7 @@ from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from services.output_gate.gate import Gate
+from services.output_gate.policy.control_run import verify_threshold
 from services.output_gate.policy.policy import content_of
 from shared.errors import CorruptStateError, SleeveError, UnavailableError
 from shared.home_identity import verify_home
@@ -179,4 +180,5 @@ def _look_at_policy(gate: Gate) -> dict[str, Any]:
     if policy is None:
         raise UnavailableError("no policy is in force", code="policy_missing")
     content = content_of(policy)
+    verify_threshold(content)
     return {"name": content.name, "version": content.version, "sha256": policy.sha256}

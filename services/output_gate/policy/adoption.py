@@ -6,6 +6,9 @@ Rules, in order:
 2. Versions of a name grow. What was in force before is not adopted again: who wants it back gives it a new version, so that
    the log reads forward.
 3. The shipped default is adopted where none is on record, and never over one that was chosen.
+4. A threshold outside its rule's range is refused: such a policy would flag nothing, or everything.
+5. Where the settings ask for two approvals, a policy is adopted when the second key sends it. The operator's commands count
+   as one key.
 
 docs/adr/0011-the-policy-adopted-last-is-in-force.md says why.
 """
@@ -13,6 +16,7 @@ docs/adr/0011-the-policy-adopted-last-is-in-force.md says why.
 from sqlalchemy import func, select
 from sqlmodel import Session
 
+from services.output_gate.policy.control_run import verify_threshold
 from services.output_gate.policy.policy import DEFAULT_POLICY, PolicyContent, load_policy_file
 from services.output_gate.webhooks.outbox import queue_event
 from shared.clock import utc_now
@@ -31,8 +35,10 @@ def adopt_policy(session: Session, content: PolicyContent) -> Policy:
     """Adopt a policy through the log, in the caller's transaction; the one in force, where it is the same.
 
     Raises:
+        InputError: its threshold lies outside its rule's range.
         ConflictError: this name stands for a version as high already, or the policy was in force before.
     """
+    verify_threshold(content)
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(_ADOPTION_LOCK_KEY)))
     in_force, earlier = find_policy_in_force(session), find_policy(session, content.sha256)

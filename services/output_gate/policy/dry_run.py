@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from sqlmodel import Session, col, select
 
+from services.output_gate.policy.control_run import run_on_controls, verify_threshold
 from services.output_gate.policy.policy import PolicyContent
 from services.output_gate.policy.schemas import Change, ChangeKind, DryRun, DryRunOutcome, NotDecidable
 from services.output_gate.results.recorded import read_result
@@ -56,13 +57,18 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
         content: the policy to try.
         limit: how many at most, newest first; None for all.
         model_id: of this model only; None for all.
+
+    Raises:
+        InputError: the policy's threshold lies outside its rule's range.
     """
     unchanged, checks, more = 0, 0, False
     changes: dict[str, list[Change]] = {}
     refused: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
     nulls: dict[tuple[str, str], _Nulls] = {}
+    verify_threshold(content)
     with workspace.reading() as session:
+        controls = run_on_controls(session, content)
         for check, flag in _past_checks(session, model_id):
             if limit is not None and checks == limit:
                 more = True
@@ -82,6 +88,7 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
             _name(changes.setdefault(change[0], []), change[1])
     return DryRun(
         policy_sha256=content.sha256,
+        controls=controls,
         checks=checks,
         unchanged=unchanged,
         changed=[ChangeKind(kind=kind, count=counts[kind], changes=changes[kind]) for kind in sorted(changes)],

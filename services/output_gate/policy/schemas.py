@@ -21,10 +21,33 @@ class PolicyAnswer(BaseModel):
     content: dict[str, Any]
 
 
+class ControlRun(BaseModel):
+    """What a policy makes of one model's control, whose pictures are no copies."""
+
+    model: str
+    pictures: int = 0
+    flagged: int = 0
+    borderline: int = 0
+    not_decidable: str | None = Field(description="Code of why the control cannot be decided by this policy.")
+
+
 class AdoptedPolicy(PolicyAnswer):
     """A policy as adopted, with the receipt of its entry."""
 
     receipt: str
+    controls: list[ControlRun] = Field(
+        default_factory=list, description="What the policy makes of each calibrated model's control, when it was adopted."
+    )
+
+
+class ProposedPolicy(BaseModel):
+    """A policy that waits for another key: this server asks for two. It is adopted when another key sends the same policy."""
+
+    state: Literal["proposed"] = "proposed"
+    sha256: str
+    approvals: int
+    approvals_needed: int
+    controls: list[ControlRun] = Field(description="What the policy makes of each calibrated model's control.")
 
 
 class Change(BaseModel):
@@ -61,6 +84,9 @@ class DryRun(BaseModel):
     """What past checks would come to under a policy; nothing is adopted, recorded or told."""
 
     policy_sha256: str
+    controls: list[ControlRun] = Field(
+        default_factory=list, description="What the policy makes of each calibrated model's control."
+    )
     checks: int = Field(description="Past checks looked at.")
     unchanged: int
     changed: list[ChangeKind]

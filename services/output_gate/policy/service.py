@@ -1,28 +1,56 @@
 """Policies as the API and the command line use them: adopted, listed, shown, tried on past checks."""
 
 from services.output_gate.policy.adoption import adopt_policy
+from services.output_gate.policy.control_run import run_on_controls, verify_threshold
 from services.output_gate.policy.dry_run import run_dry
 from services.output_gate.policy.policy import PolicyContent, content_of
-from services.output_gate.policy.schemas import AdoptedPolicy, DryRun, PolicyAnswer
+from services.output_gate.policy.schemas import AdoptedPolicy, DryRun, PolicyAnswer, ProposedPolicy
+from shared.auth.caller import current_caller
 from shared.clock import format_moment
 from shared.http.paging import Page, PageRequest
 from shared.idempotency import once
 from shared.records.models import load_model_record
-from shared.records.policies import Policy, find_policy_in_force, list_policies, load_newest_policy, load_policy
+from shared.records.policies import (
+    Policy,
+    approve,
+    find_policy,
+    find_policy_in_force,
+    list_policies,
+    load_newest_policy,
+    load_policy,
+)
 from shared.workspace import Workspace
 
 OPERATION = "policies.adopt"
 
 
-def adopt(workspace: Workspace, content: PolicyContent, idempotency_key: str | None = None) -> AdoptedPolicy:
+def adopt(workspace: Workspace, content: PolicyContent, idempotency_key: str | None = None) -> AdoptedPolicy | ProposedPolicy:
     """Adopt a policy; running gates decide by it from their next check on.
 
+    Returns:
+        The policy as adopted; as proposed, where the settings ask for two approvals and this is the first.
+
     Raises:
+        InputError: the policy's threshold lies outside its rule's range.
         ConflictError: this name stands for a version as high already, the policy was in force before, or the
             Idempotency-Key was used for another policy.
     """
+    needed = workspace.settings.policy_approvals
+    verify_threshold(content)
+    if needed > 1:
+        with workspace.writing() as session:
+            approvals = approve(session, content.sha256, current_caller().key_id)
+            if approvals < needed and find_policy(session, content.sha256) is None:
+                return ProposedPolicy(
+                    sha256=content.sha256,
+                    approvals=approvals,
+                    approvals_needed=needed,
+                    controls=run_on_controls(session, content),
+                )
     effect = once(workspace, OPERATION, idempotency_key, content.sha256, lambda session: adopt_policy(session, content).id)
-    return show_policy(workspace, effect.resource_id)
+    with workspace.reading() as session:
+        controls = run_on_controls(session, content)
+    return show_policy(workspace, effect.resource_id).model_copy(update={"controls": controls})
 
 
 def show_policy(workspace: Workspace, policy_id: str) -> AdoptedPolicy:

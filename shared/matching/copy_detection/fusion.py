@@ -33,6 +33,19 @@ SIGNS = {
     "outside": -1,
 }
 
+# The range of each piece of evidence (`copy_evidence`); tone is at most log(1 + 60 levels), turned is not bounded and weighs
+# nothing.
+RANGES = {
+    "descriptor": (-0.704, 3.913),
+    "item_agreement": (-0.718, 2.996),
+    "informed_agreement": (0.0, 15.0),
+    "uncovered_agreement": (0.0, 2.996),
+    "tone": (0.0, 4.111),
+    "unmoved": (0.0, 1.0),
+    "turned": (0.0, 0.0),
+    "outside": (0.0, 1.0),
+}
+
 Floats = NDArray[np.float64]
 
 
@@ -61,6 +74,16 @@ class Fusion:
     def sha256(self) -> str:
         """Digest of bias and weights."""
         return sha256_hex(canonical_json({"bias": self.bias, "weights": self.weights}))
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """The lowest and the highest score that evidence can add up to.
+
+        >>> [round(bound) for bound in load_fusion().score_range]
+        [-20, 12]
+        """
+        ends = [sorted(weight * bound for bound in RANGES[name]) for name, weight in self.weights.items()]
+        return self.bias + sum(low for low, _ in ends), self.bias + sum(high for _, high in ends)
 
     def score(self, evidence: CopyEvidence) -> Floats:
         """Add up evidence, in the order of `SIGNS`; same shape as its arrays."""

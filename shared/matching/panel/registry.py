@@ -66,6 +66,15 @@ def list_deciding_rules() -> tuple[str, ...]:
     return tuple(sorted(rule.name for rule in load_rules() if rule.may_decide))
 
 
+def load_rule(name: str) -> RuleDefinition:
+    """Return a rule by its name.
+
+    Raises:
+        ValueError: no rule has this name.
+    """
+    return _load_rule(_verify_rule_name(name))
+
+
 def _load_rule(name: str) -> RuleDefinition:
     module = import_module(f"{_PACKAGE}.{name.replace('-', '_')}")
     rule = getattr(module, "RULE", None)

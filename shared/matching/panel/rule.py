@@ -8,6 +8,7 @@ Rules of the panel, in order:
 3. Its threshold is its authors', or else comes from the model's control. The source stands beside it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -88,6 +89,7 @@ class RuleDefinition:
         threshold: its authors'; None for the one that the model's control gives.
         embedder_kind: the kind of embedder whose shortlists it is made for; None for any.
         may_decide: whether a gate's policy may decide by it; such a rule has no threshold of its own.
+        score_range: the lowest score and the highest, that of an exact copy; a policy's own threshold lies between them.
     """
 
     name: str
@@ -99,6 +101,7 @@ class RuleDefinition:
     threshold: float | None = None
     embedder_kind: str | None = None
     may_decide: bool = False
+    score_range: tuple[float, float] = (-math.inf, math.inf)
 
     def applies_to(self, embedder: str) -> bool:
         """Say whether the rule is made for shortlists of an embedder, by its name or setting."""

@@ -6,6 +6,7 @@ docs/methods/quality.md measures how well. Its threshold comes from the model's 
 
 import numpy as np
 
+from shared.matching.copy_detection.fusion import load_fusion
 from shared.matching.panel.comparison_block import ComparisonBlock
 from shared.matching.panel.rule import NO_ITEM, RuleDefinition, Scores, undefined_for_all
 
@@ -30,4 +31,5 @@ RULE = RuleDefinition(
     score=_score,
     position=20,
     may_decide=True,
+    score_range=load_fusion().score_range,
 )

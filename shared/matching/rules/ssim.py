@@ -16,4 +16,5 @@ RULE = RuleDefinition(
     score=_score,
     position=10,
     may_decide=True,
+    score_range=(-1.0, 1.0),  # Wang et al. 2004, section III.B
 )

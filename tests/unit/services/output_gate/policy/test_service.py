@@ -3,6 +3,7 @@
 import pytest
 
 from services.output_gate.checks.service import check_generations
+from services.output_gate.policy.schemas import AdoptedPolicy
 from services.output_gate.policy.service import adopt, page_of_policies, show_named_policy, show_policy, try_on_past_checks
 from shared.errors import ConflictError, NotFoundError
 from shared.http.paging import PageRequest
@@ -14,8 +15,9 @@ from tests.support.memory_gate import MemoryWorld, build_policy
 def test_a_policy_is_adopted_once_for_each_key_and_is_in_force(world: MemoryWorld) -> None:
     content = build_policy(version=2)
     adopted = adopt(world.workspace, content, "key")
+    assert isinstance(adopted, AdoptedPolicy)
     assert adopt(world.workspace, content, "key") == adopted
-    assert adopt(world.workspace, content).id == adopted.id
+    assert adopt(world.workspace, content) == adopted
     assert adopted.in_force
     verify_receipt(adopted.receipt, world.workspace.log.vkey)
     assert show_named_policy(world.workspace, "memory").id == show_policy(world.workspace, adopted.id).id
@@ -36,7 +38,7 @@ def test_a_dry_run_says_what_past_checks_would_come_to_and_changes_nothing(world
     assert (run.checks, run.unchanged) == (3, 2)
     [change] = run.changed
     assert (change.kind, change.changes[0].amount_before, change.changes[0].amount_after) == ("flag_other_amount", 1001, 5)
-    lenient = build_policy(version=2, false_positive_rate=None, threshold=1.0)
+    lenient = build_policy(version=2, rule="fused", false_positive_rate=None, threshold=11.5)
     assert [kind.kind for kind in try_on_past_checks(world.workspace, lenient, None).changed] == ["flag_to_clear"]
     other = try_on_past_checks(world.workspace, build_policy(version=2, neighbours=7), 2)
     assert ([refused.reason for refused in other.not_decidable], other.more) == (["other_shortlist"], True)

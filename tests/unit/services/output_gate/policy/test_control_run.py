@@ -1,0 +1,92 @@
+"""Policies held against their rule's range and against the controls, and the second approver."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.output_gate.checks.service import check_generation
+from services.output_gate.operation.readiness import measure_readiness
+from services.output_gate.policy import adoption
+from services.output_gate.policy.control_run import run_on_controls, verify_threshold
+from services.output_gate.policy.policy import PolicyContent
+from services.output_gate.policy.schemas import AdoptedPolicy, ProposedPolicy
+from services.output_gate.policy.service import adopt, try_on_past_checks
+from shared.auth.caller import Caller, acting_as
+from shared.errors import InputError
+from shared.records.policies import find_policy_in_force
+from tests.support.factories import png
+from tests.support.memory_gate import MemoryWorld, build_policy
+
+
+def given(threshold: float, rule: str = "ssim", band: float | None = None) -> PolicyContent:
+    borderline = None if band is None else {"threshold": band}
+    return build_policy(version=2, rule=rule, rules=None, false_positive_rate=None, threshold=threshold, borderline=borderline)
+
+
+@pytest.mark.parametrize(
+    ("rule", "threshold"),
+    [("ssim", 1e300), ("ssim", 1.0), ("ssim", -1.5), ("fused", 1e300), ("fused", 13.0), ("fused", -50.0)],
+)
+def test_a_threshold_outside_its_rules_range_is_refused(world: MemoryWorld, rule: str, threshold: float) -> None:
+    content = given(threshold, rule)
+    for ask in (
+        lambda: verify_threshold(content),
+        lambda: adopt(world.workspace, content),
+        lambda: try_on_past_checks(world.workspace, content, None),
+    ):
+        with pytest.raises(InputError) as refused:
+            ask()
+        assert refused.value.code == "policy_out_of_range"
+    with world.workspace.reading() as session:
+        policy = find_policy_in_force(session)
+    assert policy is not None
+    assert policy.version == 1
+
+
+def test_thresholds_within_the_range_and_rates_pass() -> None:
+    for content in (given(0.65), given(-1.0), given(9.0, "fused", band=8.0), build_policy(version=2)):
+        verify_threshold(content)
+    with pytest.raises(InputError):
+        verify_threshold(given(0.9, band=-2.0))
+
+
+def test_a_policy_on_record_from_before_the_bounds_decides_nothing(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adoption, "verify_threshold", lambda _content: None)
+    with world.workspace.writing() as session:
+        adoption.adopt_policy(session, given(1e300))
+    check = check_generation(world.gate, "model-a", png(2))
+    assert (check.decision, check.result["reason"]) == ("undecided", "policy_out_of_range")
+    [policy] = [part for part in measure_readiness(world.gate).dependencies if part.name == "policy"]
+    assert (policy.ready, policy.reason) == (False, "policy_out_of_range")
+
+
+def test_the_controls_are_decided_before_a_policy_is(world: MemoryWorld) -> None:
+    with world.workspace.reading() as session:
+        [strict] = run_on_controls(session, given(-0.99))
+        [lax] = run_on_controls(session, given(0.999))
+        [other] = run_on_controls(session, build_policy(version=2, neighbours=7))
+    assert strict.flagged == strict.pictures > 0
+    assert (lax.flagged, lax.pictures) == (0, strict.pictures)
+    assert (other.not_decidable, other.pictures) == ("other_shortlist", 0)
+    adopted = adopt(world.workspace, given(0.9))
+    assert [run.model for run in adopted.controls] == ["model-a"]
+
+
+def test_two_keys_have_to_send_a_policy_where_the_settings_say_so(world: MemoryWorld) -> None:
+    asking = world.workspace.settings.model_copy(update={"policy_approvals": 2, "authentication": "keys"})
+    workspace, content = replace(world.workspace, settings=asking), given(0.9)
+    for _ in range(2):  # one key, twice, is one approval
+        with acting_as(Caller("a" * 32, frozenset({"policies:write"}))):
+            proposed = adopt(workspace, content)
+        assert isinstance(proposed, ProposedPolicy)
+        assert (proposed.approvals, proposed.approvals_needed) == (1, 2)
+    with acting_as(Caller("b" * 32, frozenset({"policies:write"}))):
+        other = adopt(workspace, given(0.8))
+        assert isinstance(other, ProposedPolicy)
+        adopted = adopt(workspace, content)
+        assert isinstance(adopted, AdoptedPolicy)
+        assert adopted.in_force
+    with acting_as(Caller("a" * 32, frozenset({"policies:write"}))):
+        assert adopt(workspace, content) == adopted
