@@ -80,6 +80,7 @@ amount_minor = 25000
 kinds = ["part", "recoloured"]
 amount_minor = 10000
 """
+CONTROL_RUN = {"model": "model-1", "pictures": 999, "flagged": 1, "borderline": 4, "not_decidable": None}
 ADOPTED = {
     "id": POLICY_ID,
     "name": "default",
@@ -124,7 +125,20 @@ PAYABLE = {
 PAYABLES_CSV = "\r\n".join((",".join(PAYABLE), ",".join("" if cell is None else str(cell) for cell in PAYABLE.values()), ""))
 
 EXAMPLES: dict[str, Example] = {
-    "create_policy": Example(ADOPTED | {"receipt": RECEIPT}, POLICY, request_forms={"application/toml": POLICY_TOML}),
+    "create_policy": Example(
+        ADOPTED | {"receipt": RECEIPT, "controls": [CONTROL_RUN]},
+        POLICY,
+        request_forms={"application/toml": POLICY_TOML},
+        other_answers={
+            "202": {
+                "state": "proposed",
+                "sha256": ADOPTED["sha256"],
+                "approvals": 1,
+                "approvals_needed": 2,
+                "controls": [CONTROL_RUN],
+            }
+        },
+    ),
     "get_policies": Example({"items": [ADOPTED], "next_cursor": None}),
     "get_policy": Example(ADOPTED | {"receipt": RECEIPT}),
     "try_policy": Example(DRY_RUN, POLICY, request_forms={"application/toml": POLICY_TOML}),

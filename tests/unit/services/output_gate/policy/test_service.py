@@ -38,8 +38,8 @@ def test_a_dry_run_says_what_past_checks_would_come_to_and_changes_nothing(world
     assert (run.checks, run.unchanged) == (3, 2)
     [change] = run.changed
     assert (change.kind, change.changes[0].amount_before, change.changes[0].amount_after) == ("flag_other_amount", 1001, 5)
-    lenient = build_policy(version=2, rule="fused", false_positive_rate=None, threshold=11.5)
-    assert [kind.kind for kind in try_on_past_checks(world.workspace, lenient, None).changed] == ["flag_to_clear"]
+    strict = build_policy(version=2, false_positive_rate=None, threshold=-0.99)
+    assert [kind.kind for kind in try_on_past_checks(world.workspace, strict, None).changed] == ["clear_to_flag"]
     other = try_on_past_checks(world.workspace, build_policy(version=2, neighbours=7), 2)
     assert ([refused.reason for refused in other.not_decidable], other.more) == (["other_shortlist"], True)
     assert len(page_of_policies(world.workspace, PageRequest()).items) == 1
