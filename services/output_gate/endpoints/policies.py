@@ -90,9 +90,9 @@ def create_policy(
 ) -> AdoptedPolicy | Response:
     """Adopt a policy through the log. From the next check on it decides, without a restart.
 
-    A threshold outside its rule's range is refused. Where the server asks for two approvals, the first key is answered 202;
-    the policy is adopted when another key sends the same one. Versions of a name only grow, and a policy that was in force before
-    is not adopted again: give it a new version.
+    A threshold outside its rule's range is refused. Where the server asks for two approvals, the first key is answered
+    202; the policy is adopted when another key sends the same one. Versions of a name only grow, and a policy that was
+    in force before is not adopted again: give it a new version.
     """
     answer = adopt(workspace, content, idempotency_key)
     if isinstance(answer, ProposedPolicy):
