@@ -2,7 +2,8 @@
 
 Rules, in order:
 
-1. The time-out is a deadline over a whole call: connecting, sending and reading, however slowly the bytes come.
+1. The time-out is a deadline over a whole call: connecting, sending and reading, however slowly the bytes come. What comes
+   is bounded as well.
 2. No proxy is used, whatever the environment names: an API key goes to the server and to nobody else. Certificates are those
    that `SSL_CERT_FILE` names, where it is set.
 3. An API key never travels in clear text: with a key, the URL is https, or of this machine.
@@ -34,6 +35,8 @@ from shared.settings import is_loopback
 QDRANT_PORT, HTTPS_PORT = 6333, 443
 # How often a server that is down is looked at.
 PROBE_SECONDS = 1.0
+# More than any answer that is asked for: 64 searches for 2,000 neighbours take some 13 MB.
+MAX_ANSWER_BYTES = 128 * 2**20
 # Bytes a write: between two of them the deadline is looked at.
 WRITE_BYTES = 1 << 16
 _HTTP_CLIENT_ERRORS = range(400, 500)
@@ -44,9 +47,10 @@ log = structlog.get_logger()
 
 
 class _Call(threading.local):
-    """The deadline of the call that a thread is in, by `monotonic`; None outside of calls."""
+    """The call that a thread is in: its deadline, by `monotonic`, None outside of calls; and the bytes that came so far."""
 
     until: float | None = None
+    received_bytes: int = 0
 
 
 _call = _Call()
@@ -58,7 +62,7 @@ def deadline(seconds: float) -> Iterator[None]:
     if _call.until is not None:
         yield
         return
-    _call.until = monotonic() + seconds
+    _call.until, _call.received_bytes = monotonic() + seconds, 0
     try:
         yield
     finally:
@@ -221,7 +225,11 @@ class _DeadlineStream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _seconds_left(timeout, httpcore.ReadTimeout))
+        data = self._stream.read(max_bytes, _seconds_left(timeout, httpcore.ReadTimeout))
+        _call.received_bytes += len(data)
+        if _call.until is not None and _call.received_bytes > MAX_ANSWER_BYTES:
+            raise httpcore.ReadError(f"expected an answer of at most {MAX_ANSWER_BYTES:,} bytes, got more")
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         data = memoryview(buffer)

@@ -6,6 +6,7 @@ It keeps points in memory and answers filters by manifest, item and view. It ref
 
 import json
 import re
+import ssl
 import sys
 import threading
 import time
@@ -172,6 +173,15 @@ class QdrantHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def pour(self, piece: bytes) -> None:
+        """Answer as fast as the client reads, and never come to an end."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(2**40))
+        self.end_headers()
+        while not self.site.released.is_set():
+            self.wfile.write(piece)
+
     def drip(self, seconds: float) -> None:
         """Answer a byte at a time, with so long between two of them, and never come to an end."""
         self.send_response(200)
@@ -184,7 +194,7 @@ class QdrantHandler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def qdrant_server() -> Iterator[QdrantServer]:
+def qdrant_server(tls: ssl.SSLContext | None = None) -> Iterator[QdrantServer]:
     """Serve until the block ends."""
     site = QdrantServer()
 
@@ -198,6 +208,8 @@ def qdrant_server() -> Iterator[QdrantServer]:
                 traceback.print_exc()
 
     server = Server(("127.0.0.1", 0), type("Handler", (QdrantHandler,), {"site": site}))
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     site.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

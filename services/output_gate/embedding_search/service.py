@@ -71,7 +71,7 @@ def find_nearest(gate: Gate, data: bytes, limit: int) -> NearestAnswer:
             registered=registered,
             behind_entries=state.behind_entries,
             gaps=state.gaps,
-            complete=state.behind_entries == 0 and state.gaps == 0,
+            complete=state.behind_entries == 0 and state.gaps == 0 and len(items) == min(limit, registered),
         ),
     )
 

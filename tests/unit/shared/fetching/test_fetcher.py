@@ -12,14 +12,11 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from shared.errors import InputError, NotFoundError, UnavailableError
 from shared.fetching.addresses import AddressPolicy
 from shared.fetching.fetcher import DEFAULT_USER_AGENT, Fetcher
+from tests.support.certificates import make_certificate, serving_tls
 from tests.support.web_server import LOOPBACK, PUBLIC, Page, WebServer, make_fetcher, web_server
 
 
@@ -296,32 +293,9 @@ def test_the_next_address_is_tried_where_nothing_listens(site: WebServer) -> Non
     assert (fetched.body, fetched.answer.address) == (b"second", PUBLIC)
 
 
-def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = serialization.PrivateFormat.PKCS8
-    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, private, serialization.NoEncryption()))
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    return folder / "cert.pem", folder / "key.pem"
-
-
 def test_tls_names_and_verifies_the_host_and_not_the_address(tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path, "public.test")
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(certificate, key)
+    serving = serving_tls(certificate, key)
     names: list[str | None] = []
     serving.sni_callback = lambda _socket, name, _context: names.append(name)
     with web_server(tls=serving) as site:

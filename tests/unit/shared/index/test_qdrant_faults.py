@@ -19,6 +19,7 @@ from shared.index.qdrant_connection import open_client
 from shared.index.server_index import ServerIndex
 from shared.index.vector_index import IndexedItem, VectorIndex
 from shared.settings import Settings
+from tests.support.certificates import make_certificate, serving_tls
 from tests.support.qdrant_server import MAX_BODY_BYTES, Fault, QdrantHandler, QdrantServer, qdrant_server, wait_until
 from tests.support.web_server import LOOPBACK, Page, web_server
 
@@ -119,6 +120,35 @@ def test_a_server_that_drips_is_left_at_the_deadline(opens: OpenIndex, server: Q
     with pytest.raises(UnavailableError):
         index.count("m")
     assert time.monotonic() - started < 2.5
+
+
+def test_an_answer_without_an_end_is_left(opens: OpenIndex, server: QdrantServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qdrant_connection, "MAX_ANSWER_BYTES", 2**20)
+    index = opens(qdrant_timeout_seconds=30)
+    fill(index)
+    server.fault = on("/points/count", lambda handler: handler.pour(b" " * 2**16))
+    started = time.monotonic()
+    with pytest.raises(UnavailableError, match="at most 1,048,576 bytes"):
+        index.count("m")
+    assert time.monotonic() - started < 10
+
+
+def test_https_trusts_the_certificates_that_the_environment_names(
+    opens: OpenIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = make_certificate(tmp_path, "localhost")
+    with qdrant_server(serving_tls(certificate, key)) as server:
+        url = f"https://localhost:{server.port}"
+        with pytest.raises(UnavailableError) as caught:
+            _ = opens(qdrant_url=url).cursor
+        assert caught.value.code == "index_down"
+        assert server.seen == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert opens(qdrant_url=url, qdrant_api_key=SecretStr("k3y-of-mine")).cursor == 0
+        assert {call.headers["api-key"] for call in server.seen} == {"k3y-of-mine"}
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+        with pytest.raises(InputError, match="SSL_CERT_FILE"):
+            opens(qdrant_url=url)
 
 
 def test_a_server_that_is_silent_is_asked_once_and_found_again(opens: OpenIndex, server: QdrantServer) -> None:

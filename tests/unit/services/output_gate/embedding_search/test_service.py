@@ -15,3 +15,10 @@ def test_all_items_are_searched_whatever_their_manifest(world: MemoryWorld) -> N
     assert answer.items[0].metrics.identical
     [damaged] = [near for near in answer.items if near.item.id == world.items[0].id]
     assert (damaged.metrics, damaged.problem) == (None, "blob_not_found")
+
+
+def test_an_index_that_lost_items_is_not_called_complete(world: MemoryWorld) -> None:
+    world.gate.indexer.catch_up()
+    world.gate.index.remove([world.items[1].id])
+    answer = find_nearest(world.gate, png(40), 50)
+    assert (len(answer.items), answer.searched.registered, answer.searched.complete) == (5, 6, False)
