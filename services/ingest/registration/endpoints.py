@@ -19,7 +19,13 @@ router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONS
 def register_item(
     workspace: CurrentWorkspace,
     response: Response,
-    image: Annotated[UploadFile, File(description="The image as acquired: PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF.")],
+    image: Annotated[
+        UploadFile,
+        File(
+            description="The image as acquired: PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF; "
+            "of several frames the first is the item."
+        ),
+    ],
     record: Annotated[str, Form(description="The record as JSON: a `Registration` object.")],
     idempotency_key: Key = None,
 ) -> RegistrationAnswer:

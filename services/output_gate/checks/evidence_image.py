@@ -13,6 +13,7 @@ Source of the colours: Okabe and Ito 2008, Color Universal Design, which readers
 
 import io
 from collections.abc import Sequence
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,14 +25,14 @@ from skimage.metrics import structural_similarity
 
 from services.output_gate.checks.answers import show_check
 from services.output_gate.checks.schemas import CheckAnswer
-from services.output_gate.results.schemas import KindFigures
-from shared.errors import NotFoundError
+from services.output_gate.results.schemas import JudgedVariant, KindFigures
+from shared.errors import CorruptStateError, NotFoundError
 from shared.ledger.body_fields import MEANINGS
 from shared.matching.copy_detection import CopyDetector, Detections
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
 from shared.matching.copy_detection.match_classification import measure_turn
 from shared.matching.copy_detection.orientations import build_matrix
-from shared.vision.image_decoding import decode_image
+from shared.vision.image_decoding import decode_image, decode_variants
 from shared.vision.views import build_view
 from shared.workspace import Workspace
 
@@ -60,7 +61,7 @@ def draw_evidence(workspace: Workspace, check_id: str) -> bytes:
     answer = show_check(workspace, check_id)
     if answer.match is None:
         raise NotFoundError(f"check {check_id} names no item: {answer.reason}", code="no_match")
-    generation = _load_square(workspace, answer.generation_sha256)
+    generation = _load_square(workspace, answer.generation_sha256, answer.variant)
     item = _load_square(workspace, answer.match.sha256)
     detections = CopyDetector.build(build_view(item, COPY_RECIPE)[None]).detect(build_view(generation, COPY_RECIPE)[None])
     laid, inside = lay_over(item, detections)
@@ -73,10 +74,19 @@ def draw_evidence(workspace: Workspace, check_id: str) -> bytes:
     return _encode(_compose(panels, _describe_decision(answer)))
 
 
-def _load_square(workspace: Workspace, digest: str) -> Image.Image:
-    """Load the part of a picture that is compared, at the size in which it is shown."""
-    picture = decode_image(workspace.blobs.load(digest), workspace.limits).pixels
+def _load_square(workspace: Workspace, digest: str, variant: JudgedVariant | None = None) -> Image.Image:
+    """Load the part of a picture that is compared, at the size in which it is shown; of several ways the one that decided."""
+    data = workspace.blobs.load(digest)
+    picture = decode_image(data, workspace.limits).pixels if variant is None else _decode_variant(workspace, data, variant)
     return ImageOps.fit(picture, (PANEL_PX, PANEL_PX), method=Image.Resampling.BICUBIC)
+
+
+def _decode_variant(workspace: Workspace, data: bytes, variant: JudgedVariant) -> Image.Image:
+    with closing(decode_variants(data, workspace.limits)) as variants:
+        for shown in variants:
+            if (shown.frame, shown.background) == (variant.frame, variant.background):
+                return shown.pixels
+    raise CorruptStateError(f"a check names frame {variant.frame} of a file that has none such", code="check_damaged")
 
 
 def lay_over(item: Image.Image, detections: Detections) -> tuple[Image.Image, NDArray[np.bool_]]:

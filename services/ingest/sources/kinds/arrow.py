@@ -28,6 +28,7 @@ from services.ingest.sources.source import SourceKind, SourceOptions
 from services.ingest.sources.tables import TableReader, find_image_column, find_row_key, list_rows
 from services.ingest.sources.unnamed_files import find_unnamed
 from shared.errors import InputError
+from shared.regular_files import require_regular
 
 STATE, SPLITS, INFO = "state.json", "dataset_dict.json", "dataset_info.json"
 # Rows of a batch that are Python objects at once.
@@ -116,6 +117,7 @@ def _labels_beside(path: Path) -> Labels:
 
 def _read_rows(path: Path) -> Iterator[tuple[pa.Schema, dict[str, Any]]]:
     try:
+        require_regular(path)
         with pa.memory_map(str(path)) as file:
             for schema, batch in _read_batches(file):
                 for start in range(0, batch.num_rows, ROWS_AT_ONCE):

@@ -8,7 +8,7 @@ from PIL import Image
 from services.output_gate.checks.evidence_image import PANEL_PX, draw_evidence
 from services.output_gate.checks.service import check_generation
 from shared.errors import NotFoundError
-from tests.support.factories import png
+from tests.support.factories import encode, picture, png
 from tests.support.memory_gate import MemoryWorld
 
 
@@ -17,6 +17,14 @@ def test_a_match_is_drawn_the_same_each_time(world: MemoryWorld) -> None:
     sheet = draw_evidence(world.workspace, check.id)
     assert Image.open(io.BytesIO(sheet)).width > 4 * PANEL_PX
     assert draw_evidence(world.workspace, check.id) == sheet
+
+
+def test_the_frame_that_decided_is_drawn(world: MemoryWorld) -> None:
+    data = encode(picture(5_000), save_all=True, append_images=[picture(2)])
+    sheet = Image.open(io.BytesIO(draw_evidence(world.workspace, check_generation(world.gate, "model-a", data).id)))
+    single = Image.open(io.BytesIO(draw_evidence(world.workspace, check_generation(world.gate, "model-a", png(2)).id)))
+    box = (0, 80, PANEL_PX, PANEL_PX)
+    assert sheet.crop(box).tobytes() == single.crop(box).tobytes()
 
 
 def test_without_a_match_there_is_no_picture(world: MemoryWorld) -> None:
