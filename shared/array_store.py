@@ -126,6 +126,8 @@ def _build(path: Path, plan: ArrayPlan, report_progress: ProgressCallback) -> No
     row_bytes = np.dtype(plan.dtype).itemsize * int(np.prod(plan.shape[1:], dtype=np.int64))
     with part.open("r+b" if part.exists() else "w+b") as file, progress.open("a+", encoding="ascii") as lines:
         done = _take_up(file, lines, header, row_bytes, digest)
+        # A disk that cannot hold it is found now and not after hours.
+        os.posix_fallocate(file.fileno(), 0, len(header) + plan.shape[0] * row_bytes)
         for start in range(done, plan.shape[0], BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, plan.shape[0])
             block = np.ascontiguousarray(plan.make_block(start, stop), dtype=plan.dtype)

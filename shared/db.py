@@ -5,22 +5,30 @@ Rules, in order:
 1. SQLite runs in WAL mode with foreign keys on, waits for locks, and makes each commit durable (`synchronous=FULL`):
    what was acknowledged survives a power cut. Deleted rows are overwritten (`secure_delete`): what was erased is gone.
 2. A write transaction on SQLite begins IMMEDIATE, so that two writers queue instead of failing half-way.
+3. A SQLite file that is damaged is a `CorruptStateError` with what to do, wherever it is met.
 
 The schema is made by `shared.records.migrations.upgrade`.
 """
 
+import sqlite3
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
-from shared.errors import InputError
+from shared.errors import CorruptStateError, InputError
 
 # How long a writer waits for another one before it gives up.
 BUSY_TIMEOUT_SECONDS = 30
+# https://www.sqlite.org/rescode.html: a page that is none, a file that is none.
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# How long readers may keep what was deleted in the write-ahead log.
+CHECKPOINT_SECONDS = 5.0
 
 
 def open_engine(url: str, password: SecretStr | None = None) -> Engine:
@@ -61,14 +69,43 @@ def _open_sqlite(url: str, database: str | None) -> Engine:
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "handle_error", lambda context: _raise_damage(context, database))
     return engine
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own transaction handling is off: `_begin_immediate` starts transactions.
     connection.isolation_level = None
+    try:
+        _set_pragmas(connection)
+    except sqlite3.DatabaseError as error:
+        _verify_undamaged(error, None)
+        raise
+
+
+def _set_pragmas(connection: Any) -> None:
     for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _raise_damage(context: ExceptionContext, database: str) -> None:
+    _verify_undamaged(context.original_exception, database)
+
+
+def _verify_undamaged(error: BaseException, database: str | None) -> None:
+    """Check that an error of SQLite does not say that its file is damaged.
+
+    Raises:
+        CorruptStateError: it does.
+    """
+    # An extended code has its primary one in the low byte.
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        name = f"the database {database}" if database else "the database"
+        raise CorruptStateError(
+            f"{name} is damaged ({error}): stop all processes and restore it from a backup, or recover what is readable with "
+            "`sqlite3 sleeve.db .recover`; `sleeve verify log` says whether the log is whole",
+            code="database_damaged",
+        ) from error
 
 
 def _begin_immediate(connection: Connection) -> None:
@@ -95,6 +132,41 @@ def looking_up(engine: Engine, connections: int) -> Engine:
         ours = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=size, max_overflow=0, pool_reset_on_return=None)
     event.listen(engine, "engine_disposed", lambda _engine: ours.dispose())
     return reading(ours)
+
+
+def overwrite_deleted(engine: Engine, tables: Sequence[str]) -> bool:
+    """Take what was deleted out of the database's files, as far as the database lets us.
+
+    SQLite: the write-ahead log, which holds pages as they were, is written back and emptied. PostgreSQL: dead rows of the
+    tables are made free for others; its write-ahead log and its backups keep them for as long as the operator keeps those.
+
+    Args:
+        engine: the database.
+        tables: from which rows were deleted, or in which they were changed.
+
+    Returns:
+        Whether it was done; not where another process read all the while.
+    """
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        if engine.dialect.name == "postgresql":
+            for table in tables:
+                connection.execute(text(f"VACUUM {engine.dialect.identifier_preparer.quote(table)}"))
+            return True
+    deadline = time.monotonic() + CHECKPOINT_SECONDS
+    while not _empty_write_ahead_log(engine):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _empty_write_ahead_log(engine: Engine) -> bool:
+    raw = engine.raw_connection()
+    try:
+        busy, _, _ = raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # type: ignore[union-attr]
+        return not busy
+    finally:
+        raw.close()
 
 
 def describe_failure(error: OperationalError) -> str:

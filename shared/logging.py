@@ -2,8 +2,22 @@
 
 import logging
 import sys
+from contextlib import suppress
+from typing import Any
 
 import structlog
+
+
+class _Printer(structlog.PrintLogger):
+    """Prints events. One that cannot be printed, as on a full disk, is lost and fails nothing else."""
+
+    def msg(self, message: Any) -> None:
+        """Print a message."""
+        with suppress(OSError, ValueError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
 
 
 def configure_logging(*, verbose: bool = False) -> None:
@@ -18,5 +32,5 @@ def configure_logging(*, verbose: bool = False) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.WARNING),
         # Looked up for each event: standard error may be another stream by then, as it is between two tests.
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: _Printer(sys.stderr),
     )

@@ -17,9 +17,10 @@ from sqlmodel import Session
 from shared.blobs import BlobStore
 from shared.db import describe_failure, open_engine, reading
 from shared.errors import UnavailableError
+from shared.home_folder import open_home_folder
 from shared.home_identity import verify_home
 from shared.ledger.keyfile import load_or_create_signer
-from shared.ledger.log import Log
+from shared.ledger.log import Log, verify_key_is_there
 from shared.records.migrations.upgrade import migrate
 from shared.settings import Settings
 from shared.trust_anchors import load_trust_anchors
@@ -75,12 +76,13 @@ def open_workspace(settings: Settings) -> Workspace:
     Raises:
         InputError: the database URL or the file of trust anchors is unusable, or the key file is open to others.
         UnavailableError: the database does not answer, or the home folder cannot be read or written.
-        CorruptStateError: the database was made by a newer version, or is older than the log's folder.
+        CorruptStateError: the database was made by a newer version, or is older than the log's folder; or the key of a log
+            that has checkpoints is missing.
         ConflictError: the database belongs to another home folder.
     """
     anchors = load_trust_anchors(settings.c2pa_trust_anchors) if settings.c2pa_trust_anchors else None
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        open_home_folder(settings.home)
         engine = open_engine(settings.resolved_database_url, settings.database_password)
         try:
             log = _open_log(engine, settings)
@@ -100,6 +102,7 @@ def _open_log(engine: Engine, settings: Settings) -> Log:
     """Bring the database to the newest schema and open its log, once home, database and log are known to belong together."""
     migrate(engine, settings.home)
     verify_home(engine, settings.home)
+    verify_key_is_there(engine, settings.home / "log", settings.home / "keys" / "log.pem")
     signer = load_or_create_signer(settings.home / "keys" / "log.pem", settings.log_origin)
     log = Log(engine, settings.home / "log", signer)
     log.verify_folder()

@@ -51,4 +51,6 @@ class CreatedKey(KeyAnswer):
     """A key that was just made."""
 
     key: str | None = Field(description="Shown this once; null where the request was sent before.")
-    receipt: str = Field(description="Proof that the log holds its creation (C2SP tlog-proof).")
+    receipt: str | None = Field(
+        description="Proof that the log holds its creation (C2SP tlog-proof); null where the log could not be written."
+    )

@@ -5,12 +5,15 @@ Rules, in order:
 1. Nobody gives what they have not: a key made with a key has no scope beyond its maker's, speaks for no other party, and ends
    no later. The operator, on the command line, may make any.
 2. A key is seen and revoked by who could have made it. A revoked key stays on record; to revoke it again changes nothing.
-3. The log says which scopes a key has, for which party, and when it ended; its name and its digest stay in the database.
+3. A key that was committed is shown, whatever fails after that: its text is nowhere else.
+4. The log says which scopes a key has, for which party, and when it ended; its name and its digest stay in the database.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from services.keys.schemas import CreatedKey, KeyAnswer, KeyRequest
@@ -18,7 +21,7 @@ from shared.auth.caller import OPERATOR, Caller, current_caller
 from shared.auth.key_text import KeyText, new_key_text
 from shared.auth.scopes import SCOPES, with_included
 from shared.clock import format_moment, utc_now
-from shared.errors import ForbiddenError, InputError, NotFoundError
+from shared.errors import ForbiddenError, InputError, NotFoundError, SleeveError, UnavailableError
 from shared.http.paging import Page, PageRequest
 from shared.idempotency import once
 from shared.ledger.bodies import KeyCreated, KeyRevoked
@@ -31,6 +34,8 @@ from shared.workspace import Workspace
 OPERATION = "keys.create"
 # A key that nobody looks after ends by itself.
 LIFETIME = timedelta(days=365)
+
+log = structlog.get_logger()
 
 
 def create_key(workspace: Workspace, request: KeyRequest, idempotency_key: str | None = None) -> CreatedKey:
@@ -45,17 +50,45 @@ def create_key(workspace: Workspace, request: KeyRequest, idempotency_key: str |
         ConflictError: the Idempotency-Key was used for another request.
     """
     maker, text = current_caller(), new_key_text()
-    effect = once(
-        workspace,
-        OPERATION,
-        idempotency_key,
-        request.model_dump(mode="json"),
-        lambda session: _record(session, text, request, maker).id,
-    )
+    made: dict[str, ApiKey] = {}
+
+    def act(session: Session) -> str:
+        made[text.id] = _record(session, text, request, maker)
+        return text.id
+
+    try:
+        key_id = once(workspace, OPERATION, idempotency_key, request.model_dump(mode="json"), act).resource_id
+    except (UnavailableError, SQLAlchemyError, OSError):
+        # The commit may have been carried out and only its answer lost.
+        if not _is_on_record(workspace, text.id):
+            raise
+        key_id = text.id
+    key = made[key_id] if key_id == text.id else _load(workspace, key_id)
+    shown = text.text if key_id == text.id else None
+    return CreatedKey(**build_key_answer(key).model_dump(), key=shown, receipt=_find_receipt(workspace, key, shown))
+
+
+def _is_on_record(workspace: Workspace, key_id: str) -> bool:
+    try:
+        return _load(workspace, key_id).id == key_id
+    except (SleeveError, SQLAlchemyError, OSError):
+        return False
+
+
+def _load(workspace: Workspace, key_id: str) -> ApiKey:
     with workspace.reading() as session:
-        key = load_key(session, effect.resource_id)
-    receipt = workspace.log.receipt(key.entry_id)
-    return CreatedKey(**build_key_answer(key).model_dump(), key=text.text if effect.created else None, receipt=receipt)
+        return load_key(session, key_id)
+
+
+def _find_receipt(workspace: Workspace, key: ApiKey, shown: str | None) -> str | None:
+    """Return the receipt of a key's creation. A key that is shown this once is shown without one rather than not at all."""
+    try:
+        return workspace.log.receipt(key.entry_id)
+    except (SleeveError, SQLAlchemyError, OSError) as error:
+        if shown is None:
+            raise
+        log.warning("receipt_missing", key=key.id, error=type(error).__name__)
+        return None
 
 
 def _record(session: Session, text: KeyText, request: KeyRequest, maker: Caller) -> ApiKey:

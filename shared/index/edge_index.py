@@ -6,7 +6,8 @@ Rules, in order, beside those of `vector_index`:
 2. A write is flushed before it returns. The cursor is a file of its own, replaced whole after that.
 3. A shard without a cursor, or a cursor without a shard, is not trusted: both are removed, and the log fills the index again.
 4. The instance is a file of its own, drawn with the shard.
-5. The engine builds a graph only when `optimize` asks for it. Points without a graph are compared one by one.
+5. The engine maps its files. So each write reserves its blocks on the disk before (`disk_reserve`).
+6. The engine builds a graph only when `optimize` asks for it. Points without a graph are compared one by one.
 """
 
 import fcntl
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from shared.errors import CorruptStateError, UnavailableError
 from shared.files import save_atomically
 from shared.ids import new_id
+from shared.index.disk_reserve import reserve
 from shared.index.vector_index import (
     BATCH_POINTS,
     BATCH_QUERIES,
@@ -53,6 +55,10 @@ from shared.index.vector_index import (
 ENGINE = "qdrant-edge"
 # Entries without anything for the index whose cursor is not saved yet: reading them again takes a moment.
 UNSAVED_ENTRIES = 1024
+# Of a point beside its vector: id and payload, in the engine's journal and in its own files.
+POINT_BYTES = 1024
+# Of any file, for what the engine writes beside points.
+RESERVED_BYTES = 2**18
 
 
 class EdgeIndex:
@@ -117,6 +123,7 @@ class EdgeIndex:
         ]
         with _engine():
             for batch in _batches(points):
+                self._reserve(len(batch))
                 self._shard.update(qdrant.UpdateOperation.upsert_points(batch))
             self._shard.flush()
 
@@ -134,6 +141,7 @@ class EdgeIndex:
             for names, item_ids in by_manifests(manifests).items():
                 for batch in _batches(point_ids(item_ids, self.views)):
                     present = self._present(batch)
+                    self._reserve(len(present))
                     self._shard.update(qdrant.UpdateOperation.set_payload(present, {MANIFESTS: list(names)}))
             self._shard.flush()
 
@@ -142,6 +150,7 @@ class EdgeIndex:
         self._is_written = True
         with _engine():
             for batch in _batches(point_ids(item_ids, self.views)):
+                self._reserve(len(batch))
                 self._shard.update(qdrant.UpdateOperation.delete_points([*batch]))
             self._shard.flush()
 
@@ -238,7 +247,10 @@ class EdgeIndex:
 
     def optimize(self) -> bool:
         """Build the graph over what has none: minutes for 100,000 items; False where there was nothing to do."""
+        size_bytes = sum(path.stat().st_blocks * 512 for path in self.folder.rglob("*"))
         with _engine():
+            # A graph is written beside what it is made of.
+            reserve(self.folder, size_bytes // 4)
             return bool(self._shard.optimize())
 
     def describe(self, k: int, *, exact: bool) -> dict[str, Any]:
@@ -280,9 +292,13 @@ class EdgeIndex:
         records = self._shard.retrieve([*ids], with_payload=False, with_vector=False)
         return [str(record.id) for record in records]
 
+    def _reserve(self, points: int) -> None:
+        reserve(self.folder, 2 * points * (4 * self.dimensions + POINT_BYTES) + RESERVED_BYTES)
+
     def _open_shard(self) -> qdrant.EdgeShard:
         path = self.folder / "shard"
         with _engine():
+            self._reserve(0)
             if self._cursor_path.exists() and path.is_dir():
                 return qdrant.EdgeShard.load(str(path))
             # Without both there is nothing that can be trusted; the index is rebuilt from the log.
@@ -293,6 +309,7 @@ class EdgeIndex:
             vectors = qdrant.EdgeVectorParams(size=self.dimensions, distance=qdrant.Distance.Cosine)
             shard = qdrant.EdgeShard.create(str(path), qdrant.EdgeConfig(vectors=vectors))
             for name in KEYWORDS:
+                self._reserve(0)
                 shard.update(qdrant.UpdateOperation.create_field_index(name, qdrant.PayloadSchemaType.Keyword))
             return shard
 

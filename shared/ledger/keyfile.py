@@ -2,7 +2,8 @@
 
 Rules, in order:
 
-1. There is no default key: where no file is, a fresh key is drawn from the operating system and written.
+1. There is no default key: where no file is, a fresh key is drawn from the operating system and written. A log that has
+   checkpoints gets none (`shared.ledger.log.verify_key_is_there`).
 2. The file is complete before it gets its name, and never replaces another: of two processes that start at
    once, both end with the one key.
 3. A key file that anyone but its owner can read or write is refused, not repaired: the key may be known

@@ -19,11 +19,35 @@ from shared.errors import CorruptStateError, InputError, NotFoundError, Verifica
 from shared.ledger import repository, sequencer
 from shared.ledger.checkpoint import SignedCheckpoint, verify_checkpoint
 from shared.ledger.entries import Entry
-from shared.ledger.layout import parse_tile_path, read_resource
+from shared.ledger.layout import TilePlace, parse_tile_path, tile_width
 from shared.ledger.merkle import build_consistency_proof, build_inclusion_proof
 from shared.ledger.note import Signer
 from shared.ledger.proof import TlogProof, build_tlog_proof
+from shared.ledger.served_tiles import ServedTiles
 from shared.ledger.tiles import TileStore
+
+
+def verify_key_is_there(engine: Engine, folder: Path, key_path: Path) -> None:
+    """Check that a log which was signed before has its key: a fresh one would begin another log in its place.
+
+    Args:
+        engine: the database.
+        folder: the log's.
+        key_path: of the log's private key.
+
+    Raises:
+        CorruptStateError: there are checkpoints and no key.
+    """
+    if key_path.exists():
+        return
+    with engine.execution_options(sqlite_deferred=True).connect() as connection:
+        is_recorded = repository.newest_checkpoint(connection) is not None
+    if is_recorded or TileStore(folder).checkpoint_note() is not None:
+        raise CorruptStateError(
+            f"expected the log's key in {key_path}, got none, and the log has signed checkpoints: restore the key from the "
+            "backup of this home, or set SLEEVE_HOME to the home that belongs to this database",
+            code="log_key_missing",
+        )
 
 
 class Log:
@@ -38,6 +62,7 @@ class Log:
     def __init__(self, engine: Engine, folder: Path, signer: Signer) -> None:
         self._reading = engine.execution_options(sqlite_deferred=True)
         self._store = TileStore(folder)
+        self._served = ServedTiles(self._store)
         self._signer = signer
         self._sequencer = sequencer.Sequencer(engine, self._store, signer)
 
@@ -149,16 +174,27 @@ class Log:
 
         Raises:
             NotFoundError: the path is not one of the format, or this log does not have it.
-            CorruptStateError: the full bundle is damaged.
+            CorruptStateError: it is damaged: it does not give the root that was signed.
         """
         place = parse_tile_path(path)
-        try:
-            resource = None if place is None else read_resource(self._store.read, place)
-        except VerificationError as error:
-            raise CorruptStateError(f"{self.folder}: {error.message}") from error
-        if resource is None:
+        data = None if place is None else self._load_resource(place)
+        if data is None:
             raise NotFoundError(f"expected a tile or entry bundle of this log, got {path[:120]!r}", code="tile_not_found")
-        return resource[1]
+        return data
+
+    def _load_resource(self, place: TilePlace) -> bytes | None:
+        published = self._published()
+        if published is None or place.width > tile_width(place.level, place.index, published.size):
+            # The checkpoint may be recorded a moment before it is published.
+            published = self.checkpoint()
+        return self._served.load(place, published)
+
+    def _published(self) -> SignedCheckpoint | None:
+        note = self._store.checkpoint_note()
+        try:
+            return None if note is None else verify_checkpoint(note, self.vkey)
+        except VerificationError as error:
+            raise CorruptStateError(f"checkpoint in {self.folder}: {error.message}") from error
 
     def prove_inclusion(self, index: int, size: int) -> list[bytes]:
         """Prove that the entry at an index is in the log of a given size.

@@ -36,6 +36,9 @@ from shared.ledger.layout import (
 )
 from shared.ledger.merkle import HASH_BYTES, HashReader
 
+# Inode, size, time of change.
+Stamp = tuple[int, int, int]
+
 LOCK_PATH = ".lock"
 TEMPORARY_PATH = ".tmp"
 
@@ -155,6 +158,14 @@ class TileStore:
     def build_reader(self, size: int) -> HashReader:
         """Return a hash reader over the tiles of a log of a given size; see `build_hash_reader`."""
         return build_hash_reader(partial(self.load_tile, size=size))
+
+    def stamp(self, path: str) -> Stamp | None:
+        """Return what changes when a file is written to; None where it is not there."""
+        try:
+            status = (self.folder / path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
 
     def read(self, path: str) -> bytes | None:
         """Read a file by its path below the folder; None where it is not there."""

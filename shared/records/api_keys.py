@@ -15,7 +15,7 @@ from sqlalchemy import JSON, BigInteger, Column, Connection, DateTime, bindparam
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from shared.clock import utc_now
-from shared.errors import NotFoundError
+from shared.errors import ForbiddenError, NotFoundError
 
 USE_NOTED_EVERY = timedelta(hours=1)
 
@@ -103,6 +103,21 @@ def list_keys(session: Session, after: str, limit: int) -> Sequence[ApiKey]:
 def is_expired(key: ApiKey | StoredKey, now: datetime) -> bool:
     """Say whether a key's time is over."""
     return key.expires_at is not None and _aware(key.expires_at) <= now
+
+
+def verify_key_counts(session: Session, key_id: str, now: datetime) -> None:
+    """Check, in the middle of a long answer, that the key it began with still counts; the operator has none.
+
+    Raises:
+        ForbiddenError: it was revoked, or its time is over.
+    """
+    if not key_id:
+        return
+    stored = find_stored_key(session.connection(), key_id)
+    if stored is None or stored.revoked_at is not None:
+        raise ForbiddenError("the key was revoked", code="key_revoked")
+    if is_expired(stored, now):
+        raise ForbiddenError("the key's time is over", code="key_expired")
 
 
 def is_use_noted(key: StoredKey, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Every file-system and database call of an append, a registration and a check disturbed once.
+"""Every file-system and database call of an append, a registration, a key and a check disturbed once.
 
     python -m tests.campaigns.faults                # on SQLite and PostgreSQL
     python -m tests.campaigns.faults --database sqlite --operation check

@@ -12,7 +12,8 @@ Rules, in order:
 4. An Idempotency-Key names a stream by its first row, since the rest is not there yet when that one is recorded: the same key
    with another first row is a conflict, before anything is recorded; with the same one the stream goes on, and each row has
    one effect by rule 2. Rows left over from an interrupted stream, sent alone, need a key of their own.
-5. What fails before the first answer is a plain problem: another media type, an encoded or empty body, a key used before, a
+5. The caller's key is asked about again with each batch. Once it is revoked or over, nothing more is recorded.
+6. What fails before the first answer is a plain problem: another media type, an encoded or empty body, a key used before, a
    database that is down. What fails later is `problem` in the last line.
 """
 
@@ -21,15 +22,20 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sqlmodel import Session
+
 from services.ingest.batch.duplex_stream import Chunks, DisconnectedError, Write
 from services.ingest.bulk.json_lines import HEAD_BYTES, Line, max_line_bytes, parse_line, read_lines
 from services.ingest.bulk.pipeline import RowOutcome, register_rows
 from services.ingest.bulk.rows import BadRow, HeldRow, Pause, Row
+from shared.auth.caller import current_caller
 from shared.canonical import sha256_hex
+from shared.clock import utc_now
 from shared.errors import InputError, SleeveError
 from shared.http.problem_details import Problem, status_of
 from shared.idempotency import once
 from shared.ids import new_id
+from shared.records.api_keys import verify_key_counts
 from shared.workspace import Workspace
 
 OPERATION = "items.batch"
@@ -52,7 +58,7 @@ def register_stream(workspace: Workspace, key: str | None, chunks: Chunks, write
     stream = _Stream(workspace, key, write)
     problem: SleeveError | None = None
     try:
-        register_rows(workspace, stream.rows(chunks), on_outcomes=stream.answer)
+        register_rows(workspace, stream.rows(chunks), on_outcomes=stream.answer, verify_caller=stream.verify_caller)
     except DisconnectedError:
         raise
     except SleeveError as error:
@@ -69,6 +75,7 @@ class _Stream:
 
     def __init__(self, workspace: Workspace, key: str | None, write: Write) -> None:
         self._workspace, self._key, self._write = workspace, key, write
+        self._caller_key_id = current_caller().key_id
         # Line number and source key of the rows that are not answered yet, at most a few batches of them.
         self._waiting: deque[tuple[int, str | None]] = deque()
         self.counts: Counter[str] = Counter()
@@ -95,6 +102,14 @@ class _Stream:
         if self._key is not None:
             request_sha256 = sha256_hex(first.data.strip()[:HEAD_BYTES])
             once(self._workspace, OPERATION, self._key, request_sha256, lambda _session: new_id())
+
+    def verify_caller(self, session: Session) -> None:
+        """Check that the key that the stream came with still counts.
+
+        Raises:
+            ForbiddenError: it was revoked since, or its time is over.
+        """
+        verify_key_counts(session, self._caller_key_id, utc_now())
 
     def answer(self, outcomes: Sequence[RowOutcome]) -> None:
         """Write a line for each of the oldest waiting rows."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
 
 from services.ingest.bulk.check_pool import Checked, CheckPool
 from services.ingest.bulk.held_blobs import HeldBlobs
@@ -80,6 +81,7 @@ def register_rows(
     rows: Iterable[AnyRow | Pause],
     report_progress: Callable[[int], None] = lambda _count: None,
     on_outcomes: Callable[[Sequence[RowOutcome]], None] = lambda _outcomes: None,
+    verify_caller: Callable[[Session], None] = lambda _session: None,
 ) -> BulkResult:
     """Register rows.
 
@@ -89,6 +91,8 @@ def register_rows(
         report_progress: called after each batch with the number of its rows.
         on_outcomes: called with the outcomes of each batch, in the order of its rows, once they are under a signed checkpoint;
             called on the thread that stores.
+
+        verify_caller: called in the transaction of each batch; raises where the caller may no longer register.
 
     Returns:
         Counts of new, known and refused items, and the first bad rows in the order met.
@@ -105,7 +109,7 @@ def register_rows(
         report_progress(len(outcomes))
 
     with CheckPool(workspace.limits, workspace.blobs) as pool, ThreadPoolExecutor(1, thread_name_prefix="store") as storing:
-        store = _Storing(workspace, on_outcomes).store
+        store = _Storing(workspace, on_outcomes, verify_caller).store
         for batch in _batches(rows):
             waiting.append(storing.submit(store, _Batch(batch, pool)))
             while len(waiting) > BATCHES_AHEAD or waiting[0].done():
@@ -158,8 +162,13 @@ def _with_forms(result: Checked, earlier: EarlierForm | None, spare_key: str | N
 class _Storing:
     """Stores batches, one after the other, on one thread."""
 
-    def __init__(self, workspace: Workspace, on_outcomes: Callable[[Sequence[RowOutcome]], None]) -> None:
-        self._workspace, self._on_outcomes = workspace, on_outcomes
+    def __init__(
+        self,
+        workspace: Workspace,
+        on_outcomes: Callable[[Sequence[RowOutcome]], None],
+        verify_caller: Callable[[Session], None],
+    ) -> None:
+        self._workspace, self._on_outcomes, self._verify_caller = workspace, on_outcomes, verify_caller
         self._held = HeldBlobs(workspace)
         self._failure: Exception | None = None
 
@@ -182,19 +191,21 @@ class _Storing:
     def _store(self, batch: _Batch) -> list[RowOutcome]:
         results = self._held.resolve(batch.checked())
         prepared = [result for result in results if isinstance(result, PreparedItem)]
-        recorded = iter(_record(self._workspace, prepared))
+        recorded = iter(self._record(prepared))
         self._workspace.log.integrate()
         outcomes = [next(recorded) if isinstance(result, PreparedItem) else result for result in results]
         return [_outcome(key, result) for key, result in zip(batch.keys, outcomes, strict=True)]
 
+    def _record(self, prepared: Sequence[PreparedItem]) -> list[RecordedItem | SleeveError]:
+        try:
+            return self._record_once(prepared)
+        except IntegrityError:
+            # Someone else registered one of the keys between our look and our write: now it is there to be found.
+            return self._record_once(prepared)
 
-def _record(workspace: Workspace, prepared: Sequence[PreparedItem]) -> list[RecordedItem | SleeveError]:
-    try:
-        with workspace.writing() as session:
-            return record_items(session, prepared)
-    except IntegrityError:
-        # Someone else registered one of the keys between our look and our write: now it is there to be found.
-        with workspace.writing() as session:
+    def _record_once(self, prepared: Sequence[PreparedItem]) -> list[RecordedItem | SleeveError]:
+        with self._workspace.writing() as session:
+            self._verify_caller(session)
             return record_items(session, prepared)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.ingest.lifecycle.erasure import erase_party
+from services.ingest.lifecycle.erasure import erase as erase_name
 from shared.command_line.console import console
 from shared.command_line.workspace import open_home
 
@@ -14,8 +14,5 @@ def erase(
     reason: Annotated[str, typer.Option(help="Why, in words that name nobody; it goes into the log.")],
 ) -> None:
     """Erase a person's name from the records. It cannot be undone; every proof stays valid."""
-    workspace = open_home()
-    with workspace.writing() as session:
-        deleted = erase_party(session, party, reason)
-    workspace.log.integrate()
+    deleted = erase_name(open_home(), party, reason)
     console.print(f"erased; {deleted:,} commitments to the name can no longer be opened")

@@ -6,16 +6,20 @@ Rules, in order:
 2. Deleted are the party's name and URL, the openings of all commitments to the name, and the queries and notes of searches for
    the owners of the party's items, which often hold the name, with the openings of the commitments to them; so are the notes
    to steps with flags of these items. Role, basis and confidence stay: somebody is presumed the owner.
-3. Columns of a source that nothing understood (`extra`), the images themselves and backups may hold the name too; this does
+3. What was deleted is taken out of the database's files, its write-ahead log included. On PostgreSQL that log and backups are
+   the operator's (docs/runbooks/deploy.md).
+4. Columns of a source that nothing understood (`extra`), the images themselves and backups may hold the name too; this does
    not find them.
 
 Source: Regulation (EU) 2016/679, Art. 17.
 """
 
+import structlog
 from sqlalchemy import CursorResult, delete, update
 from sqlmodel import Session, col, select
 
 from shared.clock import utc_now
+from shared.db import overwrite_deleted
 from shared.errors import ConflictError, NotFoundError
 from shared.ledger.bodies import PartyErased
 from shared.ledger.entries import build_entry
@@ -24,8 +28,24 @@ from shared.records.entry_rows import append_entry
 from shared.records.flags import Flag, FlagStep
 from shared.records.items import Diligence, Item, ItemOwner
 from shared.records.parties import Party
+from shared.workspace import Workspace
 
 ERASED = "(erased)"
+TABLES = ("party", "commitment", "diligence")
+
+log = structlog.get_logger()
+
+
+def erase(workspace: Workspace, party_id: str, reason: str) -> int:
+    """Erase a party, log that it was done, and take the name out of the database's files; see `erase_party`."""
+    with workspace.writing() as session:
+        deleted = erase_party(session, party_id, reason)
+    workspace.log.integrate()
+    if not overwrite_deleted(workspace.engine, TABLES):
+        log.warning(
+            "write_ahead_log_not_emptied", party=party_id, expected="no other reader; stop the server and start it again"
+        )
+    return deleted
 
 
 def erase_party(session: Session, party_id: str, reason: str) -> int:

@@ -21,8 +21,9 @@ from sqlmodel import Session
 from services.output_gate.flags.holds import find_holds, load_checks_of
 from services.output_gate.flags.visibility import own_flags_only
 from shared.auth.caller import current_caller
-from shared.clock import format_moment
+from shared.clock import format_moment, utc_now
 from shared.http.paging import Page, PageRequest
+from shared.records.api_keys import verify_key_counts
 from shared.records.flag_states import State
 from shared.records.flags import Flag, list_flags
 from shared.records.parties import load_parties
@@ -69,9 +70,12 @@ def page_of_payables(workspace: Workspace, page: PageRequest, state: str | None)
 
 def iterate_payables(workspace: Workspace, state: str | None) -> Iterator[Payable]:
     """Yield the rows of all flags, oldest first, a block of flags in memory."""
-    position, party_id = "", own_flags_only(current_caller())
+    caller = current_caller()
+    position, party_id = "", own_flags_only(caller)
     while True:
         with workspace.reading() as session:
+            # A long answer does not outlive the key that it was asked for with.
+            verify_key_counts(session, caller.key_id, utc_now())
             flags = list_flags(session, position, FLAGS_AT_ONCE, owner_id=party_id, state=state)
             rows = _build_visible(session, flags, party_id, state)
         yield from rows

@@ -55,12 +55,14 @@ def create_webhook(workspace: Workspace, request: WebhookRequest, idempotency_ke
     """
     verify_webhook_url(workspace.settings, request.url)
     secrets: dict[str, str] = {}
+    made: dict[str, Webhook] = {}
     recorded_id = None
 
     def act(session: Session) -> str:
         webhook_id = new_id()
         secrets[webhook_id] = create_secret(workspace.home, webhook_id)
-        session.add(Webhook(id=webhook_id, url=request.url, events=list(request.events)))
+        made[webhook_id] = Webhook(id=webhook_id, url=request.url, events=list(request.events))
+        session.add(made[webhook_id])
         session.flush()
         return webhook_id
 
@@ -69,8 +71,10 @@ def create_webhook(workspace: Workspace, request: WebhookRequest, idempotency_ke
     finally:
         for webhook_id in secrets.keys() - {recorded_id}:
             delete_secret(workspace.home, webhook_id)
-    answer = show_webhook(workspace, recorded_id)
-    return CreatedWebhook(**answer.model_dump(), secret=secrets.get(recorded_id))
+    if recorded_id not in secrets:
+        return CreatedWebhook(**show_webhook(workspace, recorded_id).model_dump(), secret=None)
+    # From what was committed: a secret that is shown this once waits for no further reading.
+    return CreatedWebhook(**_build_answer(made[recorded_id], {}).model_dump(), secret=secrets[recorded_id])
 
 
 def delete_webhook(workspace: Workspace, webhook_id: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.faults.disk import build_library, find_compiler
 from tests.support.faults.run import inject_faults
 
-OPERATIONS = ["append", "registration", "check"]
+OPERATIONS = ["append", "registration", "key", "check"]
 # Points tried of each operation: enough that every kind of call is among them.
 ON_DISK, IN_DATABASE = 8, 4
 

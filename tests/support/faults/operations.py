@@ -1,4 +1,4 @@
-"""What is disturbed, and what must hold afterwards: an append to the log, a registration, a check by the gate.
+"""What is disturbed, and what must hold afterwards: an append to the log, a registration, a key, a check by the gate.
 
 Rules, in order:
 
@@ -19,6 +19,7 @@ from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.opening import open_gate
 from shared.ledger.entries import Entry
 from shared.matching.calibration.null_distribution import ControlScores
+from shared.records.api_keys import ApiKey
 from shared.records.checks import Check
 from shared.records.items import Item
 from shared.records.manifests import seal_manifest
@@ -137,6 +138,39 @@ class Registration:
         return wrong
 
 
+class KeyCreation:
+    """`POST /v1/keys`: a key that is on record was shown to who asked for it."""
+
+    def prepare(self, settings: Settings) -> None:
+        workspace = open_workspace(settings)
+        register(workspace, "before.png", png(1))
+        workspace.engine.dispose()
+
+    def open(self, settings: Settings) -> Client:
+        return open_client(settings, with_gate=False)
+
+    def run(self, opened: Client, report: Report) -> None:
+        answer = opened.http.post("/v1/keys", json={"name": "a key", "scopes": ["items:read"]})
+        report(describe_answer(answer))
+        if answer.status_code == 201:
+            body = answer.json()
+            report({"key": body["id"], "text": body["key"], "receipts": [body["receipt"]] if body["receipt"] else []})
+
+    def verify(self, settings: Settings, reports: Reports) -> list[str]:
+        wrong = verify_statuses(reports, {201})
+        workspace = open_workspace(settings)
+        shown = {report["key"] for report in reports if report.get("text")}
+        with workspace.reading() as session:
+            rows = set(session.execute(select(col(ApiKey.id))).scalars())
+        # A process that was killed answered nothing: its last key is nobody's.
+        allowed = 0 if any("reached" in report for report in reports) else 1
+        if shown - rows or len(rows - shown) > allowed:
+            wrong.append(f"keys on record {sorted(rows)}, shown {sorted(shown)}")
+        wrong += verify_whole_log(workspace) + verify_receipts(workspace, reports)
+        workspace.engine.dispose()
+        return wrong
+
+
 class GateCheck:
     """`POST /v1/checks` of a copy, with an Idempotency-Key, by a gate that has everything still to load."""
 
@@ -215,4 +249,9 @@ class GateCheck:
         return wrong
 
 
-OPERATIONS: dict[str, Operation] = {"append": Append(), "registration": Registration(), "check": GateCheck()}
+OPERATIONS: dict[str, Operation] = {
+    "append": Append(),
+    "registration": Registration(),
+    "key": KeyCreation(),
+    "check": GateCheck(),
+}

@@ -16,6 +16,7 @@ def test_a_key_is_shown_once(workspace: Workspace) -> None:
     first, second = (create_key(workspace, READER, "k") for _ in range(2))
     assert first.key is not None
     assert (second.id, second.key) == (first.id, None)
+    assert first.receipt is not None
     assert verify_receipt(first.receipt, workspace.log.vkey).entry.type == "key.created"
     with pytest.raises(ConflictError):
         create_key(workspace, READER.model_copy(update={"name": "another"}), "k")

@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,13 +17,19 @@ from sqlmodel import select
 
 from services.ingest.batch import duplex_stream as streaming
 from services.ingest.batch import endpoints as batch
+from services.ingest.batch.service import register_stream
 from services.ingest.bulk import pipeline as bulk
+from services.ingest.bulk.rows import Pause
+from services.keys.service import revoke_key
+from shared.auth.caller import OPERATOR, Caller, acting_as
+from shared.errors import ForbiddenError
 from shared.http.problems import add_problem_handlers
 from shared.ledger.checkpoint import verify_checkpoint
 from shared.records.items import Item, count_items
 from shared.workspace import Workspace
 from tests.support.broken_images import broken_files, palette_without_colours
 from tests.support.factories import png, registration
+from tests.support.keys import make_key
 from tests.support.live_server import serve
 
 JSONL = {"Content-Type": "application/jsonl"}
@@ -219,3 +226,31 @@ def test_a_broken_image_is_refused_by_itself(url: str, any_workspace: Workspace)
     assert (answers[1]["state"], answers[1]["problem"]["code"]) == ("refused", "image_damaged")
     assert len(answers) == last["summary"]["rows"] == len(broken) + 2
     assert "checkpoint" in last
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_stream_ends_with_its_key(any_workspace: Workspace, count: int) -> None:
+    key_id = make_key(any_workspace, "items:write").split("_")[1]
+    answered: list[bytes] = []
+
+    def chunks() -> Iterator[bytes | Pause]:
+        for number in range(count):
+            yield line(f"{number}.png", number)
+            yield Pause()
+        while sum(answer.count(b"\n") for answer in answered) < count:
+            time.sleep(0.01)
+        with acting_as(OPERATOR):
+            revoke_key(any_workspace, key_id)
+        yield line("late.png", 99)
+
+    with acting_as(Caller(key_id, frozenset({"items:write"}))):
+        if count:
+            register_stream(any_workspace, None, chunks(), answered.append)
+            *rows, last = [json.loads(answer) for answer in b"".join(answered).splitlines()]
+            assert [row["state"] for row in rows] == ["registered"] * count
+            assert (last["summary"]["rows"], last["problem"]["code"]) == (count, "key_revoked")
+        else:
+            with pytest.raises(ForbiddenError, match="revoked"):
+                register_stream(any_workspace, None, chunks(), answered.append)
+    with any_workspace.reading() as session:
+        assert count_items(session) == count
