@@ -13,6 +13,7 @@ there in the languages of Europe's larger countries, and in Turkish, Arabic, Heb
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Longer texts are names, or no names at all.
 MAX_PLACEHOLDER_CHARS = 40
@@ -85,6 +86,12 @@ def is_placeholder(name: str) -> bool:
     """
     if len(name) > MAX_PLACEHOLDER_CHARS:
         return False
+    return _stands_for_nobody(name)
+
+
+# A data set has few creators and many rows.
+@lru_cache(maxsize=4096)
+def _stands_for_nobody(name: str) -> bool:
     if _NO_LETTER.fullmatch(name):
         return True
     folded = _fold(name)

@@ -10,7 +10,7 @@ Sources: https://huggingface.co/docs/datasets/image_dataset; LAION-5B's columns 
 README, "File structure"; WikiArt (https://huggingface.co/datasets/huggan/wikiart); YFCC100M and Flickr's own exports.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -36,8 +36,10 @@ FILE_COLUMNS = ("file_name", "image_file_name", "file", "file_path", "path", "im
 IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "gif", "tiff", "tif", "bmp", "avif", "jfif", "picture", "photo")
 IMAGE_LIST_COLUMNS = ("images", "imgs", "pictures", "photos")
 
+# Of a row's column names, beyond which what they mean is found anew for each row.
+MAX_KEPT_CHARS = 4000
 
-@lru_cache(maxsize=4096)
+
 def fold_name(name: str) -> str:
     """Return a column's name without what makes no difference.
 
@@ -62,6 +64,25 @@ def find_columns(names: Iterable[str], spellings: Iterable[str]) -> list[str]:
     folded = {fold_name(spelling): None for spelling in spellings}
     similar = [name for fold in folded for name in present if name not in exact and fold_name(name) == fold]
     return exact + similar
+
+
+def match_columns(names: Iterable[str]) -> Mapping[str, Sequence[str]]:
+    """Return the columns of each meaning that a row has one of, the best first.
+
+    >>> match_columns(["URL", "TEXT"])
+    {'title': ['TEXT'], 'source_url': ['URL']}
+    """
+    present = tuple(names)
+    # The rows of a table share their names. Long ones of a stranger's are not kept.
+    return _known_match(present) if sum(map(len, present)) <= MAX_KEPT_CHARS else _match(present)
+
+
+def _match(names: tuple[str, ...]) -> dict[str, list[str]]:
+    matches = {meaning: find_columns(names, spellings) for meaning, spellings in COLUMNS.items()}
+    return {meaning: found for meaning, found in matches.items() if found}
+
+
+_known_match = lru_cache(maxsize=512)(_match)
 
 
 def has_column(names: Iterable[str], meaning: str) -> bool:

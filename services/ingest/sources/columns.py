@@ -22,7 +22,7 @@ from services.ingest.items.schemas import Registration
 from services.ingest.registration.preparation import EarlierForm
 from services.ingest.sources import cells, earlier_columns
 from services.ingest.sources.cells import CellError
-from services.ingest.sources.column_names import COLUMNS, fold_name
+from services.ingest.sources.column_names import match_columns
 from services.ingest.sources.source import SourceOptions
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError
@@ -154,18 +154,13 @@ class _Columns:
         # `None` and "" are no values; further words for a missing value are kept as they stand.
         self._rest = {str(name): value for name, value in columns.items() if not _is_blank(value)}
         self._kept: dict[str, Any] = {}
-        self._folded: dict[str, list[str]] = {}
-        for name in self._rest:
-            self._folded.setdefault(fold_name(name), []).append(name)
+        self._meanings = match_columns(self._rest)
         self._notes = dict(notes)
         self._current = ""
 
     def names(self, meaning: str) -> list[str]:
-        """Return the row's columns of a meaning, the best first."""
-        spellings = COLUMNS[meaning]
-        exact = [name for name in spellings if name in self._rest]
-        similar = [name for spelling in spellings for name in self._folded.get(fold_name(spelling), ()) if name in self._rest]
-        return list(dict.fromkeys(exact + similar))
+        """Return the row's columns of a meaning that are not read yet, the best first."""
+        return [name for name in self._meanings.get(meaning, ()) if name in self._rest]
 
     def read(self, meaning: str, read: Callable[[Any], T]) -> T | None:
         """Return the first cell of a meaning that can be read; those before it are kept with a note."""
