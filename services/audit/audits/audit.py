@@ -5,7 +5,8 @@ Rules, in order:
 1. `audit.json` is canonical JSON and holds no time and no path. The same model, control, samples and code give the same bytes.
 2. The log entry names the digest of that file. Whoever holds the file can prove that it is the one that was logged.
 3. An audit that is recorded already is found, not logged again.
-4. Beside it stands `results.parquet`, whose digest it names, and `pairs.parquet` where it is asked for (`pair_files`).
+4. Beside it stands `results.parquet`, whose digest it names, and `pairs.parquet` where it is asked for (`pair_files`). Near
+   copies in the control are listed in `near-copies.csv`.
 5. An audit whose controls failed is recorded as failed. Its entry has a type of its own and states none of its figures.
 """
 
@@ -23,6 +24,7 @@ from services.audit.controls.all_controls import run_controls
 from services.audit.controls.calibration import CalibratedModel, calibrate_model, record_calibration
 from services.audit.controls.outcome import ControlOutcome, failed_checks, verify_relied_on
 from services.audit.sampling.sample_shards import Samples, load_samples
+from services.audit.sealing.near_copies import NEAR_COPIES_FILE, NearCopies, list_near_copies
 from services.audit.statistics.summary import build_statistics
 from shared.canonical import canonical_json, sha256_hex
 from shared.clock import utc_now
@@ -101,10 +103,21 @@ def _audit(context: AuditContext, calibrated: CalibratedModel, attack: Attack) -
     results = build_results(content, comparison.panel)
     content["results"] = describe_results(results, content)
     audit = _save(context.workspace, calibrated, controls, content, results)
+    near = _list_near_copies(calibrated)
+    if near:
+        near.save(context.workspace.home / audit.folder / NEAR_COPIES_FILE)
     if context.all_pairs:
         path = context.workspace.home / audit.folder / PAIRS_FILE
         write_pairs(path, calibrated.corpus, generations, attack.positions, audit.report_sha256)
     return audit, content
+
+
+def _list_near_copies(calibrated: CalibratedModel) -> NearCopies:
+    control = calibrated.matched_control
+    rows = control.matches.index
+    matches = [calibrated.training.items[row] for row in rows]
+    hashes = calibrated.corpus.side.hashes[rows]
+    return list_near_copies(calibrated.control.items, matches, control.matches.ssim, control.evidence.hashes, hashes)
 
 
 def _presumed_owners(workspace: Workspace, comparison: Comparison) -> dict[str, list[str]]:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from services.audit.audits.audit import audit_extraction, audit_model
+from services.audit.audits.wording import choose_wording, void_lines
+from services.audit.commands.near_copies import report_near_copies
 from services.audit.commands.options import (
     EXIT_VOID,
     AllPairs,
@@ -24,6 +26,7 @@ from services.audit.commands.options import (
 from services.audit.comparison.context import AuditContext
 from services.audit.comparison.ray_matcher import open_matcher
 from services.audit.jobs.requests import DEFAULT_NEIGHBOURS, DEFAULT_RATE
+from services.audit.models.trained_models import model_recipe
 from services.audit.reports.page import format_percent
 from services.audit.reports.registry import write_audit_reports
 from services.audit.sampling.sample import Sampler
@@ -96,8 +99,9 @@ def extract(
 def _draw(workspace: Workspace, model: str, control: str, count: int, seed: int, steps: int, sampler: Sampler) -> Path:
     """Sample a model for an audit; a name that is not there is told before hours are spent."""
     with workspace.reading() as session:
-        load_model_record(session, model)
+        record = load_model_record(session, model)
         load_manifest(session, control)
+    report_near_copies(workspace, record.manifest_id, control, model_recipe(record.resolution_px, record.channels))
     with step_progress(f"sampling {model}", count) as move:
         return sample_model(workspace, model, count, seed, steps, move, sampler=sampler)
 
@@ -105,15 +109,17 @@ def _draw(workspace: Workspace, model: str, control: str, count: int, seed: int,
 def _show_audit(workspace: Workspace, audit: Audit, content: dict[str, Any], samples: Path, report: Path | None) -> None:
     """Write an audit's report, print what was found and where it is, and end with status 5 where it is void."""
     copies, checked, folder = content["copies"], content["control_rate"], workspace.home / audit.folder
+    for line in void_lines(content):
+        console.print(line, soft_wrap=True)
     share, low, high = map(format_percent, (copies["value"], copies["low"], copies["high"]))
     console.print(
-        f"{content['model']['name']}: {copies['hits']} of {copies['trials']} {content['unit']} are copies "
-        f"({share}, 95 % interval {low} to {high}); "
+        f"{content['model']['name']}: {copies['hits']} of {copies['trials']} {content['unit']} "
+        f"{choose_wording(content['threshold']).count} ({share}, 95 % interval {low} to {high}); "
         f"{len(content['distinct_items_copied'])} distinct items; held-out images {checked['hits']} of {checked['trials']}",
         soft_wrap=True,
     )
     reports = write_audit_reports(workspace, audit, content, samples, report)
-    for path in (*sorted(folder.glob("*.parquet")), *reports):
+    for path in (*sorted(folder.glob("*.parquet")), *sorted(folder.glob("*.csv")), *reports):
         console.print(str(path), soft_wrap=True)
     if audit.state == "failed":
         for control in content["controls"]:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from services.audit.audits.wording import choose_wording
 from services.audit.commands.options import EXIT_VOID, ByRay, ReportFile
 from services.audit.comparison.ray_matcher import open_matcher
 from services.audit.reports.page import format_percent
@@ -33,12 +34,15 @@ def study(
     workspace = open_home()
     with open_matcher(by_ray=ray) as matcher, dashboard(console, planned) as report_progress:
         finished = run_study(workspace, planned, report_progress, matcher)
+    if finished.content["void"]:
+        console.print(f"void, a control came out wrong: {', '.join(finished.content['void'])}", soft_wrap=True)
     for line in finished.content["sizes"]:
         mean, low, high, held_out = map(
             format_percent, (line["mean_rate"], line["lowest_rate"], line["highest_rate"], line["control"]["value"])
         )
         console.print(
-            f"{line['size']:,} pictures, {line['models']} models: {mean} of generations are copies ({low} to {high}); "
+            f"{line['size']:,} pictures, {line['models']} models: {mean} of generations "
+            f"{choose_wording(line['thresholds'][0]).count} ({low} to {high}); "
             f"held-out images {held_out}",
             soft_wrap=True,
         )
@@ -48,5 +52,4 @@ def study(
     else:
         console.print("every audit is void: there is no curve to report", soft_wrap=True)
     if finished.content["void"]:
-        console.print(f"void, a control came out wrong: {', '.join(finished.content['void'])}", soft_wrap=True)
         raise typer.Exit(EXIT_VOID)

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from services.audit.commands.near_copies import report_near_copies
 from services.audit.commands.options import ModelName
 from services.audit.models.imported_models import import_model
 from services.audit.models.preprocessing import Preprocessing
-from services.audit.models.trained_models import train_model
+from services.audit.models.trained_models import model_recipe, train_model
 from services.audit.training.presets import DEMO_CONFIG
 from services.audit.training.training_config import TrainingConfig
 from shared.command_line.console import console, step_progress
@@ -28,6 +29,9 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Peak of the one-cycle schedule.")] = 4e-3,
     use_ema: Annotated[bool, typer.Option("--use-ema", help="Keep an average of the weights.")] = False,
     mixed_precision: Annotated[str, typer.Option(help="no, bf16, or fp16 on a GPU.")] = "no",
+    control: Annotated[
+        str | None, typer.Option(help="Control of the audit to come: near copies in it are reported before the training.")
+    ] = None,
 ) -> None:
     """Train an unconditional diffusion model. Run it again after an interruption: it resumes."""
     changed = {
@@ -41,8 +45,11 @@ def train(
         "mixed_precision": mixed_precision,
     }
     config = build_request(TrainingConfig, DEMO_CONFIG.model_dump() | changed)
+    workspace = open_home()
+    if control is not None:
+        report_near_copies(workspace, manifest, control, model_recipe(config.resolution, config.channels))
     with step_progress(f"training {name}", max_train_steps) as move:
-        model = train_model(open_home(), name, manifest, config, move)
+        model = train_model(workspace, name, manifest, config, move)
     console.print(f"{model.name}: weights {model.weights_sha256}", soft_wrap=True)
 
 

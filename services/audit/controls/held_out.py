@@ -21,15 +21,11 @@ from scipy.stats import nhypergeom
 from services.audit.comparison.context import AuditContext
 from services.audit.controls.calibration import CalibratedModel
 from services.audit.controls.outcome import ControlCheck, ControlOutcome
+from services.audit.sealing.near_copies import find_near_copies
 from shared.matching.calibration.null_distribution import NullDistribution, cross_fit, threshold_rank
-from shared.matching.training_set.duplicates import NEAR_SSIM
-from shared.matching.training_set.view_hashes import ViewHashes
-from shared.vision.perceptual_hash import MATCH_DISTANCE, measure_distances
 
 # A sound audit fails this control less often than this, whatever the pictures.
 FALSE_ALARM = 1e-3
-# A hash says little of flat or small views. Where SSIM is as near 1 as noise of one grey level leaves it, hashes are not used.
-SAME_SSIM = 0.99
 
 
 def exceedance_tail(first: int, second: int, rank_first: int, rank_second: int, hits: int) -> float:
@@ -71,7 +67,7 @@ def run_held_out(context: AuditContext, calibrated: CalibratedModel) -> ControlO
     rules = sorted(scores.by_rule)
     rate_checks = [check_rate(rule, scores.null(rule), context.rate, FALSE_ALARM / len(rules)) for rule in rules]
     rows = control.matches.index
-    near = near_copies(control.matches.ssim, control.evidence.hashes, corpus.side.hashes[rows])
+    near = find_near_copies(control.matches.ssim, control.evidence.hashes, corpus.side.hashes[rows])
     pairs = [
         f"{item.id} (nearest {corpus.item_ids[int(row)]})" for item, row in zip(calibrated.control.items, rows, strict=True)
     ]
@@ -128,20 +124,3 @@ def _check_threshold(
         reason="",
         figures={"near_copies": int(near.sum()), "at_threshold": int(at_threshold.sum()), "threshold": threshold},
     )
-
-
-def near_copies(ssim: NDArray[np.float64], hashes: ViewHashes, matched: ViewHashes) -> NDArray[np.bool_]:
-    """Say which pictures are near copies of what they match.
-
-    They are where hash and SSIM say so, as for duplicates within a training set, or by an SSIM that no two different pictures
-    have.
-
-    Args:
-        ssim: float64 (B,), of each picture with its match.
-        hashes: of the pictures.
-        matched: of their matches.
-    """
-    pairs = zip(hashes.packed, matched.packed, strict=True)
-    distances = np.array([measure_distances(first[None], second[None]).item() for first, second in pairs])
-    clear = hashes.defined & matched.defined
-    return np.asarray((ssim >= NEAR_SSIM) & ((clear & (distances <= MATCH_DISTANCE)) | (ssim >= SAME_SSIM)))

@@ -38,6 +38,10 @@ class TrainingRequest(StrictModel):
     name: str = Field(pattern=f"^{NAME.pattern}$", max_length=100, description="Unique name of the model.")
     manifest: NameOrId = Field(description="Name or id of a manifest sealed for training.")
     config: TrainingConfig = Field(description="Network, noise and optimiser; names are those of diffusers' own scripts.")
+    control: NameOrId | None = Field(
+        default=None,
+        description="Control of the audit to come: near copies in it are counted before the training, in the job's `counts`.",
+    )
 
 
 class AuditRequest(StrictModel):
@@ -76,6 +80,8 @@ def queue_training(workspace: Workspace, request: TrainingRequest, key: str | No
         manifest = load_manifest(session, request.manifest)
         verify_for_training(manifest)
         find_same_model(session, request.name, manifest, request.config.sha256)
+        if request.control is not None:
+            verify_disjoint(session, manifest, load_manifest(session, request.control))
     return queue_job_once(workspace, TRAINING, request.model_dump(mode="json"), key)
 
 

@@ -17,15 +17,20 @@ def training_task(workspace: Workspace, request: dict[str, Any], report_progress
     Raises:
         SleeveError: as `services.audit.models.trained_models.train_model`.
     """
-    from services.audit.models.trained_models import train_model
+    from services.audit.models.trained_models import model_recipe, train_model
+    from services.audit.sealing.near_copies import check_near_copies
 
     training = TrainingRequest.model_validate(request)
+    near_copies: dict[str, int] = {}
+    if training.control is not None:
+        recipe = model_recipe(training.config.resolution, training.config.channels)
+        near_copies["near_copies"] = len(check_near_copies(workspace, training.manifest, training.control, recipe)[0])
     model = train_model(
         workspace,
         training.name,
         training.manifest,
         training.config,
-        lambda done, total: report_progress(done, total, {"updates": done}),
+        lambda done, total: report_progress(done, total, {"updates": done} | near_copies),
     )
     return {"model": model.id}
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from services.audit.audits.wording import choose_wording, void_lines
 from services.audit.reports.gallery import text_uri
 
 
@@ -17,6 +18,8 @@ def build_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["wording"] = choose_wording
+    environment.globals["void_lines"] = void_lines
     environment.filters["percent"] = format_percent
     environment.filters["p_value"] = format_p_value
     environment.filters["metric"] = format_metric

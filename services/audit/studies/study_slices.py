@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.audit.studies.distinct import find_distinct
+from services.audit.sealing.distinct import find_distinct
 from services.audit.studies.study_config import StudyConfig
 from services.audit.studies.study_context import StudyContext
 from services.audit.training_sets.sealed_set import open_view_store

@@ -2,7 +2,8 @@
 
 A slice is drawn by a seeded permutation of the data set's items in the order of their keys, so that anyone can draw it
 again, and slices of different sizes from one seed are nested. Items that share bytes with an earlier one are left out
-first: a duplicate across slice and control would make the control look memorised.
+first: a duplicate across slice and control would make the control look memorised. Of several data sets, the items of the
+first come first.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,38 @@ class Slice:
     held_out: tuple[str, ...]
 
 
+def load_drawable_items(session: Session, datasets: Sequence[str]) -> list[Item]:
+    """Return the items of some data sets that a slice may be drawn from, each image once.
+
+    Raises:
+        NotFoundError: one of them has no active item.
+    """
+    by_blob: dict[str, Item] = {}
+    for dataset in dict.fromkeys(datasets):
+        items = load_dataset_items(session, dataset)
+        if not items:
+            raise NotFoundError(f"no data set {dataset!r} with active items", code="dataset_not_found")
+        for item in items:
+            by_blob.setdefault(item.blob_sha256, item)
+    return list(by_blob.values())
+
+
+def draw_from(items: Sequence[Item], size: int, seed: int) -> Slice:
+    """Draw a slice of some items, each of another image.
+
+    Raises:
+        InputError: there are fewer than asked for.
+    """
+    if not 1 <= size <= len(items):
+        datasets = ", ".join(dict.fromkeys(repr(item.dataset) for item in items))
+        raise InputError(
+            f"expected a slice of 1..{len(items)} of the distinct images in {datasets}, got {size}", code="slice_size"
+        )
+    order = np.random.default_rng(seed).permutation(len(items))
+    ids = [items[at].id for at in order]
+    return Slice(tuple(ids[:size]), tuple(ids[size:]))
+
+
 def draw_slice(session: Session, dataset: str, size: int, seed: int) -> Slice:
     """Draw a slice of a data set.
 
@@ -36,20 +69,4 @@ def draw_slice(session: Session, dataset: str, size: int, seed: int) -> Slice:
         NotFoundError: there is no such data set.
         InputError: the data set has fewer distinct images than asked for.
     """
-    items = _distinct(load_dataset_items(session, dataset))
-    if not items:
-        raise NotFoundError(f"no data set {dataset!r} with active items", code="dataset_not_found")
-    if not 1 <= size <= len(items):
-        raise InputError(
-            f"expected a slice of 1..{len(items)} of the distinct images in {dataset!r}, got {size}", code="slice_size"
-        )
-    order = np.random.default_rng(seed).permutation(len(items))
-    ids = [items[at].id for at in order]
-    return Slice(tuple(ids[:size]), tuple(ids[size:]))
-
-
-def _distinct(items: Sequence[Item]) -> list[Item]:
-    by_blob: dict[str, Item] = {}
-    for item in items:
-        by_blob.setdefault(item.blob_sha256, item)
-    return list(by_blob.values())
+    return draw_from(load_drawable_items(session, [dataset]), size, seed)

@@ -17,6 +17,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from services.audit.audits.wording import choose_wording
 from services.audit.reports.gallery import GalleryRow, build_gallery
 from services.audit.reports.page import build_environment
 from services.audit.reports.plots import median_ssim, plot_distributions
@@ -63,6 +64,7 @@ def build_report(
         checks: gate answers to show, each with `title`, `picture`, `expected` and `answer`.
     """
     contents = [content for _, content, _ in audits]
+    wordings = [choose_wording(content["threshold"]) for content in contents]
     checkpoint = workspace.log.checkpoint()
     return (
         build_environment()
@@ -77,6 +79,8 @@ def build_report(
             everything_compared=all(content["manifest"]["size"] <= content["pipeline"]["neighbours"] for content in contents),
             equal_updates=len(contents) > 1 and len({content["model"]["updates"] for content in contents}) == 1,
             metric_names=METRIC_NAMES,
+            every_is_copy=all(words.is_copy for words in wordings),
+            gallery_heading=" / ".join(dict.fromkeys(words.heading for words in wordings)),
             checkpoint=checkpoint,
             vkey=workspace.log.vkey,
             packages=package_versions(),

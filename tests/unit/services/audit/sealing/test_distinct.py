@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.audit.studies.distinct import ALIKE_SSIM, find_distinct, leave_out_alike
+from services.audit.sealing.distinct import ALIKE_SSIM, find_distinct, leave_out_alike
 from shared.errors import InputError
 from shared.matching.ssim_search.best_ssim import pairwise_ssim
 from shared.vision.embedders.pixels import PixelEmbedder
