@@ -16,9 +16,9 @@ from typing import Literal
 
 from PIL import Image
 
+from shared.errors import InputError
 from shared.vision.decode_budget import BUDGET
 from shared.vision.encoded_image import EncodedImage, guarded
-from shared.vision.file_structure.damage import damaged
 from shared.vision.image_limits import ImageLimits
 
 Background = Literal["white", "black", "none"]
@@ -125,7 +125,7 @@ def flatten(picture: Image.Image, background: Background | Literal["grey"]) -> I
     """
     with guarded():
         if picture.mode in {"I", "F"} and picture.format == "TIFF":
-            raise damaged("samples of 32 bits have no range that is known")
+            raise InputError("image has samples of 32 bits, whose range nobody states", code="image_format_unsupported")
         if picture.mode in {"I", "F"} or picture.mode.startswith("I;16"):
             # 16-bit grey: Pillow would clip it to white; its upper byte is the picture.
             picture = picture.convert("I").point(lambda value: value / 256).convert("L")
