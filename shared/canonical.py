@@ -41,6 +41,8 @@ def canonical_json(value: Any) -> bytes:
     >>> canonical_json({"b": 1, "a": "é"})
     b'{"a":"\\xc3\\xa9","b":1}'
     """
+    if value is None:
+        return b"null"
     try:
         return _encode(value).encode() if _is_plain(value) else rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:

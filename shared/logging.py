@@ -34,3 +34,8 @@ def configure_logging(*, verbose: bool = False) -> None:
         # Looked up for each event: standard error may be another stream by then, as it is between two tests.
         logger_factory=lambda *_: _Printer(sys.stderr),
     )
+
+
+def access_logger() -> Any:
+    """Return the logger of requests: its events go where all do, also where informational ones are not asked for."""
+    return structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))

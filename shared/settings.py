@@ -70,6 +70,9 @@ class Settings(BaseSettings):
         default="none",
         description="`keys`: requests show an API key; `none`: whoever reaches the loopback port may do all.",
     )
+    access_log: bool = Field(
+        default=True, description="Log an event for each request: its id, key, method, route, status and time, nothing else."
+    )
     policy_approvals: Literal[1, 2] = Field(
         default=1, description="How many keys have to send a policy before it is adopted; 2 needs `authentication=keys`."
     )

@@ -17,6 +17,7 @@ from shared.command_line.terminal_text import echo
 from shared.errors import InputError
 from shared.ledger.checkpoint import verify_checkpoint
 from shared.ledger.membership import verify_membership
+from shared.ledger.openings import parse_opening, verify_opening
 from shared.ledger.verify import verify_growth, verify_log, verify_receipt
 from shared.settings import load_settings
 
@@ -64,9 +65,15 @@ def receipt(
     file: Annotated[Path, typer.Argument(help="A receipt (tlog-proof).")],
     key: Key = None,
     show: Annotated[bool, typer.Option("--show", help="Print the whole entry.")] = False,
+    opening: Annotated[
+        Path | None,
+        typer.Option(help="What opens the entry's commitments, as answers give it: JSON. It is checked and printed."),
+    ] = None,
 ) -> None:
     """Verify, offline, that a receipt's entry is in the log that the key stands for."""
     verified = verify_receipt(load_text(file, "receipt"), load_vkey(key))
+    opened = parse_opening(load_text(opening, "opening")) if opening is not None else {}
+    verify_opening(opened, verified.entry.commitments)
     console.print(
         f"valid: entry {verified.index:,} of {verified.size:,} in {verified.origin}, "
         f"{verified.entry.type} at {verified.entry.at}",
@@ -74,6 +81,8 @@ def receipt(
     )
     if show:
         show_json(verified.entry)
+    for name, shown in opened.items():
+        echo(f"{name}: {json.dumps(shown.value, ensure_ascii=False)}")
 
 
 @app.command()

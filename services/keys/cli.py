@@ -1,4 +1,7 @@
-"""`sleeve keys`: make, list and revoke API keys, on the machine that holds the state; the first key is made here."""
+"""`sleeve keys`: make, list and revoke API keys, and show what was done with one, on the machine that holds the state.
+
+The first key is made here.
+"""
 
 from typing import Annotated
 
@@ -6,7 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from services.keys.schemas import KeyRequest
-from services.keys.service import create_key, page_of_keys, revoke_key
+from services.keys.service import create_key, page_of_key_entries, page_of_keys, revoke_key
 from shared.auth.scopes import MEANING
 from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
@@ -14,7 +17,9 @@ from shared.command_line.terminal_text import echo
 from shared.command_line.workspace import open_home
 from shared.http.paging import PageRequest
 
-app = typer.Typer(help="Make, list and revoke API keys.", epilog=EXIT_STATUS, no_args_is_help=True)
+app = typer.Typer(
+    help="Make, list and revoke API keys; show what was done with one.", epilog=EXIT_STATUS, no_args_is_help=True
+)
 
 
 @app.command()
@@ -62,6 +67,25 @@ def revoke(key: Annotated[str, typer.Argument(help="Id of the key.")], as_json: 
         show_json(answer)
         return
     console.print(f"{answer.id}: {answer.state}", soft_wrap=True)
+
+
+@app.command()
+def history(
+    key: Annotated[str, typer.Argument(help="Id of the key, or `operator` for what was done by command.")],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was done with a key: the log's entries made with it, oldest first; as JSON with receipts and openings."""
+    page = page_of_key_entries(open_home(), key, PageRequest(cursor, limit))
+    if as_json:
+        show_json(page)
+        return
+    table = Table("entry", "at", "type", "subject")
+    for entry in page.items:
+        subject = " ".join(f"{name} {value}" for name, value in entry.subject.items())
+        table.add_row(str(entry.index), entry.at, entry.type, subject)
+    show_page(table, page.next_cursor)
 
 
 @app.command()

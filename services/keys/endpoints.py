@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
-from services.keys.schemas import CreatedKey, KeyAnswer, KeyRequest
-from services.keys.service import create_key, page_of_keys, revoke_key, show_key
+from services.keys.schemas import CreatedKey, KeyAnswer, KeyEntry, KeyRequest
+from services.keys.service import create_key, page_of_key_entries, page_of_keys, revoke_key, show_key
 from shared.auth.access import needs
 from shared.http.conditional import ConditionalRoute
 from shared.http.dependencies import CurrentWorkspace, PageQuery
@@ -37,6 +37,15 @@ def get_keys(workspace: CurrentWorkspace, page: PageQuery) -> Page[KeyAnswer]:
 def get_api_key(workspace: CurrentWorkspace, key_id: str) -> KeyAnswer:
     """Answer with what a key may do, for whom it speaks, until when, and when it was last used."""
     return show_key(workspace, key_id)
+
+
+@router.get("/{key_id}/history", dependencies=needs("keys:write"), summary="Show what was done with a key")
+def get_key_history(workspace: CurrentWorkspace, key_id: str, page: PageQuery) -> Page[KeyEntry]:
+    """Answer with a page of the log's entries that were made with a key, oldest first, each with its receipt.
+
+    An entry commits to its key as `by`. The opening shows it, and `sleeve verify receipt --opening` checks it offline.
+    """
+    return page_of_key_entries(workspace, key_id, page)
 
 
 @router.post("/{key_id}/revoke", dependencies=needs("keys:write"), summary="Revoke a key")

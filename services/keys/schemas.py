@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringCon
 
 from shared.auth.scopes import OF_A_PARTY, Scope
 from shared.clock import verify_calendar_date
+from shared.records.openings import OpenedEntry, Openings
 from shared.schemas import WITHOUT_NUL, StrictModel
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=WITHOUT_NUL)]
@@ -47,6 +48,23 @@ class KeyAnswer(BaseModel):
     last_used_at: str | None = Field(description="To the hour.")
 
 
+class KeyEntry(BaseModel):
+    """An entry of the log that was made with a key; the opening of `by` proves it against the receipt."""
+
+    index: int
+    type: str
+    at: str
+    subject: dict[str, str]
+    receipt: str
+    opening: Openings
+
+    @classmethod
+    def of(cls, opened: OpenedEntry) -> Self:
+        """Build the answer about an entry."""
+        fields = {name: value for name, value in opened.answer_fields().items() if name != "body"}
+        return cls(**fields, subject=opened.entry.subject)
+
+
 class CreatedKey(KeyAnswer):
     """A key that was just made."""
 
@@ -54,3 +72,4 @@ class CreatedKey(KeyAnswer):
     receipt: str | None = Field(
         description="Proof that the log holds its creation (C2SP tlog-proof); null where the log could not be written."
     )
+    opening: Openings

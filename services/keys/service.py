@@ -6,17 +6,20 @@ Rules, in order:
    no later. The operator, on the command line, may make any.
 2. A key is seen and revoked by who could have made it. A revoked key stays on record; to revoke it again changes nothing.
 3. A key that was committed is shown, whatever fails after that: its text is nowhere else.
-4. The log says which scopes a key has, for which party, and when it ended; its name and its digest stay in the database.
+4. The log commits to which scopes a key has, for which party, and until when; its name and its digest stay in the database.
+5. Every entry commits to the key that it was made with. Whoever may see the key is shown its entries, with the openings that
+   prove it.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from services.keys.schemas import CreatedKey, KeyAnswer, KeyRequest
+from services.keys.schemas import CreatedKey, KeyAnswer, KeyEntry, KeyRequest
 from shared.auth.caller import OPERATOR, Caller, current_caller
 from shared.auth.key_text import KeyText, new_key_text
 from shared.auth.scopes import SCOPES, with_included
@@ -24,10 +27,13 @@ from shared.clock import format_moment, utc_now
 from shared.errors import ForbiddenError, InputError, NotFoundError, SleeveError, UnavailableError
 from shared.http.paging import Page, PageRequest
 from shared.idempotency import once
+from shared.ledger import authorship
 from shared.ledger.bodies import KeyCreated, KeyRevoked
 from shared.ledger.entries import build_entry
+from shared.receipts import prove_entry
 from shared.records.api_keys import ApiKey, is_expired, list_keys, load_key, lock_key
 from shared.records.entry_rows import append_and_add, append_entry
+from shared.records.openings import list_entries_by, load_opened_entries
 from shared.records.parties import load_parties
 from shared.workspace import Workspace
 
@@ -65,7 +71,7 @@ def create_key(workspace: Workspace, request: KeyRequest, idempotency_key: str |
         key_id = text.id
     key = made[key_id] if key_id == text.id else _load(workspace, key_id)
     shown = text.text if key_id == text.id else None
-    return CreatedKey(**build_key_answer(key).model_dump(), key=shown, receipt=_find_receipt(workspace, key, shown))
+    return CreatedKey(**build_key_answer(key).model_dump(), key=shown, **_find_proof(workspace, key, shown))
 
 
 def _is_on_record(workspace: Workspace, key_id: str) -> bool:
@@ -80,15 +86,15 @@ def _load(workspace: Workspace, key_id: str) -> ApiKey:
         return load_key(session, key_id)
 
 
-def _find_receipt(workspace: Workspace, key: ApiKey, shown: str | None) -> str | None:
-    """Return the receipt of a key's creation. A key that is shown this once is shown without one rather than not at all."""
+def _find_proof(workspace: Workspace, key: ApiKey, shown: str | None) -> dict[str, Any]:
+    """Return receipt and opening of a key's creation. A key that is shown this once is shown without rather than not at all."""
     try:
-        return workspace.log.receipt(key.entry_id)
+        return prove_entry(workspace, key.entry_id)
     except (SleeveError, SQLAlchemyError, OSError) as error:
         if shown is None:
             raise
         log.warning("receipt_missing", key=key.id, error=type(error).__name__)
-        return None
+        return {"receipt": None, "opening": {}}
 
 
 def _record(session: Session, text: KeyText, request: KeyRequest, maker: Caller) -> ApiKey:
@@ -191,6 +197,37 @@ def page_of_keys(workspace: Workspace, page: PageRequest) -> Page[KeyAnswer]:
         lambda key: key.id,
         lambda rows: [build_key_answer(key) for key in rows if _is_within(caller, key.scopes, key.party_id)],
     )
+
+
+def page_of_key_entries(workspace: Workspace, key_id: str, page: PageRequest) -> Page[KeyEntry]:
+    """Return a page of the log's entries that were made with a key, oldest first, each with what proves it.
+
+    Args:
+        workspace: whose log.
+        key_id: of the key; `operator` for what was done on the machine itself, which the operator alone is shown.
+        page: which page.
+
+    Raises:
+        NotFoundError: no such key, or none that the caller could have made.
+        InputError: the cursor is none of ours.
+    """
+    if key_id != authorship.OPERATOR.name or current_caller() is not OPERATOR:
+        show_key(workspace, key_id)
+    with workspace.reading() as session:
+        rows = list_entries_by(session, key_id, _parse_position(page), page.rows_to_load)
+    openings = dict(rows)
+    return page.build(
+        list(openings),
+        str,
+        lambda entry_ids: [KeyEntry.of(opened) for opened in load_opened_entries(workspace.log, entry_ids, openings)],
+    )
+
+
+def _parse_position(page: PageRequest) -> int:
+    position = page.position or "0"
+    if not (position.isascii() and position.isdecimal() and len(position) < 19):
+        raise InputError(f"cursor cannot be read: {page.cursor!r}", code="cursor_invalid")
+    return int(position)
 
 
 def build_key_answer(key: ApiKey) -> KeyAnswer:

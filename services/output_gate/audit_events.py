@@ -2,8 +2,8 @@
 
 Rules, in order:
 
-1. The log gets the role in clear, and the reason, which is to name nobody; name and note stay in the database, as openings of
-   the entry's commitments, and can be erased there.
+1. The log gets a verdict or an outcome in clear. To role, reason, name and note it commits; they stay in the database, as
+   openings of the entry's commitments, and can be erased there. The reason is to name nobody, since owners may see it.
 2. Nothing is committed here: act, entry and what they change are of one transaction, the caller's.
 """
 

@@ -23,6 +23,7 @@ from shared.http.authentication import Authentication
 from shared.http.loopback import LoopbackOnly
 from shared.http.problems import add_problem_handlers
 from shared.http.request_limits import RequestBounds
+from shared.http.request_log import RequestLog
 from shared.workspace import Workspace
 
 DESCRIPTION = """Provenance of training images, memorisation audits, and a gate for generations, proved by one log.
@@ -78,4 +79,5 @@ def create_app(workspace: Workspace, gate: Gate) -> FastAPI:
     else:
         app.add_middleware(LoopbackOnly)
         app.openapi = partial(describe_api, app, with_keys=False)  # type: ignore[method-assign]
+    app.add_middleware(RequestLog, logs_access=workspace.settings.access_log)
     return app

@@ -90,9 +90,15 @@ def _declaration(dependencies: Sequence[Any]) -> Access | None:
     return declarations[0] if declarations else None
 
 
-def find_access(routes: Sequence[DeclaredRoute], method: str, path: str) -> Access | None:
-    """Return what the route of a request asks for; None where no route is there, which the application answers itself."""
+def find_route(routes: Sequence[DeclaredRoute], method: str, path: str) -> DeclaredRoute | None:
+    """Return the route that answers a request; None where there is none."""
     for route in routes:
         if (route.methods is None or method in route.methods) and route.regex.match(path):
-            return route.access or CLOSED
+            return route
     return None
+
+
+def find_access(routes: Sequence[DeclaredRoute], method: str, path: str) -> Access | None:
+    """Return what the route of a request asks for; None where no route is there, which the application answers itself."""
+    route = find_route(routes, method, path)
+    return None if route is None else route.access or CLOSED

@@ -6,6 +6,7 @@ Rules, in order:
 2. Where no caller is set, it is the operator: whoever runs a command on this machine, or uses a server that only this machine
    reaches and that needs no keys. The operator holds every scope and speaks for no party.
 3. Who shows no key is `ANYONE`: no scope, no party.
+4. What a caller has the log say is said for that caller (`shared.ledger.authorship`).
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 
 from shared.auth.scopes import SCOPES, Scope
 from shared.errors import ForbiddenError
+from shared.ledger import authorship
+from shared.ledger.authorship import Author
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,13 @@ class Caller:
         """Say whether the caller has a scope."""
         return scope in self.scopes
 
+    @property
+    def author(self) -> Author:
+        """Whom the log names for what the caller does."""
+        if self.key_id:
+            return author_of_key(self.key_id, self.party_id)
+        return authorship.OPERATOR if self is OPERATOR else authorship.ANYONE
+
     def require_party(self) -> str:
         """Return the party that the caller speaks for.
 
@@ -44,6 +54,11 @@ class Caller:
         if self.party_id is None:
             raise ForbiddenError("expected a key that speaks for a party", code="party_missing")
         return self.party_id
+
+
+def author_of_key(key_id: str, party_id: str | None) -> Author:
+    """Return whom the log names for what is done with a key."""
+    return Author(key_id, "key" if party_id is None else "party")
 
 
 OPERATOR = Caller("", frozenset(SCOPES))
@@ -67,6 +82,7 @@ def acting_as(caller: Caller) -> Iterator[None]:
     """
     before = _current.set(caller)
     try:
-        yield
+        with authorship.writing_for(caller.author):
+            yield
     finally:
         _current.reset(before)

@@ -2,7 +2,7 @@
 
 Rules, in order:
 
-1. Each has a bucket of tokens. A request takes one. The bucket fills at the rate of the quota, up to `BURST_SECONDS` of it.
+1. Each has a bucket of tokens. A request takes one. The bucket fills at the rate of the quota, up to its burst.
 2. Who finds it empty waits until the next token is there.
 3. Only the buckets used last are remembered; one that was forgotten is full. IPv6 addresses count by their network of 64 bits.
 
@@ -27,11 +27,15 @@ class Quota:
 
     Args:
         requests_per_second: the rate; 0 sets no limit.
+        burst: how many may come at once; `BURST_SECONDS` of the rate where it is not given.
         clock: seconds that never go back.
     """
 
-    def __init__(self, requests_per_second: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, requests_per_second: float, clock: Callable[[], float] = time.monotonic, *, burst: int | None = None
+    ) -> None:
         self._rate = requests_per_second
+        self._burst = float(requests_per_second * BURST_SECONDS if burst is None else burst)
         self._clock = clock
         self._lock = threading.Lock()
         # Tokens, and when they were counted, by holder; the one used last at the end.
@@ -45,7 +49,7 @@ class Quota:
         """
         if not self._rate:
             return 0
-        now, full = self._clock(), float(self._rate * BURST_SECONDS)
+        now, full = self._clock(), self._burst
         with self._lock:
             tokens, counted_at = self._buckets.pop(holder, (full, now))
             tokens = min(full, tokens + (now - counted_at) * self._rate)

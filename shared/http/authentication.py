@@ -41,6 +41,8 @@ from shared.workspace import Workspace
 # Threads of their own: no look-up waits behind long requests. SQLite is read without one: a reader there waits for nobody
 # (WAL), and handing over to a thread and back takes several times as long as the reading.
 LOOKUP_THREADS = 4
+# Where the scope of a request names its key, once it is known.
+KEY_ID = "sleeve.key_id"
 # What stands in for the digest of a key that is not there, so that looking for it takes as long.
 _NO_DIGEST = "0" * 64
 
@@ -109,6 +111,7 @@ class Authentication:
                 admission = self._find_caller(key, utc_now())
             else:
                 admission = await to_thread.run_sync(self._find_caller, key, utc_now(), limiter=self._lookups)
+            scope[KEY_ID] = admission[0].key_id
             verify_access(admission[0], access)
         except RefusedKeyError as error:
             self._failures.note_failure(address)

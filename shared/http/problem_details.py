@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.errors import (
     ConflictError,
@@ -38,6 +38,11 @@ class Problem(BaseModel):
     status: int
     code: str
     detail: str
+    request_id: str | None = Field(
+        default=None,
+        exclude_if=lambda request_id: request_id is None,
+        description="As `X-Request-ID` and the server's log name the request.",
+    )
 
 
 def describe_error(error: SleeveError) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from structlog.contextvars import get_contextvars
 
 from shared.db import describe_failure
 from shared.errors import SleeveError, UnavailableError
@@ -22,29 +23,31 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 log = structlog.get_logger()
 
 
-def _response(title: str) -> dict[str, Any]:
+def describe_response(title: str) -> dict[str, Any]:
+    """Describe an error answer of a route for OpenAPI."""
     return {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": title}
 
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    404: _response("Not found"),
-    409: _response("Conflict"),
-    413: _response("The request is larger than this server takes"),
-    422: _response("Unusable input"),
-    503: _response("A dependency is unavailable"),
+    404: describe_response("Not found"),
+    409: describe_response("Conflict"),
+    413: describe_response("The request is larger than this server takes"),
+    422: describe_response("Unusable input"),
+    503: describe_response("A dependency is unavailable"),
 }
 # Of changes that take `If-Match`.
-CONDITION_FAILED: dict[int | str, dict[str, Any]] = {412: _response("The thing is no longer what `If-Match` names")}
+CONDITION_FAILED: dict[int | str, dict[str, Any]] = {412: describe_response("The thing is no longer what `If-Match` names")}
 
 
 # Of routes that read their body themselves.
-UNSUPPORTED_MEDIA_TYPE: dict[int | str, dict[str, Any]] = {415: _response("Another media type")}
+UNSUPPORTED_MEDIA_TYPE: dict[int | str, dict[str, Any]] = {415: describe_response("Another media type")}
 
 
 def build_problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Build an error answer."""
     title = code.replace("_", " ").capitalize()
-    body = Problem(title=title, status=status, code=code, detail=detail)
+    request_id = get_contextvars().get("request_id")
+    body = Problem(title=title, status=status, code=code, detail=detail, request_id=request_id)
     return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 

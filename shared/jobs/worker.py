@@ -24,11 +24,13 @@ from typing import Any, Generic
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.auth.caller import author_of_key
 from shared.clock import utc_now
 from shared.errors import SleeveError, UnavailableError
 from shared.ids import new_id
 from shared.jobs.kind import Context, JobKind
 from shared.jobs.run import LEASE, JobPutOffError, JobRun, JobStoppedError
+from shared.ledger.authorship import OPERATOR, Author, writing_for
 from shared.records.jobs import Job, claim_job, has_due_job
 from shared.workspace import Workspace
 
@@ -107,7 +109,8 @@ class JobWorker(Generic[Context]):
         if run.job.attempts > MAX_ATTEMPTS:
             return _failed("job_gave_up", f"claimed {MAX_ATTEMPTS} times without a step done")
         try:
-            result = self._kinds[run.job.kind].run(self._context, run)
+            with writing_for(_author_of(run.job)):
+                result = self._kinds[run.job.kind].run(self._context, run)
         except JobStoppedError:
             return {"state": "queued", "worker": None, "lease_until": None}
         except JobPutOffError as error:
@@ -169,6 +172,11 @@ def running_worker(
         yield
     finally:
         worker.stop()
+
+
+def _author_of(job: Job) -> Author:
+    """Return whom the log names for what a job does: the key that asked for it."""
+    return author_of_key(job.key_id, None) if job.key_id else OPERATOR
 
 
 def _failed(code: str, message: str) -> dict[str, Any]:

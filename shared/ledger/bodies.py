@@ -4,9 +4,12 @@ Rules, in order:
 
 1. A field that may be unknown is nullable and still present, so that its absence is a statement.
 2. Times are RFC 3339 UTC with milliseconds, digests 64 lower-case hexadecimal digits, sizes carry their unit.
-3. No personal data: people stand here as opaque party ids; their names are commitments of the entry.
-4. A body's fields change only with the entry's version; one that came later has a default, which is what its absence says.
-5. What the gate and those who work with its flags do stands in `output_bodies`.
+3. The log shows the fields that a type names as `clear`, and only commits to every other one: what describes a thing is for
+   who may see the thing. Clear are ids of other things, digests, and what others count: decisions, verdicts, outcomes, sizes
+   of manifests. A digest of what can be guessed, such as a policy or a short statement, is hidden like its content.
+4. No personal data: people stand here as opaque party ids; their names are commitments of the entry.
+5. A body's fields change only with the entry's version; one that came later has a default, which is what its absence says.
+6. What the gate and those who work with its flags do stands in `output_bodies`.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
@@ -73,6 +76,7 @@ class SignalObserved(EntryBody):
     """A machine-readable rights statement seen at acquisition, and what it says of training."""
 
     entry_type: ClassVar[str] = "signal.observed"
+    clear: ClassVar[frozenset[str]] = frozenset({"verdict"})
 
     kind: Name
     verdict: Literal["allow", "deny", "unknown"]
@@ -107,6 +111,7 @@ class ArchiveVerified(EntryBody):
     """What a check of an item's archival link found; the reason says why nothing was learnt, in codes."""
 
     entry_type: ClassVar[str] = "archive.verified"
+    clear: ClassVar[frozenset[str]] = frozenset({"expected_sha256", "state"})
 
     original_url: Name
     snapshot_url: Name | None
@@ -122,6 +127,7 @@ class ArchiveCaptured(EntryBody):
     """
 
     entry_type: ClassVar[str] = "archive.captured"
+    clear: ClassVar[frozenset[str]] = frozenset({"payload_sha256", "matches"})
 
     original_url: Name
     locator: Name | None
@@ -135,6 +141,7 @@ class PartyErased(EntryBody):
     """A person's name and the openings of all commitments to it were deleted; the commitments stay and say nothing."""
 
     entry_type: ClassVar[str] = "party.erased"
+    clear: ClassVar[frozenset[str]] = frozenset({"commitments"})
 
     reason: Name
     commitments: Count
@@ -144,6 +151,7 @@ class DatasetSealed(EntryBody):
     """A manifest: a set of items sealed under one Merkle root."""
 
     entry_type: ClassVar[str] = "dataset.sealed"
+    clear: ClassVar[frozenset[str]] = frozenset({"purpose", "size", "root"})
 
     name: Name
     purpose: Literal["train", "control"]
@@ -155,6 +163,7 @@ class ModelTrained(EntryBody):
     """Weights and the sealed manifest that they were trained on."""
 
     entry_type: ClassVar[str] = "model.trained"
+    clear: ClassVar[frozenset[str]] = frozenset({"manifest_id", "manifest_root", "weights_sha256"})
 
     name: Name
     manifest_id: Name
@@ -170,6 +179,7 @@ class ModelImported(EntryBody):
     """Weights trained elsewhere, and the manifest that their owner says they were trained on."""
 
     entry_type: ClassVar[str] = "model.imported"
+    clear: ClassVar[frozenset[str]] = frozenset({"manifest_id", "manifest_root", "weights_sha256"})
 
     name: Name
     manifest_id: Name
@@ -189,6 +199,7 @@ class AuditCompleted(EntryBody):
     """What an audit of a model found, against an equal-size control."""
 
     entry_type: ClassVar[str] = "audit.completed"
+    clear: ClassVar[frozenset[str]] = frozenset({"model_id", "control_manifest_id", "report_sha256"})
 
     model_id: Name
     control_manifest_id: Name
@@ -212,6 +223,7 @@ class AuditFailed(EntryBody):
     """An audit whose controls came out wrong: its figures are void, so none of them stands here."""
 
     entry_type: ClassVar[str] = "audit.failed"
+    clear: ClassVar[frozenset[str]] = frozenset({"model_id", "control_manifest_id", "report_sha256"})
 
     model_id: Name
     control_manifest_id: Name
@@ -225,6 +237,7 @@ class StudyCompleted(EntryBody):
     """Many models of slices of one data set, audited alike; the report's digest covers every figure of the curve."""
 
     entry_type: ClassVar[str] = "study.completed"
+    clear: ClassVar[frozenset[str]] = frozenset({"audits", "report_sha256"})
 
     name: Name
     dataset: Name
@@ -240,6 +253,7 @@ class DiligenceSearched(EntryBody):
     """
 
     entry_type: ClassVar[str] = "diligence.searched"
+    clear: ClassVar[frozenset[str]] = frozenset({"search"})
 
     search: Name
     sources: Annotated[list[Name], Field(min_length=1)]

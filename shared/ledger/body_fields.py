@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, create_model
 
 from shared.errors import InputError
 from shared.schemas import StrictModel, describe_field_errors
@@ -70,14 +71,32 @@ class Part(StrictModel):
 class EntryBody(Part):
     """Base of every body; `entry_type` names the type it belongs to.
 
+    The log shows the fields named in `clear`. To every other field it only commits (`openings`).
+
     Raises:
         InputError: a field is missing, unknown or out of range.
     """
 
     entry_type: ClassVar[str]
+    clear: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
             raise InputError(f"entry: {describe_field_errors(error, 'body')}") from error
+
+    @classmethod
+    @cache
+    def hidden(cls) -> tuple[str, ...]:
+        """Return the names of the fields that the log only commits to."""
+        return tuple(name for name in cls.model_fields if name not in cls.clear)
+
+    @classmethod
+    @cache
+    def clear_model(cls) -> type[Part]:
+        """Return the model of what the log shows of such a body."""
+        fields: dict[str, Any] = {
+            name: (field.annotation, field) for name, field in cls.model_fields.items() if name in cls.clear
+        }
+        return create_model(f"Clear{cls.__name__}", __base__=Part, **fields)

@@ -4,6 +4,7 @@ Rules, in order:
 
 1. The rules of `bodies` hold here too.
 2. Who acts stands here by role; the name of who acted, and notes that may hold names, are commitments of the entry.
+   Completeness is counted from what the log shows: decision and reason code, verdict, answer, outcome, and flag by check.
 3. An owner's share has at most six decimals; the shares of a flag sum to exactly 1, their amounts to exactly the flag's.
 4. Amounts are whole numbers of the currency's minor unit; null where no tariff says one.
 """
@@ -50,6 +51,9 @@ class CheckDecided(EntryBody):
     """One decision of the gate on one generation; entries before there were kinds say none."""
 
     entry_type: ClassVar[str] = "check.decided"
+    clear: ClassVar[frozenset[str]] = frozenset(
+        {"model_id", "manifest_root", "generation_sha256", "decision", "reason", "calibration_sha256", "index_cursor"}
+    )
 
     model_id: Name
     manifest_root: Sha256
@@ -73,6 +77,7 @@ class CheckReviewed(EntryBody):
     """What a reviewer said of a check that was too close to decide: `confirm`, it is a copy; `overturn`, it is none."""
 
     entry_type: ClassVar[str] = "check.reviewed"
+    clear: ClassVar[frozenset[str]] = frozenset({"verdict"})
 
     role: Name
     verdict: Literal["confirm", "overturn"]
@@ -83,6 +88,7 @@ class FlagRaised(EntryBody):
     """A fired compensation flag: the owners that it names, the kind of the match, the amount by the tariff, what holds it."""
 
     entry_type: ClassVar[str] = "flag.raised"
+    clear: ClassVar[frozenset[str]] = frozenset({"check_id"})
 
     check_id: Name
     item: Name
@@ -97,6 +103,7 @@ class FlagReviewed(EntryBody):
     """What a reviewer said of a flag; one that is overturned has ended."""
 
     entry_type: ClassVar[str] = "flag.reviewed"
+    clear: ClassVar[frozenset[str]] = frozenset({"verdict"})
 
     role: Name
     verdict: Literal["confirm", "overturn"]
@@ -116,6 +123,7 @@ class FlagAnswered(EntryBody):
     """What the owners answered; the role says who put it on record."""
 
     entry_type: ClassVar[str] = "flag.answered"
+    clear: ClassVar[frozenset[str]] = frozenset({"answer"})
 
     role: Name
     answer: Literal["accepted", "disputed"]
@@ -159,6 +167,7 @@ class FlagResolved(EntryBody):
     """The end of a flag: its amount was paid, or waived for a reason."""
 
     entry_type: ClassVar[str] = "flag.resolved"
+    clear: ClassVar[frozenset[str]] = frozenset({"outcome"})
 
     role: Name
     outcome: Literal["paid", "waived"]

@@ -12,6 +12,7 @@ from sqlmodel import SQLModel
 from shared.clock import utc_now
 from shared.errors import CorruptStateError, NotFoundError
 from shared.ledger.checkpoint import SignedCheckpoint
+from shared.ledger.entries import KeptOpening
 from shared.ledger.merkle import leaf_hash
 from shared.ledger.tables import LogCheckpoint, LogEntry
 
@@ -26,6 +27,10 @@ _PARAMETERS = 900
 _NEXT_IDS = "SELECT nextval(pg_get_serial_sequence('log_entry', 'id')) FROM generate_series(1, %s)"
 _INSERT_BY_ARRAYS = (
     """INSERT INTO log_entry (id, leaf_hash, entry) SELECT * FROM unnest(%s::bigint[], %s::bytea[], %s::bytea[])"""
+)
+_INSERT_OPENINGS_BY_ARRAYS = (
+    "INSERT INTO log_opening (entry_id, author, seed, hidden) "
+    "SELECT * FROM unnest(%s::bigint[], %s::varchar[], %s::bytea[], %s::text[])"
 )
 
 # Rows fetched ahead of a reader: at the usual kilobyte an entry about 1 MB.
@@ -55,6 +60,23 @@ def insert_entries(session: Session, entries: Sequence[bytes]) -> list[int]:
     # One writer at a time, from its first row to its end: nobody else's ids are among these.
     last = int(connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one())
     return list(range(last - len(entries) + 1, last + 1))
+
+
+def insert_openings(session: Session, openings: Sequence[tuple[int, KeptOpening]]) -> None:
+    """Keep what opens entries.
+
+    Args:
+        session: the caller's session.
+        openings: each with the row id of its entry.
+    """
+    if not openings:
+        return
+    connection = session.connection()
+    rows = [(entry_id, opening.author, opening.seed, opening.values) for entry_id, opening in openings]
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_INSERT_OPENINGS_BY_ARRAYS, tuple(map(list, zip(*rows, strict=True))))
+        return
+    connection.exec_driver_sql("INSERT INTO log_opening (entry_id, author, seed, hidden) VALUES (?, ?, ?, ?)", rows)
 
 
 def has_pending(connection: Connection) -> bool:

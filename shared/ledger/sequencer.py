@@ -72,7 +72,11 @@ def append(session: Session, entries: Iterable[Entry]) -> list[int]:
     Raises:
         InputError: an entry has no canonical form or is too long.
     """
-    return repository.insert_entries(session, [entry.canonical_bytes() for entry in entries])
+    appended = list(entries)
+    entry_ids = repository.insert_entries(session, [entry.canonical_bytes() for entry in appended])
+    openings = ((entry_id, entry.opening) for entry_id, entry in zip(entry_ids, appended, strict=True))
+    repository.insert_openings(session, [(entry_id, opening) for entry_id, opening in openings if opening is not None])
+    return entry_ids
 
 
 class Sequencer:

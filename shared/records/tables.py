@@ -1,6 +1,6 @@
 """Every table of the database in one list, for migrations and for tests that compare the two."""
 
-from shared.ledger.tables import LogCheckpoint, LogEntry
+from shared.ledger.tables import LogCheckpoint, LogEntry, LogOpening
 from shared.records.api_keys import ApiKey
 from shared.records.batches import BatchedCheck
 from shared.records.checks import Check
@@ -23,6 +23,7 @@ from shared.records.webhooks import Webhook, WebhookDelivery
 
 ALL_TABLES = (
     LogEntry,
+    LogOpening,
     LogCheckpoint,
     Party,
     ApiKey,

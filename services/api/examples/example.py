@@ -12,6 +12,8 @@ MOMENT = "2026-03-01T09:00:00.000Z"
 # The form of a C2SP tlog-proof, cut short.
 CHECKPOINT = "log.example.org/sleeve\n5\nT5sT…=\n\n— log.example.org/sleeve zKPx…=\n"
 RECEIPT = "c2sp.org/tlog-proof@v1\nextra eyJhdCI6…\nindex 4\nqJ8Z…=\n\n" + CHECKPOINT
+# What opens a field of the receipt's entry.
+SALT = "5b2f6d9c0e1a4f7788c3d2e1f0a9b8c75b2f6d9c0e1a4f7788c3d2e1f0a9b8c7"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from services.api.examples.example import CHECKPOINT, ITEM_ID, MOMENT, OTHER_ITEM_ID, RECEIPT, ROOT, SHA256, Example
+from services.api.examples.example import CHECKPOINT, ITEM_ID, MOMENT, OTHER_ITEM_ID, RECEIPT, ROOT, SALT, SHA256, Example
 
 RECORD: dict[str, Any] = {
     "dataset": "works",
@@ -108,6 +108,13 @@ ARCHIVE_REQUEST = {"dataset": "works", "older_than_days": 1}
 BATCH_ROW = {"row": 1, "source_key": "harbour.png", "state": "registered", "item": ITEM_ID}
 BATCH_SUMMARY = {"rows": 1, "registered": 1, "known": 0, "refused": 0}
 BATCH_ANSWER = "\n".join(json.dumps(line) for line in (BATCH_ROW, {"summary": BATCH_SUMMARY, "checkpoint": CHECKPOINT}))
+MEMBERSHIP = {
+    "format": "sleeve.membership/1",
+    "manifest": "spring",
+    "receipt": RECEIPT,
+    "proof": PROOF,
+    "opening": {"body.name": {"value": "spring", "salt": SALT}},
+}
 
 EXAMPLES: dict[str, Example] = {
     "register_item": Example(
@@ -131,6 +138,7 @@ EXAMPLES: dict[str, Example] = {
                     "at": MOMENT,
                     "body": {"reason": "the owner opted out"},
                     "receipt": RECEIPT,
+                    "opening": {"body.reason": {"value": "the owner opted out", "salt": SALT}},
                 }
             ]
         }
@@ -162,5 +170,6 @@ EXAMPLES: dict[str, Example] = {
     "get_manifest": Example(MANIFEST | {"receipt": RECEIPT}),
     "list_manifest_items": Example({"items": [LEAF], "next_cursor": None}),
     "get_proof": Example(PROOF),
-    "get_membership": Example({"format": "sleeve.membership/1", "manifest": "spring", "receipt": RECEIPT, "proof": PROOF}),
+    "get_membership": Example(MEMBERSHIP),
+    "post_membership": Example(MEMBERSHIP, {"image": "(the bytes of a file)"}),
 }

@@ -26,6 +26,7 @@ from typing import Any, TypeAlias
 from services.audit.processes.parent_process import end_with_parent
 from shared.errors import SleeveError, UnavailableError
 from shared.jobs.run import JobRun
+from shared.ledger.authorship import Author, current_author, writing_for
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 
@@ -81,7 +82,7 @@ def _run(workspace: Workspace, run: JobRun, *, task: Task) -> Mapping[str, str]:
         SleeveError: that of the task.
         UnavailableError: the process was killed.
     """
-    with _process(workspace.settings, task, run.job.request) as (process, messages):
+    with _process(workspace.settings, task, run.job.request, current_author()) as (process, messages):
         progress = _RecordedProgress(run)
         while True:
             if not messages.poll(POLL_SECONDS):
@@ -123,12 +124,12 @@ class _RecordedProgress:
 
 
 @contextmanager
-def _process(settings: Settings, task: Task, request: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+def _process(settings: Settings, task: Task, request: dict[str, Any], author: Author) -> Iterator[tuple[Any, Any]]:
     # Spawned, not forked: a fork of a process with running threads (torch, databases) may never come to life.
     context = multiprocessing.get_context("spawn")
     messages, sender = context.Pipe(duplex=False)
     # No daemon: a task may start processes of its own.
-    process = context.Process(target=_carry_out, args=(settings, task, request, sender), daemon=False)
+    process = context.Process(target=_carry_out, args=(settings, task, request, author, sender), daemon=False)
     try:
         process.start()
         sender.close()  # its end is the process's alone, so that the pipe ends with the process
@@ -149,13 +150,14 @@ def _build_end_error(process: Any) -> Exception:
     return ProcessDefectError(f"the job's process ended with status {process.exitcode}")
 
 
-def _carry_out(settings: Settings, task: Task, request: dict[str, Any], sender: Any) -> None:
+def _carry_out(settings: Settings, task: Task, request: dict[str, Any], author: Author, sender: Any) -> None:
     # Ctrl-C reaches the whole group; the server ends this process when it ends its jobs.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
     end_with_parent()
     try:
-        result = task(open_workspace(settings), request, lambda *progress: sender.send(_Progress(*progress)))
+        with writing_for(author):
+            result = task(open_workspace(settings), request, lambda *progress: sender.send(_Progress(*progress)))
     except SleeveError as error:
         sender.send(_Failed(error))
     else:

@@ -11,7 +11,7 @@ Rules, in order:
 5. Where asked for, an original that still serves the acquired bytes and has no snapshot gets one in a public archive. Another
    entry `archive.captured` says what it serves; only one that serves these bytes too becomes part of the item's link.
 6. A place that cannot be reached makes a finding, *unchecked* with its reason, and stops nothing. A full disk stops the job.
-7. The reason goes into the log in codes: messages quote URLs and addresses that hosts chose, and the log forgets nothing.
+7. The reason goes on record in codes: messages quote URLs and addresses that hosts chose.
 """
 
 from collections import Counter

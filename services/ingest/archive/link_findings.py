@@ -4,8 +4,7 @@ Rules, in order:
 
 1. Each capture is an entry `archive.captured`: of the response kept here, and of the snapshot that a public archive made.
 2. The check is an entry `archive.verified`, after them.
-3. The reason why nothing was learnt goes into the log in codes: messages quote URLs and addresses that hosts chose, and the
-   log forgets nothing.
+3. The reason why nothing was learnt goes on record in codes: messages quote URLs and addresses that hosts chose.
 """
 
 from collections.abc import Iterator

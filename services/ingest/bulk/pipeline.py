@@ -15,6 +15,7 @@ Rules, in order:
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -111,7 +112,8 @@ def register_rows(
     with CheckPool(workspace.limits, workspace.blobs) as pool, ThreadPoolExecutor(1, thread_name_prefix="store") as storing:
         store = _Storing(workspace, on_outcomes, verify_caller).store
         for batch in _batches(rows):
-            waiting.append(storing.submit(store, _Batch(batch, pool)))
+            # What is stored is logged for whoever runs this.
+            waiting.append(storing.submit(copy_context().run, store, _Batch(batch, pool)))
             while len(waiting) > BATCHES_AHEAD or waiting[0].done():
                 finish()
                 if not waiting:

@@ -11,7 +11,7 @@ from shared.command_line.workspace import open_home
 
 def erase(
     party: Annotated[str, typer.Argument(help="Id of the party, as items show it for each owner.")],
-    reason: Annotated[str, typer.Option(help="Why, in words that name nobody; it goes into the log.")],
+    reason: Annotated[str, typer.Option(help="Why, in words that name nobody; the log commits to them.")],
 ) -> None:
     """Erase a person's name from the records. It cannot be undone; every proof stays valid."""
     deleted = erase_name(open_home(), party, reason)

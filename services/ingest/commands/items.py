@@ -21,7 +21,7 @@ from shared.records.items import load_item
 app = typer.Typer(help="Show items, amend their records, withdraw them.", epilog=EXIT_STATUS, no_args_is_help=True)
 
 ItemId = Annotated[str, typer.Argument(help="Id of the item.")]
-Reason = Annotated[str, typer.Option(help="Why, in words that name nobody; it goes into the log.")]
+Reason = Annotated[str, typer.Option(help="Why, in words that name nobody; the log commits to them.")]
 
 
 @app.command("list")

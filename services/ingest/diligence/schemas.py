@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from services.ingest.items.schemas import DiligenceAnswer, Moment
 from shared.clock import utc_now
+from shared.records.openings import Openings
 from shared.schemas import StrictModel, Text
 
 # Directive 2012/28/EU, Annex, point 3: the kinds of visual works that it names sources for.
@@ -59,6 +60,7 @@ class OwnerSearchAnswer(BaseModel):
     items: list[str]
     search: DiligenceAnswer
     receipt: str
+    opening: Openings
 
 
 class ItemDiligence(BaseModel):

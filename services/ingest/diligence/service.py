@@ -6,6 +6,7 @@ from services.ingest.diligence.schemas import ItemDiligence, OwnerSearch, OwnerS
 from services.ingest.diligence.searches import load_search, record_search
 from services.ingest.items.answers import build_diligence_answers
 from shared.idempotency import once
+from shared.receipts import prove_entry
 from shared.records.items import load_diligence, load_item
 from shared.workspace import Workspace
 
@@ -37,8 +38,8 @@ def show_search(workspace: Workspace, search_id: str) -> OwnerSearchAnswer:
         rows = load_search(session, search_id)
         [search] = build_diligence_answers(session, rows[:1])
     entry_ids = [row.entry_id for row in rows if row.entry_id is not None]
-    receipt = workspace.log.receipt(entry_ids[0])
-    return OwnerSearchAnswer(id=search_id, items=[row.item_id for row in rows], search=search, receipt=receipt)
+    proof = prove_entry(workspace, entry_ids[0])
+    return OwnerSearchAnswer(id=search_id, items=[row.item_id for row in rows], search=search, **proof)
 
 
 def show_item_searches(workspace: Workspace, item_id: str) -> ItemDiligence:

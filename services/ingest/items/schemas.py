@@ -17,6 +17,7 @@ from pydantic import (
 from shared.canonical import canonical_json
 from shared.clock import verify_calendar_date
 from shared.errors import InputError
+from shared.records.openings import Openings
 from shared.schemas import StrictModel, Text
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s\x00]+$", max_length=2000)]
@@ -189,6 +190,7 @@ class RegistrationAnswer(BaseModel):
     item: ItemAnswer
     created: bool
     receipt: str
+    opening: Openings
 
 
 class EntryAnswer(BaseModel):
@@ -199,6 +201,7 @@ class EntryAnswer(BaseModel):
     at: str
     body: dict[str, Any]
     receipt: str
+    opening: Openings
 
 
 class History(BaseModel):

@@ -5,8 +5,8 @@ from services.ingest.items.schemas import EntryAnswer, History, ItemAnswer
 from shared.auth.caller import current_caller
 from shared.auth.item_visibility import PublicItem, own_items_only
 from shared.http.paging import Page, PageRequest
-from shared.ledger.entries import parse_entry
 from shared.records.items import list_items, load_entry_ids, load_item
+from shared.records.openings import load_opened_entries, load_openings
 from shared.workspace import Workspace
 
 
@@ -56,9 +56,6 @@ def build_history(workspace: Workspace, item_id: str) -> History:
     """
     with workspace.reading() as session:
         entry_ids = load_entry_ids(session, load_item(session, item_id))
-    entries = []
-    for entry_id, receipt in zip(entry_ids, workspace.log.receipts(entry_ids), strict=True):
-        index = workspace.log.index_of(entry_id)
-        entry = parse_entry(workspace.log.entry(index))
-        entries.append(EntryAnswer(index=index, type=entry.type, at=entry.at, body=dict(entry.body), receipt=receipt))
-    return History(entries=entries)
+        openings = load_openings(session, entry_ids)
+    entries = load_opened_entries(workspace.log, entry_ids, openings)
+    return History(entries=[EntryAnswer(**entry.answer_fields()) for entry in entries])

@@ -6,10 +6,11 @@ Rules, in order:
 2. Deleted are the party's name and URL, the openings of all commitments to the name, and the queries and notes of searches for
    the owners of the party's items, which often hold the name, with the openings of the commitments to them; so are the notes
    to steps with flags of these items. Role, basis and confidence stay: somebody is presumed the owner.
-3. What was deleted is taken out of the database's files, its write-ahead log included. On PostgreSQL that log and backups are
+3. Whatever else names the party on these items is deleted as well: titles, URLs, columns of a source (`extra`), what signals
+   say, and the openings of such values in the log's entries (`named_values`).
+4. What was deleted is taken out of the database's files, its write-ahead log included. On PostgreSQL that log and backups are
    the operator's (docs/runbooks/deploy.md).
-4. Columns of a source that nothing understood (`extra`), the images themselves and backups may hold the name too; this does
-   not find them.
+5. The images themselves, the keys of a source and backups may hold the name too; this does not find them.
 
 Source: Regulation (EU) 2016/679, Art. 17.
 """
@@ -18,6 +19,7 @@ import structlog
 from sqlalchemy import CursorResult, delete, update
 from sqlmodel import Session, col, select
 
+from services.ingest.lifecycle.named_values import erase_named_values
 from shared.clock import utc_now
 from shared.db import overwrite_deleted
 from shared.errors import ConflictError, NotFoundError
@@ -82,6 +84,7 @@ def erase_party(session: Session, party_id: str, reason: str) -> int:
     result = session.execute(delete(Commitment).where(is_opening))
     deleted = result.rowcount if isinstance(result, CursorResult) else 0
     session.execute(update(Diligence).where(col(Diligence.item_id).in_(own_items)).values(query=None, note=None))
+    deleted += erase_named_values(session, party)
     # Name and URL are unique together; the id keeps several erased parties apart.
     party.name, party.url = ERASED, f"urn:uuid:{party_id}"
     session.add(party)

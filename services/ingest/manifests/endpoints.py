@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, File, Path, Query, Response, UploadFile
 
+from services.ingest.manifests.absence import LIMITED, ShowsAbsence, verify_may_show_picture
 from services.ingest.manifests.schemas import LeafAnswer, ManifestAnswer, ManifestSummary, SealRequest
 from services.ingest.manifests.service import (
     build_membership_proof,
@@ -14,6 +15,8 @@ from services.ingest.manifests.service import (
     show_manifest,
 )
 from shared.auth.access import PUBLIC, needs
+from shared.canonical import sha256_hex
+from shared.errors import InputError
 from shared.http.conditional import ConditionalRoute
 from shared.http.dependencies import CurrentWorkspace, PageQuery
 from shared.http.idempotency import Key
@@ -60,13 +63,51 @@ def list_manifest_items(
     return page_of_leaves(workspace, name, PageRequest(cursor, limit))
 
 
-@router.get("/{name}/proofs/{sha256}", dependencies=PUBLIC, summary="Prove that an image is in a manifest, or that it is not")
-def get_proof(workspace: CurrentWorkspace, name: str, sha256: Digest) -> DigestProof:
-    """Answer with a proof that anyone can check against the manifest's root in the log."""
-    return prove_membership(workspace, name, sha256)
+@router.get(
+    "/{name}/proofs/{sha256}",
+    responses=LIMITED,
+    dependencies=PUBLIC,
+    summary="Prove that an image is in a manifest, or that it is not",
+)
+def get_proof(workspace: CurrentWorkspace, name: str, sha256: Digest, shows_absence: ShowsAbsence) -> DigestProof:
+    """Answer with a proof that anyone can check against the manifest's root in the log.
+
+    Without a key with `manifests:read` it answers about images that are in the manifest, and about others with 403: the
+    proof that an image is absent shows two leaves that are there.
+    """
+    return prove_membership(workspace, name, sha256, shows_absence=shows_absence)
 
 
-@router.get("/{name}/membership/{sha256}", dependencies=PUBLIC, summary="Fetch a membership proof that verifies offline")
-def get_membership(workspace: CurrentWorkspace, name: str, sha256: Digest) -> MembershipProof:
-    """Answer with the proof and the receipt of the manifest's sealing in one file, for `sleeve verify membership`."""
-    return build_membership_proof(workspace, name, sha256)
+@router.get(
+    "/{name}/membership/{sha256}",
+    responses=LIMITED,
+    dependencies=PUBLIC,
+    summary="Fetch a membership proof that verifies offline",
+)
+def get_membership(workspace: CurrentWorkspace, name: str, sha256: Digest, shows_absence: ShowsAbsence) -> MembershipProof:
+    """Answer with the proof and the receipt of the manifest's sealing in one file, for `sleeve verify membership`.
+
+    Without a key with `manifests:read` it answers about images that are in the manifest, and about others with 403.
+    """
+    return build_membership_proof(workspace, name, sha256, shows_absence=shows_absence)
+
+
+@router.post(
+    "/{name}/membership",
+    responses=LIMITED,
+    dependencies=[*PUBLIC, Depends(verify_may_show_picture)],
+    summary="Prove about a picture itself that it is in a manifest, or that it is not",
+)
+def post_membership(
+    workspace: CurrentWorkspace,
+    name: str,
+    image: Annotated[UploadFile, File(description="The picture, byte for byte as it may be in the manifest.")],
+) -> MembershipProof:
+    """Answer with the proof that the very bytes of a picture are in a manifest, or that they are not; nothing is stored.
+
+    Without a key with `manifests:read` a caller may ask a few times an hour.
+    """
+    data = image.file.read(workspace.limits.max_bytes + 1)
+    if len(data) > workspace.limits.max_bytes:
+        raise InputError(f"expected a picture of at most {workspace.limits.max_bytes:,} bytes", code="image_too_large")
+    return build_membership_proof(workspace, name, sha256_hex(data))

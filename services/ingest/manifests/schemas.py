@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from shared.clock import format_moment
 from shared.records.manifests import Manifest
+from shared.records.openings import Openings
 from shared.schemas import StrictModel
 
 
@@ -44,6 +45,7 @@ class ManifestAnswer(BaseModel):
     size: int
     root: str
     receipt: str
+    opening: Openings
 
 
 class LeafAnswer(BaseModel):

@@ -5,13 +5,15 @@ from sqlmodel import Session, col, select
 
 from services.ingest.manifests.schemas import LeafAnswer, ManifestAnswer, ManifestSummary, SealRequest, build_summary
 from services.ingest.manifests.stored_tree import open_tree, store_tree
-from shared.errors import CorruptStateError, InputError, UnavailableError, VerificationError
+from shared.errors import CorruptStateError, ForbiddenError, InputError, UnavailableError, VerificationError
 from shared.http.paging import Page, PageRequest
 from shared.idempotency import once
 from shared.ledger.manifest_proofs import DigestProof, prove_digest, verify_digest_proof
-from shared.ledger.membership import MembershipProof
+from shared.ledger.membership import NAME, MembershipProof
+from shared.receipts import prove_entry
 from shared.records.items import load_dataset_items
 from shared.records.manifests import Manifest, load_leaves, load_manifest, seal_manifest
+from shared.records.openings import load_opening
 from shared.workspace import Workspace
 
 OPERATION = "manifests.seal"
@@ -62,7 +64,7 @@ def show_manifest(workspace: Workspace, name_or_id: str) -> ManifestAnswer:
     with workspace.reading() as session:
         manifest = load_manifest(session, name_or_id)
     fields = manifest.model_dump(include={"id", "name", "purpose", "size", "root"})
-    return ManifestAnswer(**fields, receipt=workspace.log.receipt(manifest.entry_id))
+    return ManifestAnswer(**fields, **prove_entry(workspace, manifest.entry_id))
 
 
 def page_of_manifests(workspace: Workspace, page: PageRequest) -> Page[ManifestSummary]:
@@ -102,14 +104,32 @@ def _parse_start(page: PageRequest) -> int:
     return int(position)
 
 
-def prove_membership(workspace: Workspace, name: str, sha256: str) -> DigestProof:
+def prove_membership(workspace: Workspace, name: str, sha256: str, *, shows_absence: bool = True) -> DigestProof:
     """Prove that a digest is in a manifest, or that it is not.
+
+    Args:
+        workspace: whose manifest.
+        name: name or id of the manifest.
+        sha256: of an image's bytes.
+        shows_absence: whether the caller may see the two leaves between which a digest is missing.
 
     Raises:
         NotFoundError: there is no such manifest.
+        ForbiddenError: the digest is not in it, and the caller may not see how that is proved.
         UnavailableError: the hashes that a proof needs are still being written.
         CorruptStateError: the records of the manifest's items no longer give the root that was sealed.
     """
+    proof = _build_proof(workspace, name, sha256)
+    if not proof.member and not shows_absence:
+        raise ForbiddenError(
+            "the digest is not in the manifest; the proof shows two of its leaves: expected a key with the scope "
+            "manifests:read, or the picture itself by POST",
+            code="absence_not_shown",
+        )
+    return proof
+
+
+def _build_proof(workspace: Workspace, name: str, sha256: str) -> DigestProof:
     with workspace.reading() as session:
         manifest = load_manifest(session, name)
         try:
@@ -132,13 +152,22 @@ def _prove(workspace: Workspace, session: Session, manifest: Manifest, sha256: s
     return proof
 
 
-def build_membership_proof(workspace: Workspace, name: str, sha256: str) -> MembershipProof:
+def build_membership_proof(workspace: Workspace, name: str, sha256: str, *, shows_absence: bool = True) -> MembershipProof:
     """Build what verifies offline: the proof, and the receipt of the manifest's sealing.
+
+    The manifest is called what the caller called it. Its name is opened only where the caller gave it.
 
     Raises:
         NotFoundError: there is no such manifest.
+        ForbiddenError: as for `prove_membership`.
     """
+    proof = prove_membership(workspace, name, sha256, shows_absence=shows_absence)
     with workspace.reading() as session:
         manifest = load_manifest(session, name)
-    receipt = workspace.log.receipt(manifest.entry_id)
-    return MembershipProof(manifest=manifest.name, receipt=receipt, proof=prove_membership(workspace, name, sha256))
+        opening = load_opening(session, manifest.entry_id) if name == manifest.name else {}
+    return MembershipProof(
+        manifest=name,
+        receipt=workspace.log.receipt(manifest.entry_id),
+        proof=proof,
+        opening={field: shown for field, shown in opening.items() if field == NAME},
+    )

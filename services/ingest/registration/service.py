@@ -25,6 +25,7 @@ from services.ingest.signals.signal import Signal
 from shared.blobs import BlobStore
 from shared.errors import ConflictError, InputError, SleeveError
 from shared.idempotency import once
+from shared.receipts import prove_entry
 from shared.records.items import KnownItem, find_known_items, load_item
 from shared.schemas import describe_field_errors
 from shared.vision.image_limits import ImageLimits
@@ -77,8 +78,8 @@ def register_image(
     with workspace.reading() as session:
         item = load_item(session, effect.resource_id)
         answer = build_item_answer(session, item)
-    receipt = workspace.log.receipt(item.entry_id)
-    return RegistrationAnswer(item=answer, created=effect.created and is_new_record, receipt=receipt)
+    proof = prove_entry(workspace, item.entry_id)
+    return RegistrationAnswer(item=answer, created=effect.created and is_new_record, **proof)
 
 
 def prepare_item(

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 from services.ingest.items.schemas import Moment, SignalAnswer, Url
 from services.ingest.signals.observation import Observation
 from shared.clock import utc_now
+from shared.records.openings import Openings
 from shared.schemas import StrictModel, Text
 
 # Clocks of different machines differ; nothing later than this was seen.
@@ -105,3 +106,4 @@ class SignalRecorded(ItemSignals):
 
     signal: RecordedSignal
     receipt: str
+    opening: Openings

@@ -15,6 +15,7 @@ from shared.clock import format_moment
 from shared.errors import InputError
 from shared.fetching.fetcher import DEFAULT_USER_AGENT
 from shared.idempotency import once
+from shared.receipts import prove_entry
 from shared.records.item_usage import load_holdings
 from shared.records.items import SignalRecord, load_item, load_signals
 from shared.workspace import Workspace
@@ -58,11 +59,11 @@ def show_signals(workspace: Workspace, item_id: str) -> ItemSignals:
 
 
 def _build_recorded(workspace: Workspace, item_id: str, entry_id: int) -> SignalRecorded:
-    receipt = workspace.log.receipt(entry_id)
+    proof = prove_entry(workspace, entry_id)
     with workspace.reading() as session:
         item_signals = _build_item_signals(session, item_id)
         signal = _build_signal(session.get_one(SignalRecord, entry_id))
-    return SignalRecorded(**dict(item_signals), signal=signal, receipt=receipt)
+    return SignalRecorded(**dict(item_signals), signal=signal, **proof)
 
 
 def _build_item_signals(session: Session, item_id: str) -> ItemSignals:

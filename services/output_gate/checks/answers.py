@@ -10,6 +10,7 @@ from shared.clock import format_moment
 from shared.errors import CorruptStateError
 from shared.http.paging import Page, PageRequest
 from shared.http.problem_details import Problem
+from shared.receipts import prove_entries
 from shared.records.batches import BatchedCheck
 from shared.records.bulk_insert import in_chunks
 from shared.records.checks import Check, list_checks, load_check
@@ -72,7 +73,7 @@ def build_answers(workspace: Workspace, checks: Sequence[Check]) -> list[CheckAn
         results = with_names(session, [check.result for check in checks])
         flags = find_flags_of_checks(session, [check.id for check in checks])
         reviews = find_reviews(session, [check.id for check in checks])
-    receipts = workspace.log.receipts([check.entry_id for check in checks])
+    proofs = prove_entries(workspace, [check.entry_id for check in checks])
     return [
         CheckAnswer(
             **result,
@@ -83,9 +84,9 @@ def build_answers(workspace: Workspace, checks: Sequence[Check]) -> list[CheckAn
             flag_id=flags[check.id].id if check.id in flags else None,
             review=reviews[check.id].verdict or "waiting" if check.id in reviews else None,
             timings_ms=check.timings_ms,
-            receipt=receipt,
+            **proof,
         )
-        for check, result, receipt in zip(checks, results, receipts, strict=True)
+        for check, result, proof in zip(checks, results, proofs, strict=True)
     ]
 
 

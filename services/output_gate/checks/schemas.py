@@ -8,6 +8,7 @@ from services.output_gate.results.schemas import CheckResult, Outcome
 from shared.http.problem_details import Problem
 from shared.ledger.body_fields import MatchKind
 from shared.records.jobs import JobState
+from shared.records.openings import Openings
 
 
 class CheckAnswer(CheckResult):
@@ -23,6 +24,7 @@ class CheckAnswer(CheckResult):
     )
     timings_ms: dict[str, float] = Field(description="Milliseconds by step, as far as recording; not part of the log.")
     receipt: str
+    opening: Openings
 
 
 class CheckSummary(BaseModel):

@@ -70,7 +70,7 @@ def step(
     step_name: Annotated[
         str, typer.Argument(metavar="STEP", help="notify, accept, dispute, assess, hold, release, pay or waive.")
     ],
-    role: Annotated[str, typer.Option(help="In what role: reviewer, compliance, finance or owner; the log holds it.")],
+    role: Annotated[str, typer.Option(help="In what role: reviewer, compliance, finance or owner.")],
     reason: Annotated[str | None, typer.Option(help="Why, in words that name nobody; to waive, a code of the policy.")] = None,
     name: Annotated[str | None, typer.Option(help="Who; the log holds a salted commitment to the name.")] = None,
     note: Annotated[str | None, typer.Option(help="Anything else; the log holds a salted commitment to it.")] = None,

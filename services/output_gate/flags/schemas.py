@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from shared.ledger.body_fields import Amount, Currency, MatchKind
 from shared.records.flag_states import STEPS, FlagRole, State, StepName
+from shared.records.openings import Openings
 from shared.schemas import StrictModel, Text
 
 # What is left to `POST /v1/flags/{id}/steps`; verdicts have a route of their own.
@@ -16,10 +17,10 @@ class FlagStepRequest(StrictModel):
     """A step with a flag."""
 
     step: TakenStep
-    role: FlagRole = Field(description="In what role the step is taken; the log holds it.")
+    role: FlagRole = Field(description="In what role the step is taken; the log holds a salted commitment to it.")
     reason: Text | None = Field(
         default=None,
-        description="Why, in words that name nobody: the log holds them. To waive, a code of the policy's `waiver_reasons`.",
+        description="Why, in words that name nobody; the log commits to it. To waive, one of the policy's `waiver_reasons`.",
     )
     name: Text | None = Field(default=None, description="Who takes the step; the log holds a salted commitment to the name.")
     note: Text | None = Field(default=None, description="Anything else; the log holds a salted commitment to it.")
@@ -96,6 +97,7 @@ class FlagEntry(BaseModel):
     body: dict[str, Any]
     opened: dict[str, str] = Field(description="Values that the entry commits to, by field.")
     receipt: str
+    opening: Openings
 
 
 class FlagHistory(BaseModel):

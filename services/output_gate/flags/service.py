@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from services.output_gate.flags.holds import cluster_of, find_holds, load_checks_of
 from services.output_gate.flags.schemas import (
@@ -23,12 +23,12 @@ from shared.clock import format_moment
 from shared.http.entity_tags import verify_precondition
 from shared.http.paging import Page, PageRequest
 from shared.idempotency import once
-from shared.ledger.entries import parse_entry
+from shared.ledger.openings import BODY
 from shared.records.checks import Check, load_check
 from shared.records.cluster_owners import ClusterParty, find_cluster_owners
-from shared.records.committed_entries import Commitment
 from shared.records.flag_states import allowed_steps
 from shared.records.flags import Flag, FlagStep, list_flags, load_flag, load_steps, lock_flag
+from shared.records.openings import Openings, load_opened_entries, load_openings
 from shared.records.parties import Party, load_parties
 from shared.records.reviews import find_review
 from shared.workspace import Workspace
@@ -120,22 +120,10 @@ def build_flag_history(workspace: Workspace, flag_id: str) -> FlagHistory:
         flag = load_flag(session, flag_id)
         verify_sees_flag(current_caller(), flag.shares)
         entry_ids = _list_entries(session, flag)
-        openings = _load_openings(session, entry_ids)
-    entries = []
-    for entry_id, receipt in zip(entry_ids, workspace.log.receipts(entry_ids), strict=True):
-        index = workspace.log.index_of(entry_id)
-        entry = parse_entry(workspace.log.entry(index))
-        entries.append(
-            FlagEntry(
-                index=index,
-                type=entry.type,
-                at=entry.at,
-                body=dict(entry.body),
-                opened=openings[entry_id],
-                receipt=receipt,
-            )
-        )
-    return FlagHistory(entries=entries)
+        # Callers who see their own flags only do not see who handled them, nor their notes.
+        openings = load_openings(session, entry_ids, with_names=own_flags_only(current_caller()) is None)
+    entries = load_opened_entries(workspace.log, entry_ids, openings)
+    return FlagHistory(entries=[FlagEntry(**entry.answer_fields(), opened=_list_names(entry.opening)) for entry in entries])
 
 
 def _list_entries(session: Session, flag: Flag) -> list[int]:
@@ -146,14 +134,9 @@ def _list_entries(session: Session, flag: Flag) -> list[int]:
     return [load_check(session, flag.check_id).entry_id, *reviewed, flag.entry_id, *steps]
 
 
-def _load_openings(session: Session, entry_ids: Sequence[int]) -> dict[int, dict[str, str]]:
-    """Return what the entries commit to, by entry and field."""
-    openings: dict[int, dict[str, str]] = {entry_id: {} for entry_id in entry_ids}
-    # Callers who see their own flags only do not see who handled them, nor their notes.
-    if own_flags_only(current_caller()) is None:
-        for opening in session.exec(select(Commitment).where(col(Commitment.entry_id).in_(entry_ids))):
-            openings[opening.entry_id][opening.field] = opening.value
-    return openings
+def _list_names(opening: Openings) -> dict[str, str]:
+    """Return the names and notes among what opens an entry."""
+    return {name: str(shown.value) for name, shown in opening.items() if not name.startswith(BODY)}
 
 
 def build_flag_answer(session: Session, flag: Flag) -> FlagAnswer:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from shared.ledger.body_fields import MatchKind
+from shared.records.openings import Openings
 
 DryRunOutcome = Literal["clear", "flag", "borderline", "undecided"]
 
@@ -35,6 +36,7 @@ class AdoptedPolicy(PolicyAnswer):
     """A policy as adopted, with the receipt of its entry."""
 
     receipt: str
+    opening: Openings
     controls: list[ControlRun] = Field(
         default_factory=list, description="What the policy makes of each calibrated model's control, when it was adopted."
     )

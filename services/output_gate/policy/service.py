@@ -9,6 +9,7 @@ from shared.auth.caller import current_caller
 from shared.clock import format_moment
 from shared.http.paging import Page, PageRequest
 from shared.idempotency import once
+from shared.receipts import prove_entry
 from shared.records.models import load_model_record
 from shared.records.policies import (
     Policy,
@@ -62,7 +63,7 @@ def show_policy(workspace: Workspace, policy_id: str) -> AdoptedPolicy:
     with workspace.reading() as session:
         policy = load_policy(session, policy_id)
         answer = build_policy_answer(policy, find_policy_in_force(session))
-    return AdoptedPolicy(**answer.model_dump(), receipt=workspace.log.receipt(policy.entry_id))
+    return AdoptedPolicy(**answer.model_dump(), **prove_entry(workspace, policy.entry_id))
 
 
 def show_named_policy(workspace: Workspace, name_or_id: str) -> AdoptedPolicy:

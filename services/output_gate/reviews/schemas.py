@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from shared.ledger.body_fields import MatchKind
+from shared.records.openings import Openings
 from shared.schemas import StrictModel, Text
 
 ReviewVerdict = Literal["confirm", "overturn"]
@@ -15,7 +16,8 @@ class ReviewRequest(StrictModel):
 
     verdict: ReviewVerdict
     reason: Text | None = Field(
-        default=None, description="Why, in words that name nobody: the log holds them. Needed to overturn a flag."
+        default=None,
+        description="Why, in words that name nobody; the log commits to them. Needed to overturn a flag.",
     )
     name: Text | None = Field(default=None, description="Who reviewed; the log holds a salted commitment to the name.")
     note: Text | None = Field(default=None, description="Anything else; the log holds a salted commitment to it.")
@@ -49,3 +51,4 @@ class CheckReviewAnswer(BaseModel):
     at: str
     flag_id: str | None
     receipt: str
+    opening: Openings

@@ -26,6 +26,7 @@ from shared.http.paging import Page, PageRequest
 from shared.idempotency import once
 from shared.ledger.body_fields import UNSPECIFIED
 from shared.ledger.output_bodies import CheckReviewed
+from shared.receipts import prove_entry
 from shared.records.checks import Check, load_check
 from shared.records.flag_states import FlagRole
 from shared.records.flags import find_flag_of_check, lock_flag
@@ -141,8 +142,8 @@ def build_check_review(workspace: Workspace, check_id: str) -> CheckReviewAnswer
             "role": review.role,
             "at": format_moment(review.closed_at),
             "flag_id": flag.id if flag else None,
-            "receipt": workspace.log.receipt(review.entry_id),
         }
+        | prove_entry(workspace, review.entry_id, with_names=False)
     )
 
 

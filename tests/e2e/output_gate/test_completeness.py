@@ -1,6 +1,5 @@
 """Completeness: what was done is counted from the log, and whatever is missing on either side is named."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +22,7 @@ from shared.records.jobs import add_job
 from shared.workspace import Workspace
 from tests.support.factories import png
 from tests.support.gate_client import post_checks, training_original
+from tests.support.log_entries import open_entry
 
 
 @pytest.fixture
@@ -39,14 +39,8 @@ def copy_entry(workspace: Workspace, check_id: str, **changed: Any) -> None:
     """Log a check's decision once more, and perhaps otherwise."""
     with workspace.reading() as session:
         check = session.get_one(Check, check_id)
-    data, *_ = [
-        entry
-        for _, entry in workspace.log.entries_since(0, 10_000)
-        if f'"check":"{check_id}"'.encode() in entry and b"check.decided" in entry
-    ]
-    kept = json.loads(data)
-    entry = build_entry(CheckDecided(**kept["body"] | changed), at=utc_now(), subject=kept["subject"])
-    assert check.id == check_id
+    logged = open_entry(workspace, check.entry_id)
+    entry = build_entry(CheckDecided(**logged.body | changed), at=utc_now(), subject=logged.subject)
     with workspace.writing() as session:
         Log.append(session, [entry])
     workspace.log.integrate()

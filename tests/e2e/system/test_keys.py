@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlmodel import col, select
 from typer.testing import CliRunner
 
 from services.commands.main import app
 from services.output_gate.opening import open_gate
 from shared.clock import timestamp, utc_now
 from shared.errors import InputError, SleeveError
-from shared.ledger.entries import parse_entry
+from shared.ledger.tables import LogEntry
 from shared.ledger.verify import verify_receipt
 from shared.workspace import Workspace
 from tests.support.keys import bearer, keyed_client, make_key, party_named
+from tests.support.log_entries import open_entries
 
 
 @pytest.fixture
@@ -35,8 +37,9 @@ def sleeve(home: Path, *arguments: str) -> Any:
 
 
 def entries(workspace: Workspace) -> list[tuple[str, dict[str, Any], dict[str, str]]]:
-    workspace.log.integrate()
-    log_entries = [parse_entry(workspace.log.entry(index)) for index in range(workspace.log.size)]
+    with workspace.reading() as session:
+        entry_ids = session.exec(select(LogEntry.id).order_by(col(LogEntry.id))).all()
+    log_entries = open_entries(workspace, [entry_id for entry_id in entry_ids if entry_id is not None])
     return [(entry.type, entry.body, dict(entry.subject)) for entry in log_entries if entry.type.startswith("key.")]
 
 

@@ -1,4 +1,4 @@
-"""Audit events: the role in clear, name and note as commitments that can be opened."""
+"""Audit events: the verdict in clear, role, reason, name and note as commitments that can be opened."""
 
 from sqlmodel import select
 
@@ -8,9 +8,10 @@ from shared.ledger.entries import parse_entry
 from shared.ledger.output_bodies import CheckReviewed
 from shared.records.committed_entries import Commitment
 from shared.workspace import Workspace
+from tests.support.log_entries import open_entry
 
 
-def test_the_log_gets_the_role_and_only_commits_to_the_name(workspace: Workspace) -> None:
+def test_the_log_gets_the_verdict_and_only_commits_to_the_name(workspace: Workspace) -> None:
     body = CheckReviewed(role="reviewer", verdict="confirm", reason="a copy")
     with workspace.writing() as session:
         actor = Actor("reviewer", "Rita", "seen twice")
@@ -18,7 +19,10 @@ def test_the_log_gets_the_role_and_only_commits_to_the_name(workspace: Workspace
     workspace.log.integrate()
     data = workspace.log.entry(workspace.log.index_of(entry_id))
     assert b"Rita" not in data
-    assert parse_entry(data).commitments.keys() == {"actor.name", "note"}
+    entry = parse_entry(data)
+    assert entry.body == {"verdict": "confirm"}
+    assert entry.commitments.keys() == {"actor.name", "note", "by", "body.role", "body.reason"}
+    assert open_entry(workspace, entry_id).body == {"role": "reviewer", "verdict": "confirm", "reason": "a copy"}
     with workspace.reading() as session:
         openings = session.exec(select(Commitment).where(Commitment.entry_id == entry_id)).all()
     assert {opening.field: opening.value for opening in openings} == {"actor.name": "Rita", "note": "seen twice"}

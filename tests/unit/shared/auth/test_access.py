@@ -17,6 +17,7 @@ PUBLIC_PATHS = DESCRIPTION_PATHS | {
     "/v1/items/{item_id}/receipt",
     "/v1/manifests/{name}/proofs/{sha256}",
     "/v1/manifests/{name}/membership/{sha256}",
+    "/v1/manifests/{name}/membership",
     "/healthz",
     "/readyz",
 }

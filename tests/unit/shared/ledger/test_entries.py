@@ -1,14 +1,18 @@
 """Entries and their bodies."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from shared.canonical import canonical_json
 from shared.errors import InputError
-from shared.ledger.bodies import BODY_BY_TYPE
+from shared.ledger.authorship import Author, writing_for
+from shared.ledger.bodies import BODY_BY_TYPE, DatasetSealed, ItemWithdrawn, KeyRevoked
 from shared.ledger.body_fields import EntryBody
 from shared.ledger.entries import Entry, build_entry, parse_entry
+from shared.ledger.openings import FieldOpening, open_values, verify_opening
 from shared.ledger.output_bodies import CheckDecided, FlagRaised
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -182,8 +186,70 @@ def test_every_known_body_goes_in_and_comes_out(entry_type: str) -> None:
     body = BODY_BY_TYPE[entry_type].model_validate(BODIES[entry_type])
     entry = build_entry(body, at=AT, subject={"id": "1"})
     parsed = parse_entry(entry.canonical_bytes())
-    assert parsed.typed_body() == body
+    assert parsed.typed_body(opened(entry)) == body
     assert parsed.canonical_bytes() == entry.canonical_bytes()
+
+
+def opened(entry: Entry) -> dict[str, FieldOpening]:
+    """What opens a new entry, verified against it."""
+    assert entry.opening is not None
+    opening = open_values(json.loads(entry.opening.values), entry.opening.seed)
+    verify_opening(opening, entry.commitments)
+    return opening
+
+
+@pytest.mark.parametrize("entry_type", BODY_BY_TYPE)
+def test_an_entry_shows_its_clear_fields_and_commits_to_all_others_and_to_its_author(entry_type: str) -> None:
+    model = BODY_BY_TYPE[entry_type]
+    assert model.clear <= set(model.model_fields)
+    body = model.model_validate(BODIES[entry_type])
+    entry, again = (build_entry(body, at=AT, subject={}) for _ in range(2))
+    assert entry.v == 2
+    assert set(entry.body) == model.clear
+    assert set(entry.commitments) == {"by", *(f"body.{name}" for name in model.hidden())}
+    # Equal values, null among them, do not show as equal.
+    digests = [*entry.commitments.values(), *again.commitments.values()]
+    assert len(set(digests)) == len(digests)
+    assert (entry.typed_body() is None) == bool(model.hidden())
+    assert opened(entry)["by"].value == {"key": None, "role": "operator"}
+
+
+@pytest.mark.parametrize("entry_type", BODY_BY_TYPE)
+def test_an_entry_of_version_1_stays_valid_and_shows_its_body(entry_type: str) -> None:
+    older = Entry(type=entry_type, at=TIME, subject={"id": "1"}, body=BODIES[entry_type])
+    assert b'"v":1' in older.canonical_bytes()
+    parsed = parse_entry(older.canonical_bytes())
+    assert parsed.typed_body() == BODY_BY_TYPE[entry_type].model_validate(BODIES[entry_type])
+    with pytest.raises(InputError, match=r"Extra inputs|commitment"):
+        parse_entry(older.canonical_bytes().replace(b'"v":1', b'"v":2'))
+
+
+def test_an_entry_of_version_2_that_leaves_out_a_commitment_or_shows_a_hidden_field_is_refused() -> None:
+    entry = build_entry(DatasetSealed(**BODIES["dataset.sealed"]), at=AT, subject={"manifest": "m1"})
+    fields = json.loads(entry.canonical_bytes())
+    for name in ("by", "body.name"):
+        less = {key: value for key, value in fields["commitments"].items() if key != name}
+        with pytest.raises(InputError, match=f"expected a commitment to {name}"):
+            parse_entry(canonical_json(fields | {"commitments": less}))
+    with pytest.raises(InputError, match="name: Extra inputs"):
+        parse_entry(canonical_json(fields | {"body": fields["body"] | {"name": "slice 1"}}))
+    with pytest.raises(InputError, match="size"):
+        parse_entry(canonical_json(fields | {"body": fields["body"] | {"size": -1}}))
+
+
+def test_an_entry_commits_to_whom_it_is_made_for() -> None:
+    with writing_for(Author("k1", "party")):
+        entry = build_entry(KeyRevoked(by=None), at=AT, subject={"key": "k2"})
+    assert opened(entry)["by"].value == {"key": "k1", "role": "party"}
+    assert entry.opening is not None
+    assert entry.opening.author == "k1"
+
+
+def test_hidden_fields_beyond_the_limit_of_an_entry_are_refused() -> None:
+    build_entry(ItemWithdrawn(reason="x" * 65_000), at=AT, subject={})
+    with pytest.raises(InputError) as caught:
+        build_entry(ItemWithdrawn(reason="x" * 65_536), at=AT, subject={})
+    assert caught.value.code == "entry_too_long"
 
 
 @pytest.mark.parametrize("entry_type", BODY_BY_TYPE)
@@ -225,14 +291,14 @@ def test_what_came_later_may_be_absent_and_fits_when_it_is_there() -> None:
     later = BODIES["flag.raised"] | {"owners": owners, "currency": "EUR", "amount_minor": 100, "held": "owner_unknown"}
     for body in (BODIES["flag.raised"], later):
         entry = build_entry(FlagRaised(**body), at=AT, subject={"flag": "f1"})
-        assert parse_entry(entry.canonical_bytes()).body == body
+        assert parse_entry(entry.canonical_bytes()).typed_body(opened(entry)) == FlagRaised(**body)
     for wrong in ({"currency": "eur"}, {"amount_minor": -1}, {"amount_minor": 1.5}, {"amount_minor": 2**53}):
         with pytest.raises(InputError, match="entry: "):
             FlagRaised(**later | wrong)
     lies = {"agreement": 0.97, "contradicted": 0, "recoloured": 0.25, "shown": 1, "turned_degrees": 0.2, "scale": 1.001}
     kind = {"kind": "recoloured", "kind_figures": lies | {"mirrored": False}}
     decided = build_entry(CheckDecided(**BODIES["check.decided"] | kind), at=AT, subject={"check": "c1"})
-    assert parse_entry(decided.canonical_bytes()).body == BODIES["check.decided"] | kind
+    assert decided.opened_body(opened(decided)) == BODIES["check.decided"] | kind
     for unknown in ({"kind": "stolen"}, {"kind_figures": lies}, {"kind_figures": kind["kind_figures"] | {"shown": 1.1}}):  # type: ignore[operator]
         with pytest.raises(InputError, match="entry: "):
             CheckDecided(**BODIES["check.decided"] | unknown)
@@ -269,7 +335,7 @@ GOOD = made({"n": 1}).canonical_bytes()
         GOOD.replace(b'"n":1', b'"n":NaN'),
         GOOD.replace(b'"n":1', b'"n":9007199254740993'),
         GOOD.replace(b'"n":1', b'"n":0,"n":1'),
-        GOOD.replace(b'"v":1', b'"v":2'),
+        GOOD.replace(b'"v":1', b'"v":3'),
         GOOD.replace(b'"v":1', b'"v":1,"w":1'),
         GOOD.replace(b'"commitments":{},', b""),
         GOOD.replace(b"test.made", b"Test made"),

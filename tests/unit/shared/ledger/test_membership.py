@@ -45,6 +45,10 @@ def test_no_part_can_be_changed(workspace: Workspace, tmp_path: Path) -> None:
     index = leaf["index"]
     for bad in (
         changed(text, "manifest", value="other"),
+        changed(text, "opening", value={}),
+        changed(text, "opening", "body.name", "value", value="other"),
+        changed(text, "opening", "body.name", "salt", value="00" * 32),
+        changed(text, "opening", value={"body.nothing": {"value": 1, "salt": "00" * 32}}),
         changed(text, "proof", "member", value=False),
         changed(text, "proof", "sha256", value="00" * 32),
         changed(text, "proof", "size", value=6),

@@ -17,10 +17,10 @@ from services.ingest.lifecycle.changes import record_withdrawal
 from services.ingest.lifecycle.schemas import Withdrawal
 from shared.canonical import sha256_hex
 from shared.ledger.entries import Entry
-from shared.ledger.verify import verify_receipt
 from shared.records.items import Item, load_entry_ids
 from shared.workspace import Workspace
 from tests.support.factories import png, register
+from tests.support.log_entries import open_entries
 from tests.support.web_server import Page, WebServer, make_fetcher, web_server
 from tests.unit.services.ingest.archive.fake_wayback import FakeWayback
 
@@ -51,7 +51,7 @@ def add(workspace: Workspace, site: WebServer, name: str, number: int, **changed
 def entries_of(workspace: Workspace, key: str) -> list[Entry]:
     with workspace.reading() as session:
         ids = load_entry_ids(session, session.exec(select(Item).where(Item.source_key == key)).one())
-    return [verify_receipt(receipt, workspace.log.vkey).entry for receipt in workspace.log.receipts(ids)]
+    return open_entries(workspace, ids)
 
 
 def states(workspace: Workspace) -> dict[str, str | None]:

@@ -18,11 +18,11 @@ from services.ingest.archive.wayback import WaybackClient, WaybackKeys
 from shared.canonical import sha256_hex
 from shared.errors import InputError
 from shared.ledger.entries import Entry
-from shared.ledger.verify import verify_receipt
 from shared.records.items import Item, load_entry_ids
 from shared.settings import Settings
 from shared.workspace import Workspace
 from tests.support.factories import png, register
+from tests.support.log_entries import open_entries
 from tests.support.web_server import Page, WebServer, make_fetcher, web_server
 from tests.unit.services.ingest.archive.fake_wayback import FakeWayback
 
@@ -57,7 +57,7 @@ def add(workspace: Workspace, site: WebServer, archive: FakeWayback, number: int
 def entries_of(workspace: Workspace, item: Item) -> list[Entry]:
     with workspace.reading() as session:
         ids = load_entry_ids(session, session.get_one(Item, item.id))
-    return [verify_receipt(receipt, workspace.log.vkey).entry for receipt in workspace.log.receipts(ids)]
+    return open_entries(workspace, ids)
 
 
 def captured(workspace: Workspace, site: WebServer, snapshots: SnapshotTaker) -> Counter[ArchivalState]:

@@ -13,11 +13,11 @@ from services.ingest.registration.service import prepare_item, record_item
 from services.ingest.signals.embedded_metadata import suggest_owners
 from shared.errors import ConflictError
 from shared.ledger.body_fields import EMBEDDED_BASIS
-from shared.ledger.entries import parse_entry
 from shared.records.committed_entries import Commitment
 from shared.records.items import Diligence, Item
 from shared.workspace import Workspace
 from tests.support.factories import encode, picture, png, register, registration
+from tests.support.log_entries import open_entry
 from tests.unit.services.ingest.signals.xmp_pictures import with_xmp, xmp
 
 CREATORS = "<dc:creator><rdf:Seq>{}</rdf:Seq></dc:creator>"
@@ -42,7 +42,7 @@ def test_an_item_without_an_owner_gets_those_of_the_image(any_workspace: Workspa
         ("Ada Lovelace", "creator", EMBEDDED_BASIS, 0.6),
         ("Mary Somerville", "rightsholder", EMBEDDED_BASIS, 0.4),
     ]
-    entry = parse_entry(any_workspace.log.entry(any_workspace.log.index_of(item.entry_id)))
+    entry = open_entry(any_workspace, item.entry_id)
     assert [(one["basis"], one["confidence"]) for one in entry.body["owners"]] == [
         (EMBEDDED_BASIS, 0.6),
         (EMBEDDED_BASIS, 0.4),

@@ -14,12 +14,12 @@ from services.ingest.registration.service import prepare_item, record_item
 from services.ingest.signals.signal import Signal
 from shared.canonical import sha256_hex
 from shared.errors import InputError
-from shared.ledger.entries import parse_entry
 from shared.records.items import Item, SignalRecord, load_dataset_items, load_entry_ids, load_item
 from shared.records.manifests import seal_manifest
 from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 from tests.support.factories import encode, picture, png, register, registration
+from tests.support.log_entries import open_entries, open_entry
 from tests.unit.services.ingest.signals.signing import chain, sign, training_mining
 from tests.unit.services.ingest.signals.xmp_pictures import data_mining, png_block, with_xmp
 
@@ -35,7 +35,7 @@ def test_a_signal_is_recorded_logged_and_shown(any_workspace: Workspace) -> None
         entry_ids = load_entry_ids(session, item)
     assert answer.rights_verdict == "deny"
     assert [(signal.kind, signal.verdict) for signal in answer.signals] == [("xmp-plus-data-mining", "deny")]
-    entries = [parse_entry(any_workspace.log.entry(any_workspace.log.index_of(entry_id))) for entry_id in entry_ids]
+    entries = open_entries(any_workspace, entry_ids)
     assert [entry.type for entry in entries] == ["item.registered", "signal.observed"]
     assert entries[1].subject == {"item": item.id}
     assert entries[1].body["raw_sha256"] == answer.signals[0].raw_sha256
@@ -124,7 +124,7 @@ def test_a_denied_item_may_train_once_an_agreement_is_on_record(workspace: Works
     # The agreement overrules; it does not erase what was seen.
     assert (answer.rights_verdict, answer.training_permission) == ("deny", "licence 2026-4")
     assert denied.state == "active"
-    entry = parse_entry(workspace.log.entry(workspace.log.index_of(permitted.entry_id)))
+    entry = open_entry(workspace, permitted.entry_id)
     assert entry.body["training_permission"] == "licence 2026-4"
 
 
@@ -144,7 +144,7 @@ def test_whether_the_signer_is_trusted_is_on_record(trusting: Workspace) -> None
         with trusting.reading() as session:
             [seen] = build_item_answer(session, item).signals
             entry_id = load_entry_ids(session, item)[1]
-        logged = parse_entry(trusting.log.entry(trusting.log.index_of(entry_id))).body["detail"]
+        logged = open_entry(trusting, entry_id).body["detail"]
         assert seen.detail["signer_trusted"] is logged["signer_trusted"] is (by == "Trusted")
         assert logged["validation_state"] == ("Trusted" if by == "Trusted" else "Valid")
         assert logged["signer"]["common_name"] == f"{by} signer"

@@ -13,10 +13,10 @@ from services.ingest.sources.kinds.url_list import FetchedRow, UrlList
 from services.ingest.sources.source import SourceOptions
 from services.ingest.sources.statements import TDMREP_PATH, Statements, find_page
 from shared.canonical import sha256_hex
-from shared.ledger.verify import verify_receipt
 from shared.records.items import Item, load_dataset_items, load_entry_ids, load_signals
 from shared.workspace import Workspace
 from tests.support.factories import encode, picture, png
+from tests.support.log_entries import open_entries
 from tests.support.web_server import Page, WebServer, make_fetcher, web_server
 from tests.unit.services.ingest.signals.xmp_pictures import data_mining
 
@@ -88,8 +88,7 @@ def test_what_was_said_is_on_record_and_keeps_a_denied_image_out_of_manifests(
         assert [item.id for item in load_dataset_items(session, "works")] == [silent.id]
         entry_ids = load_entry_ids(session, denied)
     assert kinds == [("rsl-license", "unknown"), ("tdmrep-file", "deny"), ("xmp-plus-data-mining", "allow")]
-    receipts = any_workspace.log.receipts(entry_ids)
-    entries = [verify_receipt(receipt, any_workspace.log.vkey).entry for receipt in receipts]
+    entries = open_entries(any_workspace, entry_ids)
     assert [entry.type for entry in entries] == ["item.registered", *["signal.observed"] * 3]
     assert entries[2].body["raw_sha256"] == sha256_hex(TDMREP)
 

@@ -8,13 +8,13 @@ from services.output_gate.checks.recording import record, store_images
 from services.output_gate.checks.service import check_generation, compare
 from services.output_gate.results.recorded import read_result
 from shared.errors import ConflictError, UnavailableError
-from shared.ledger.entries import parse_entry
 from shared.records.batches import BatchedCheck
 from shared.records.checks import Check
 from shared.records.flags import Flag
 from shared.records.outputs import Output
 from shared.records.reviews import Review
 from tests.support.factories import png
+from tests.support.log_entries import open_entry
 from tests.support.memory_gate import MemoryWorld
 
 
@@ -27,7 +27,7 @@ def admitted(world: MemoryWorld, data: bytes, slot: KeySlot | PlaceSlot) -> Gene
 def test_a_check_is_one_entry_with_everything_that_follows_from_it(world: MemoryWorld) -> None:
     check = check_generation(world.gate, "model-a", png(2))
     world.workspace.log.integrate()
-    entry = parse_entry(world.workspace.log.entry(world.workspace.log.index_of(check.entry_id)))
+    entry = open_entry(world.workspace, check.entry_id)
     assert (entry.type, entry.subject["check"]) == ("check.decided", check.id)
     assert (entry.body["decision"], entry.body["item"]) == ("flag", world.items[2].id)
     with world.workspace.reading() as session:

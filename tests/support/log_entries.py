@@ -1,0 +1,27 @@
+"""Entries of a log with their bodies opened: what the records say that the log commits to, verified against it."""
+
+from collections.abc import Sequence
+
+from shared.ledger.entries import Entry
+from shared.ledger.openings import verify_opening
+from shared.ledger.verify import verify_receipt
+from shared.records.openings import load_openings
+from shared.workspace import Workspace
+
+
+def open_entries(workspace: Workspace, entry_ids: Sequence[int]) -> list[Entry]:
+    """Entries by the ids of their rows, in order."""
+    receipts = workspace.log.receipts(entry_ids)
+    with workspace.reading() as session:
+        openings = load_openings(session, entry_ids)
+    entries = []
+    for entry_id, receipt in zip(entry_ids, receipts, strict=True):
+        entry, opening = verify_receipt(receipt, workspace.log.vkey).entry, openings[entry_id]
+        verify_opening(opening, entry.commitments)
+        entries.append(entry.model_copy(update={"body": entry.opened_body(opening)}))
+    return entries
+
+
+def open_entry(workspace: Workspace, entry_id: int) -> Entry:
+    """One entry by the id of its row."""
+    return open_entries(workspace, [entry_id])[0]
