@@ -87,7 +87,7 @@ def _load(workspace: Workspace, key_id: str) -> ApiKey:
 
 
 def _find_proof(workspace: Workspace, key: ApiKey, shown: str | None) -> dict[str, Any]:
-    """Return receipt and opening of a key's creation. A key that is shown this once is shown without rather than not at all."""
+    """Return receipt and opening of a key's creation. A key that is shown this once is shown even without them."""
     try:
         return prove_entry(workspace, key.entry_id)
     except (SleeveError, SQLAlchemyError, OSError) as error:
