@@ -130,6 +130,9 @@ def test_a_control_with_a_near_copy_is_void_and_says_so_everywhere(
     write_report(audited_workspace, [(recorded, content, samples)], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.index("The audit of model-a is void") < page.index('id="findings"')
+    listed = (audited_workspace.home / recorded.folder / "near-copies.csv").read_text(encoding="utf-8").splitlines()
+    assert (len(listed), "near.png" in listed[1]) == (2, True)
+    assert "--distinct --resolution 16 --channels 3" in page[: page.index('id="findings"')]
     assert "of generations are copies" not in page  # no headline that could be quoted without its being void
 
 
@@ -196,6 +199,11 @@ def test_the_command_ends_with_status_5(
     result = CliRunner().invoke(app, ["audit", *arguments])
     assert result.exit_code == EXIT_VOID
     assert "void: held-out, rule ssim" in result.stderr
+    assert "1 of " in result.stderr  # before anything was sampled
+    assert "near-copies" in result.stderr
+    assert result.stdout.index(": void.") < result.stdout.index("rules that passed every control")
+    assert result.stdout.index(": void.") < result.stdout.index("95 % interval")
+    assert "near-copies.csv" in result.stdout
     path = next(line for line in result.stdout.splitlines() if line.endswith("report.html"))
     assert json.loads(Path(path).with_name("audit.json").read_bytes())["state"] == "failed"
 
