@@ -115,7 +115,9 @@ def _audit(context: AuditContext, calibrated: CalibratedModel, attack: Attack) -
 def _list_near_copies(calibrated: CalibratedModel) -> NearCopies:
     control = calibrated.matched_control
     rows = control.matches.index
-    matches = [calibrated.training.items[row] for row in rows]
+    # A corpus may hold an item in several ways of preparing it, a row each.
+    items = {item.id: item for item in calibrated.training.items}
+    matches = [items[calibrated.corpus.item_ids[row]] for row in rows]
     hashes = calibrated.corpus.side.hashes[rows]
     return list_near_copies(calibrated.control.items, matches, control.matches.ssim, control.evidence.hashes, hashes)
 
