@@ -17,10 +17,12 @@ router = APIRouter(prefix="/v1/items", tags=["items"], responses=PROBLEM_RESPONS
 
 # IANA has registered neither; the first is what https://jsonlines.org proposes and what OpenAPI 3.2 names for sequences.
 MEDIA_TYPE = "application/jsonl"
-MEDIA_TYPES = (MEDIA_TYPE, "application/x-ndjson")
+# Generated clients know a stream as bytes alone.
+MEDIA_TYPES = (MEDIA_TYPE, "application/x-ndjson", "application/octet-stream")
 
 _TEXT = {"schema": {"type": "string"}}
-_REQUEST = {"requestBody": {"required": True, "content": dict.fromkeys(MEDIA_TYPES, _TEXT)}}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_REQUEST = {"requestBody": {"required": True, "content": dict.fromkeys(MEDIA_TYPES, _TEXT) | {MEDIA_TYPES[-1]: _BYTES}}}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {MEDIA_TYPE: _TEXT}, "description": "What became of each row, then a summary; JSON Lines"},
     415: {**PROBLEM_RESPONSES[422], "description": "Another media type, or an encoded body"},

@@ -33,7 +33,10 @@ _MODEL = {"type": "string", "minLength": 1, "maxLength": 100, "description": "Na
 _BINARY = {"type": "string", "format": "binary"}
 _BASE64 = {"type": "string", "contentEncoding": "base64"}
 _FORM_IMAGE = {
-    "anyOf": [_BINARY, {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": MAX_IMAGES}],
+    "type": "array",
+    "items": _BINARY,
+    "minItems": 1,
+    "maxItems": MAX_IMAGES,
     "description": "The generation: PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF; the part may be repeated.",
 }
 _JSON_IMAGES = {
@@ -41,6 +44,7 @@ _JSON_IMAGES = {
     "minItems": 1,
     "maxItems": MAX_IMAGES,
     "items": {
+        "title": "CheckedImage",
         "type": "object",
         "required": ["data"],
         "additionalProperties": False,
@@ -54,6 +58,7 @@ REQUEST_BODY: dict[str, Any] = {
     "content": {
         FORM: {
             "schema": {
+                "title": "CheckForm",
                 "type": "object",
                 "required": ["image", "model"],
                 "properties": {"image": _FORM_IMAGE, "model": _MODEL},
@@ -61,7 +66,9 @@ REQUEST_BODY: dict[str, Any] = {
         },
         JSON: {
             "schema": {
+                "title": "CheckRequest",
                 "type": "object",
+                "description": "Either `image` or `images`.",
                 "required": ["model"],
                 "additionalProperties": False,
                 "properties": {
@@ -69,7 +76,6 @@ REQUEST_BODY: dict[str, Any] = {
                     "image": {**_BASE64, "description": "One file; the answer is one check."},
                     "images": _JSON_IMAGES,
                 },
-                "oneOf": [{"required": ["image"]}, {"required": ["images"]}],
             }
         },
     },

@@ -57,7 +57,10 @@ class Change(BaseModel):
 
     check_id: str
     item_id: str | None = Field(description="The item that the tried policy's rule names.")
-    kind: MatchKind = Field(description="Of the match by that rule; `unspecified` in checks before there were kinds.")
+    # Titled, or generated clients would name it as the schema `ChangeKind`.
+    kind: MatchKind = Field(
+        title="Match kind", description="Of the match by that rule; `unspecified` in checks before there were kinds."
+    )
     before: DryRunOutcome
     after: DryRunOutcome
     score: float
