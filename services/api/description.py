@@ -11,6 +11,7 @@ Rules, in order:
 6. Every operation has an example of its request and of its answer. A test checks each against its schema.
 """
 
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
@@ -130,10 +131,19 @@ def _mark_files(part: Any) -> None:
 def _name_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Move inline bodies that have a title to the named schemas."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        title = content["schema"].get("title")
-        if title is not None:
-            schemas[title] = content["schema"]
-            content["schema"] = {"$ref": f"#/components/schemas/{title}"}
+        # The routes' own schemas stay whole: another application may be described after this one.
+        content["schema"] = _name_objects(deepcopy(content["schema"]), schemas)
+
+
+def _name_objects(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return a reference to a schema that is a titled object, which is named with those within it; else the schema."""
+    for property_schema in schema.get("properties", {}).values():
+        if "items" in property_schema:
+            property_schema["items"] = _name_objects(property_schema["items"], schemas)
+    if schema.get("type") != "object" or "title" not in schema:
+        return schema
+    schemas[schema["title"]] = schema
+    return {"$ref": f"#/components/schemas/{schema['title']}"}
 
 
 def _add_examples(operation: dict[str, Any]) -> None:
