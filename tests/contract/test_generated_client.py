@@ -30,7 +30,7 @@ from client.api.checks import create_check, get_check, list_checks_made
 from client.api.completeness import get_completeness
 from client.api.items import get_item, get_items, post_amendment, register_batch, register_item
 from client.api.manifests import create_manifest
-from client.models import Amendment, BodyRegisterItem, CheckedImage, CheckForm, CheckRequest, SealRequest
+from client.models import Amendment, BodyRegisterItem, CheckedImage, CheckForm, CheckRequest, SealRequest, SealRequestPurpose
 from client.types import File
 
 url, picture = sys.argv[1], base64.b64decode(sys.argv[2])
@@ -51,7 +51,7 @@ assert json.loads(rows[-1]).get("registered", 1) == 1, rows
 assert call("item", get_item, item).parsed.sha256
 assert call("items", get_items, dataset="works").parsed.items
 assert call("amend", post_amendment, item, body=Amendment(reason="a title was found", title="Title")).parsed.title == "Title"
-assert call("seal", create_manifest, body=SealRequest(name="generated", purpose="train", items=[item])).parsed.size == 1
+assert call("seal", create_manifest, body=SealRequest(name="generated", purpose=SealRequestPurpose.TRAIN, items=[item])).parsed.size == 1
 image = File(io.BytesIO(picture), "generated.png", "image/png")
 check = call("check by form", create_check, body=CheckForm(image=[image], model="model-a")).parsed
 assert call("show check", get_check, check.id).parsed.decision == check.decision
