@@ -51,7 +51,8 @@ assert json.loads(rows[-1]).get("registered", 1) == 1, rows
 assert call("item", get_item, item).parsed.sha256
 assert call("items", get_items, dataset="works").parsed.items
 assert call("amend", post_amendment, item, body=Amendment(reason="a title was found", title="Title")).parsed.title == "Title"
-assert call("seal", create_manifest, body=SealRequest(name="generated", purpose=SealRequestPurpose.TRAIN, items=[item])).parsed.size == 1
+sealed = SealRequest(name="generated", purpose=SealRequestPurpose.TRAIN, items=[item])
+assert call("seal", create_manifest, body=sealed).parsed.size == 1
 image = File(io.BytesIO(picture), "generated.png", "image/png")
 check = call("check by form", create_check, body=CheckForm(image=[image], model="model-a")).parsed
 assert call("show check", get_check, check.id).parsed.decision == check.decision
