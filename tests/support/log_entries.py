@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from sqlmodel import col, select
+
 from shared.ledger.entries import Entry
 from shared.ledger.openings import verify_opening
+from shared.ledger.tables import LogEntry
 from shared.ledger.verify import verify_receipt
 from shared.records.openings import load_openings
 from shared.workspace import Workspace
@@ -25,3 +28,11 @@ def open_entries(workspace: Workspace, entry_ids: Sequence[int]) -> list[Entry]:
 def open_entry(workspace: Workspace, entry_id: int) -> Entry:
     """One entry by the id of its row."""
     return open_entries(workspace, [entry_id])[0]
+
+
+def open_entries_after(workspace: Workspace, size: int) -> list[Entry]:
+    """What was logged after the log had a size."""
+    workspace.log.integrate()
+    with workspace.reading() as session:
+        entry_ids = session.exec(select(LogEntry.id).where(col(LogEntry.index) >= size).order_by(col(LogEntry.index))).all()
+    return open_entries(workspace, [entry_id for entry_id in entry_ids if entry_id is not None])

@@ -22,7 +22,6 @@ from services.commands.main import app
 from services.output_gate.corpora import NotReadyError
 from services.output_gate.opening import open_gate
 from shared.errors import InputError
-from shared.ledger.verify import verify_receipt
 from shared.matching.calibration.null_distribution import NullDistribution
 from shared.matching.panel import panel
 from shared.matching.panel.registry import load_rules
@@ -32,6 +31,7 @@ from shared.vision.views import Pixels
 from shared.workspace import Workspace
 from tests.e2e.conftest import GENERATIONS, SLICE, STEPS, Audited, audit_context
 from tests.support.factories import encode, register
+from tests.support.log_entries import open_entry
 
 
 def audit(workspace: Workspace, control: str = "small-control") -> tuple[Audit, dict[str, Any]]:
@@ -122,7 +122,7 @@ def test_a_control_with_a_near_copy_is_void_and_says_so_everywhere(
     assert ("held-out", "ssim") in failed(content)
     [check] = [one for one in content["controls"][2]["checks"] if "near copies" in one["got"] and one["rule"] == "ssim"]
     assert (check["figures"]["near_copies"], check["figures"]["at_threshold"]) == (1, 1)
-    proved = verify_receipt(audited_workspace.log.receipt(recorded.entry_id), audited_workspace.log.vkey).entry
+    proved = open_entry(audited_workspace, recorded.entry_id)
     assert proved.type == "audit.failed"
     assert {"control": "held-out", "rule": "ssim"} in proved.body["failed_controls"]
     assert "copies" not in proved.body

@@ -17,10 +17,10 @@ from services.audit.training_sets.sealed_set import load_sealed_set, load_views
 from services.commands.main import app
 from shared.canonical import sha256_hex
 from shared.errors import InputError
-from shared.ledger.verify import verify_receipt
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
 from tests.e2e.conftest import CONFIG, GENERATIONS, SLICE, STEPS, audit_context, save_noisy_copies
+from tests.support.log_entries import open_entry
 
 
 def test_results_say_what_audit_json_says(audited_workspace: Workspace, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_extraction_finds_what_is_shared_and_is_named_so_everywhere(audited_work
     assert all(one["copy"] and one["seed"] == 100 + one["index"] >= 120 for one in content["generations"])
     assert (content["attack_kind"], content["unit"]) == ("extraction", "extracted pictures")
     assert [clique["generations"] for clique in content["extraction"]["cliques"]] == [12, 11]
-    entry = verify_receipt(audited_workspace.log.receipt(audit.entry_id), audited_workspace.log.vkey).entry
+    entry = open_entry(audited_workspace, audit.entry_id)
     assert entry.body["attack"] == "extraction"
     write_report(audited_workspace, [(audit, content, samples)], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from shared.settings import Settings
 from shared.workspace import Workspace, open_workspace
 from tests.support.factories import encode, picture, png, register
 from tests.support.ingest_client import entries_after, ingest_client
+from tests.support.log_entries import open_entries_after
 from tests.unit.services.ingest.signals.xmp_pictures import data_mining
 
 ROBOTS_DENY = b"User-agent: *\nDisallow: /\n"
@@ -61,7 +62,7 @@ def test_a_later_denial_keeps_the_item_out_and_names_what_holds_it(client: TestC
     [entry] = entries_after(any_workspace, size)
     assert verify_receipt(found["receipt"], any_workspace.log.vkey).entry == entry
     assert (entry.type, entry.subject, entry.body["verdict"]) == ("signal.observed", {"item": items[1]}, "deny")
-    assert entry.body["observed_at"] == "2026-04-01T00:00:00.000Z"
+    assert open_entries_after(any_workspace, size)[0].body["observed_at"] == "2026-04-01T00:00:00.000Z"
     assert client.get(f"/v1/items/{items[1]}").json()["rights_verdict"] == "deny"
     assert client.post("/v1/manifests", json=seal | {"name": "after"}).json()["size"] == 2
     refused = client.post("/v1/manifests", json={"name": "named", "purpose": "train", "items": items})

@@ -13,6 +13,7 @@ from shared.records.parties import Party
 from tests.support.flag_client import raised, review, step
 from tests.support.gate_records import POLICY, GateWorld
 from tests.support.ingest_client import entries_after
+from tests.support.log_entries import open_entries_after
 
 
 def test_a_flag_is_followed_to_its_payment_and_every_step_is_proved(client: TestClient, world: GateWorld) -> None:
@@ -46,7 +47,7 @@ def test_a_flag_is_followed_to_its_payment_and_every_step_is_proved(client: Test
         for name in ("Rita", "harbour", "transfer", "Olga"):
             assert name.encode() not in entry.canonical_bytes()
     assert history[2]["opened"] == {"actor.name": "Rita Reviewer", "note": "the same harbour"}
-    assert entries[-1].body == {
+    assert open_entries_after(world.workspace, 0)[-1].body == {
         "role": "finance",
         "outcome": "paid",
         "reason": None,
@@ -107,7 +108,7 @@ def test_only_a_reason_of_the_policy_waives(client: TestClient, world: GateWorld
     assert step(client, flag, "waive", "compliance", reason="we would rather not").json()["code"] == "waiver_reason"
     waived = step(client, flag, "waive", "compliance", reason="licensed").json()
     assert (waived["state"], waived["amount_minor"]) == ("waived", 10_001)
-    body = entries_after(world.workspace, 0)[-1].body
+    body = open_entries_after(world.workspace, 0)[-1].body
     assert (body["outcome"], body["reason"]) == ("waived", "licensed")
 
 

@@ -16,7 +16,7 @@ from shared.workspace import Workspace
 from tests.support.factories import png, register
 from tests.support.flag_client import OWNERS, raised, review, step
 from tests.support.gate_records import FLAGGED, GateWorld, build_world, gate_client
-from tests.support.ingest_client import entries_after
+from tests.support.log_entries import open_entries_after
 
 
 def test_a_contest_holds_the_amount_until_a_reasoned_release(client: TestClient, world: GateWorld) -> None:
@@ -37,7 +37,7 @@ def test_a_contest_holds_the_amount_until_a_reasoned_release(client: TestClient,
     # A flag that is raised while the contest lasts says so from the beginning.
     other = client.get(f"/v1/flags/{raised(world)}").json()
     assert other["held"] == "contested_ownership"
-    assert [entry.body["held"] for entry in entries_after(world.workspace, 0) if entry.type == "flag.raised"] == [
+    assert [entry.body["held"] for entry in open_entries_after(world.workspace, 0) if entry.type == "flag.raised"] == [
         None,
         "contested_ownership",
     ]
@@ -91,7 +91,7 @@ def test_near_duplicates_that_name_others_hold_the_amount_until_a_reasoned_relea
     assert shown["held"] == "contested_cluster"
     assert [(one["name"], one["items"]) for one in shown["other_owners"]] == [("Nora Newcomer", [other.id])]
     assert [one["name"] for one in shown["owners"]] == ["Olga Owner", "Peter Publisher", "Lea Licensor"]
-    assert entries_after(world.workspace, 0)[-1].body["held"] == "contested_cluster"
+    assert open_entries_after(world.workspace, 0)[-1].body["held"] == "contested_cluster"
     match = client.get(f"/v1/checks/{shown['check_id']}").json()
     assert [(one["name"], one["items"], one["contests"]) for one in match["cluster_owners"]] == [
         ("Olga Owner", 2, False),
@@ -108,7 +108,7 @@ def test_near_duplicates_that_name_others_hold_the_amount_until_a_reasoned_relea
     }
     released = step(client, flag, "release", "compliance", reason="Nora's is a repost").json()
     assert (released["held"], released["other_owners"][0]["name"]) == (None, "Nora Newcomer")
-    assert entries_after(world.workspace, 0)[-1].body["released"] == "contested_cluster"
+    assert open_entries_after(world.workspace, 0)[-1].body["released"] == "contested_cluster"
     # A contest by equal bytes is another one, and holds again.
     register(world.workspace, "again.png", png(0), owners=[OWNERS[1]])
     assert client.get(f"/v1/flags/{flag}").json()["held"] == "contested_ownership"

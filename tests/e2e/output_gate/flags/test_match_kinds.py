@@ -11,12 +11,11 @@ from services.commands.main import app
 from services.output_gate.policy.policy import Tariff
 from shared.ledger.body_fields import MEANINGS, MatchKind
 from shared.ledger.output_bodies import CheckDecided
-from shared.ledger.verify import verify_receipt
 from shared.records.checks import Check
 from shared.workspace import Workspace
 from tests.support.flag_client import OWNERS, flag_of, raised
 from tests.support.gate_records import CLEAR, FLAGGED, KIND_FIGURES, POLICY, TARIFF, GateWorld, build_world, policy
-from tests.support.ingest_client import entries_after
+from tests.support.log_entries import open_entries_after, open_entry
 
 TIERS = [
     {"kinds": ["part"], "amount_minor": 100},
@@ -36,11 +35,11 @@ def test_the_kind_is_in_the_answer_the_log_and_the_flag(client: TestClient, worl
     shown = client.get(f"/v1/checks/{check.id}").json()
     assert (shown["kind"], shown["kind_figures"]) == ("transformed", KIND_FIGURES.model_dump())
     assert {one["rule"]: one["kind"] for one in shown["rules"]} == {"fused": "transformed", "ssim": None}
-    body = verify_receipt(shown["receipt"], world.workspace.log.vkey).entry.body
+    body = open_entry(world.workspace, check.entry_id).body
     assert (body["kind"], body["kind_figures"]) == ("transformed", KIND_FIGURES.model_dump())
     flag = client.get(f"/v1/flags/{shown['flag_id']}").json()
     assert (flag["kind"], flag["amount_minor"]) == ("transformed", 900)
-    [entry] = [entry for entry in entries_after(world.workspace, 0) if entry.type == "flag.raised"]
+    [entry] = [entry for entry in open_entries_after(world.workspace, 0) if entry.type == "flag.raised"]
     assert entry.body["kind"] == "transformed"
     part = raised(world, kind="part")
     assert [one["id"] for one in client.get("/v1/flags", params={"kind": "part"}).json()["items"]] == [part]
@@ -59,7 +58,7 @@ def test_of_a_pair_that_was_not_measured_no_kind_is_told(any_workspace: Workspac
 
 def test_an_entry_from_before_there_were_kinds_is_read_as_it_is(world: GateWorld) -> None:
     world.decided(CLEAR, kind="whole")
-    body = dict(entries_after(world.workspace, 0)[-1].body)
+    body = dict(open_entries_after(world.workspace, 0)[-1].body)
     for older in (body, {name: value for name, value in body.items() if not name.startswith("kind")}):
         read = CheckDecided.model_validate(older)
         assert read.kind == older.get("kind")
