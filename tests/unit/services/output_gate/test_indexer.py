@@ -2,6 +2,9 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from services.output_gate.indexer import Indexer
 from services.output_gate.operation.readiness import measure_readiness
 from services.output_gate.results.recorded import read_result
 from shared.errors import CorruptStateError, UnavailableError
-from shared.index.vector_index import IndexedItem
+from shared.index.vector_index import IndexedItem, VectorIndex
 from shared.records.index_gaps import IndexGap, load_gaps, save_gaps
 from shared.records.manifests import seal_manifest
 from shared.vision.embedders.pixels import PixelEmbedder
@@ -59,8 +62,21 @@ def second_indexer(world: MemoryWorld) -> Indexer:
     return Indexer(world.workspace, world.gate.index, PixelEmbedder(16))
 
 
+@dataclass
+class DyingIndex:
+    """The index as a process sees it that is killed before it moves the cursor."""
+
+    index: VectorIndex
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.index, name)
+
+    def commit(self, _log_size: int) -> None:
+        raise UnavailableError("killed")
+
+
 def test_two_indexers_at_once_lose_no_manifest(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One reads an item's manifests, the manifest is sealed and marked by the other, and the first one writes what it read."""
+    """One reads items' manifests, another is sealed and marked by the other, and the first writes what it read, and dies."""
     slow, quick = world.gate.indexer, second_indexer(world)
     slow.catch_up()
     late = [register(world.workspace, f"late-{seed}.png", png(seed)) for seed in range(40, 44)]
@@ -73,8 +89,13 @@ def test_two_indexers_at_once_lose_no_manifest(world: MemoryWorld, monkeypatch: 
         assert may_write.wait(20)
         return embed(items)
 
+    def catch_up_and_die() -> None:
+        with suppress(UnavailableError):
+            slow.catch_up()
+
     monkeypatch.setattr(slow, "_embed", embed_slowly)
-    first = threading.Thread(target=slow.catch_up)
+    monkeypatch.setattr(slow, "index", DyingIndex(slow.index))
+    first = threading.Thread(target=catch_up_and_die)
     first.start()
     assert has_read.wait(20)
     with world.workspace.writing() as session:
