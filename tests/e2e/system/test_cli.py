@@ -130,8 +130,10 @@ def test_common_mistakes_are_one_line_each(tmp_path: Path) -> None:
     (plain / "1.png").write_bytes(png(1))
     one_line_error(sleeve(a_file, "ingest", "status"), "home_unusable")
     missing = sleeve(home, "ingest", "add", plain, "--acquirer", "Ada")
-    one_line_error(missing, "source_unclear")
-    assert "metadata.jsonl or metadata.csv" in missing.stderr
+    assert missing.returncode == 1
+    assert "licence_missing" in missing.stdout
+    (plain / "1.png").unlink()
+    one_line_error(sleeve(home, "ingest", "add", plain, "--acquirer", "Ada"), "source_unclear")
     one_line_error(sleeve(home, "audit", "train", "a", "--manifest", "none", "--channels", "2"), "invalid_request")
     one_line_error(sleeve(home, "compare", a_file, tmp_path / "none.png"), "file_missing")
     (home / "here").mkdir()
