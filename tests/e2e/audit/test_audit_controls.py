@@ -1,6 +1,7 @@
 """Controls broken on purpose: the audit fails for the right reason, says so everywhere, and the gate does not use it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from services.audit.controls.calibration import calibrate_model
 from services.audit.reports.kinds.audit_report import write_report
 from services.audit.sampling.sample import draw_batch
 from services.audit.sampling.samples import sample_model
-from services.audit.training_sets.sealed_set import load_sealed_set, load_views
+from services.audit.training_sets.sealed_set import load_sealed_set
 from services.commands.main import app
 from services.output_gate.corpora import NotReadyError
 from services.output_gate.opening import open_gate
@@ -25,9 +26,11 @@ from shared.errors import InputError
 from shared.matching.calibration.null_distribution import NullDistribution
 from shared.matching.panel import panel
 from shared.matching.panel.registry import load_rules
+from shared.matching.training_set.training_set import TrainingSet
+from shared.matching.training_set.training_set_store import load_training_set
 from shared.records.manifests import seal_manifest
 from shared.records.models import Audit, list_calibrations, load_model_record
-from shared.vision.views import Pixels
+from shared.vision.views import Pixels, ViewRecipe
 from shared.workspace import Workspace
 from tests.e2e.conftest import GENERATIONS, SLICE, STEPS, Audited, audit_context
 from tests.support.factories import encode, register
@@ -69,10 +72,10 @@ def test_a_sound_audit_passes_its_controls(audited: Audited) -> None:
 
 def test_a_pipeline_that_confuses_its_views_is_void(audited_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
 
-    def shuffled(workspace: Workspace, sealed: Any, recipe: Any) -> Pixels:
-        return np.asarray(load_views(workspace, sealed, recipe))[::-1]
+    def shuffled(folder: Path, root: str, recipe: ViewRecipe, blobs: Sequence[str], views: Pixels) -> TrainingSet:
+        return load_training_set(folder, root, recipe, blobs, np.asarray(views)[::-1])
 
-    monkeypatch.setattr("services.audit.comparison.matching.load_views", shuffled)
+    monkeypatch.setattr("services.audit.comparison.matching.load_training_set", shuffled)
     recorded, content = audit(audited_workspace)
     assert recorded.state == content["state"] == "failed"
     assert ("copycat", "ssim") in failed(content)
