@@ -6,7 +6,7 @@ from shared.command_line.groups import lazy_group
 from shared.command_line.options import EXIT_STATUS
 
 COMMANDS = (
-    ("seal", "services.audit.commands.seal:seal", "Draw a slice of a data set and seal it as a manifest."),
+    ("seal", "services.audit.commands.seal:seal", "Draw a slice of one or more data sets and seal it as a manifest."),
     ("train", "services.audit.commands.train:train", "Train an unconditional diffusion model."),
     ("import", "services.audit.commands.train:import_", "Import a model that was trained elsewhere."),
     ("sample", "services.audit.commands.sample:sample", "Generate images from a model, one recorded seed each."),

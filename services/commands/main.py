@@ -35,8 +35,10 @@ COMMANDS = (
     LazyCommand(
         "jobs", "services.commands.jobs:app", "List, show and cancel jobs that were asked for over REST.", extra="server"
     ),
-    LazyCommand("home", "services.commands.home:app", "Say which home folder belongs to the database."),
-    LazyCommand("keys", "services.keys.cli:app", "Make, list and revoke API keys.", extra="server"),
+    LazyCommand("home", "services.commands.home:app", "Say which home folder belongs to the database.", "records"),
+    LazyCommand(
+        "keys", "services.keys.cli:app", "Make, list and revoke API keys; show what was done with one.", extra="server"
+    ),
     LazyCommand(
         "serve",
         "services.commands.serve:serve",

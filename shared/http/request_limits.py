@@ -13,6 +13,7 @@ Source: RFC 9110 sections 7.2 and 15.5.14; RFC 9112 section 3.2 (400); RFC 3986 
 from collections.abc import Collection, Mapping
 
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.host import parse_host
@@ -25,7 +26,7 @@ class RequestBounds:
     Args:
         app: what is behind it.
         max_body_bytes: the longest body of a path that has no limit of its own.
-        path_bytes: the longest body of a path that has one.
+        path_bytes: the longest body of a path that has one; paths as routes state them.
         streams: paths whose bodies are not counted.
     """
 
@@ -34,7 +35,7 @@ class RequestBounds:
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
-        self._path_bytes = dict(path_bytes or {})
+        self._path_bytes = [(compile_path(path)[0], max_bytes) for path, max_bytes in (path_bytes or {}).items()]
         self._streams = frozenset(streams)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +54,8 @@ class RequestBounds:
             await self._pass_bounded(scope, receive, send)
 
     async def _pass_bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        max_bytes = self._path_bytes.get(scope["path"], self._max_body_bytes)
+        limits = (max_bytes for pattern, max_bytes in self._path_bytes if pattern.match(scope["path"]))
+        max_bytes = next(limits, self._max_body_bytes)
         if _stated_length(scope) > max_bytes:
             await build_problem(413, "http_413", _detail(max_bytes))(scope, receive, send)
         else:

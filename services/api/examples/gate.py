@@ -181,7 +181,12 @@ EXAMPLES: dict[str, Example] = {
         }
     ),
     "get_metrics": Example('sleeve_checks_total{decision="clear",reason="within_control"} 990.0\n'),
-    "create_check": Example(CHECK, {"image": "(the file)", "model": "model-a"}, other_answers={"202": JOB, "207": BATCH}),
+    "create_check": Example(
+        CHECK,
+        {"image": "(the file in base64)", "model": "model-a"},
+        request_forms={"multipart/form-data": {"image": ["(the file)"], "model": "model-a"}},
+        other_answers={"202": JOB, "207": BATCH},
+    ),
     "list_checks_made": Example({"items": [SUMMARY], "next_cursor": None}),
     "get_check_job": Example(FINISHED),
     "get_check": Example(CHECK),

@@ -38,7 +38,7 @@ SIGNS = {
 RANGES = {
     "descriptor": (-0.704, 3.913),
     "item_agreement": (-0.718, 2.996),
-    "informed_agreement": (0.0, 15.0),
+    "informed_agreement": (0.0, 20.0),
     "uncovered_agreement": (0.0, 2.996),
     "tone": (0.0, 4.111),
     "unmoved": (0.0, 1.0),

@@ -150,7 +150,8 @@ def test_checks_are_listed_newest_first_and_filtered(client: TestClient, audited
     first = client.get("/v1/checks", params={"limit": 3}).json()
     rest = client.get("/v1/checks", params={"limit": 3, "cursor": first["next_cursor"]}).json()
     assert [*first["items"], *rest["items"]] == whole["items"]
-    [only] = client.get("/v1/checks", params={"decision": "flag", "model": "model-a"}).json()["items"]
+    flags = client.get("/v1/checks", params={"decision": "flag", "model": "model-a"}).json()["items"]
+    [only] = [one for one in flags if one["id"] == flagged["id"]]
     assert (only["item"], only["score"], only["p_value"]) == (flagged["match"]["id"], flagged["score"], flagged["p_value"])
     digest = {"generation_sha256": flagged["generation_sha256"]}
     assert [one["id"] for one in client.get("/v1/checks", params=digest).json()["items"]] == [flagged["id"]]
