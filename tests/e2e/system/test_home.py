@@ -143,6 +143,7 @@ def test_a_damaged_database_is_one_line_with_the_remedy(
         assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json"), path
         assert answer.json()["code"] == "database_damaged", path
     gate.close()
+    capsys.readouterr()  # the access log of these requests
     monkeypatch.setenv("SLEEVE_HOME", str(workspace.home))
     for content in (bytes(pages), b"no database at all" * 1000):
         file.write_bytes(content)

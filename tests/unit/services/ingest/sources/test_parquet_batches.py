@@ -31,7 +31,7 @@ def write(path: Path, **columns: pa.Array) -> Path:
 
 
 PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
 from services.ingest.sources.kinds.parquet import open_parquet, read_rows
 from shared.errors import InputError
@@ -42,7 +42,8 @@ try:
             pass
 except InputError as error:
     print(error.code)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+# Of this program alone (proc(5)): ru_maxrss would be at least that of the process which started it.
+print(int(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0]) * 1024)
 """
 
 
