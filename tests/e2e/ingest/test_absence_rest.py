@@ -45,7 +45,7 @@ def test_absence_proofs_enumerate_nothing(client: TestClient) -> None:
     assert set(refused) == {"absence_not_shown", "http_429"}
     assert refused[:DIGESTS_A_MINUTE] == ["absence_not_shown"] * DIGESTS_A_MINUTE
     assert refused.count("http_429") > 100
-    assert all(int(answer.headers["Retry-After"]) == 2 for answer in answers if answer.status_code == 429)
+    assert all(int(answer.headers["Retry-After"]) in {1, 2} for answer in answers if answer.status_code == 429)
 
 
 def test_pictures_that_were_made_up_enumerate_nothing_either(client: TestClient) -> None:
