@@ -73,7 +73,7 @@ def register(tree: Path, source: Path) -> dict[str, Any]:
             {"licence": licence, "titled": titled, "owners": owners, "with_source_url": with_url, "items": count}
             for (licence, titled, owners, with_url), count in sorted(records.items(), key=str)
         ],
-        "message": "" if items or rows else done.stderr.strip()[:300],
+        "message": "" if items or rows else done.stderr.strip().replace(str(CASES), "cases")[:300],
     }
 
 
