@@ -27,6 +27,7 @@ def build_body_limits(max_image_bytes: int) -> Mapping[str, int]:
         "/v1/search": one_image,
         "/v1/outputs/search": one_image,
         "/v1/checks": max(CHECKS_BYTES, one_image, one_in_base64),
+        "/v1/items/{item_id}/signals": one_in_base64,
         "/v1/manifests": MANIFEST_BYTES,
         "/v1/manifests/{name}/membership": one_image,
     }

@@ -95,7 +95,7 @@ REFUSED = [
     ({"kind": "robots-txt"}, "invalid_request"),
     ({"kind": "robots-txt", **raw(b"x"), "observed_at": "2999-01-01T00:00:00Z"}, "invalid_request"),
     ({"kind": "robots-txt", "raw_base64": "!abc"}, "invalid_request"),
-    ({"kind": "letter", **raw(bytes(500_001)), "stated": "deny"}, "signal_too_large"),
+    ({"kind": "letter", **raw(bytes(2_000_001)), "stated": "deny"}, "signal_too_large"),
 ]
 
 
@@ -110,7 +110,7 @@ def test_a_verdict_is_read_or_stated(workspace: Workspace) -> None:
 
 
 def test_a_bad_observation_changes_nothing(tmp_path: Path) -> None:
-    workspace = open_workspace(Settings(home=tmp_path / "home", max_image_bytes=500_000))
+    workspace = open_workspace(Settings(home=tmp_path / "home", max_image_bytes=2_000_000))
     item = register(workspace, "a.png", png(1)).id
     with ingest_client(workspace) as client:
         size = workspace.log.integrate().size

@@ -1,5 +1,6 @@
 """Policies over REST and as commands, on both databases: adopted through the log, in force at once, tried on past checks."""
 
+import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from services.commands.main import app
 from services.output_gate.opening import open_gate
 from services.output_gate.policy.policy import DEFAULT_POLICY, content_of, load_policy_file
 from shared.errors import CorruptStateError
+from shared.ledger.openings import parse_opening, verify_opening
 from shared.ledger.verify import verify_receipt
 from shared.records.checks import Check
 from shared.records.models import Calibration
@@ -61,8 +63,10 @@ def test_an_adopted_policy_decides_from_the_next_check_on(client: TestClient, wo
     assert answer.status_code == 201, answer.text
     adopted = answer.json()
     entry = verify_receipt(adopted["receipt"], world.workspace.log.vkey).entry
-    assert entry.type == "policy.adopted"
-    assert adopted["content"]["threshold"] == 0.4
+    opening = parse_opening(json.dumps(adopted["opening"]))
+    verify_opening(opening, entry.commitments)
+    body = entry.opened_body(opening)
+    assert (entry.type, body["sha256"], body["content"]["threshold"]) == ("policy.adopted", adopted["sha256"], 0.4)
     after = world.decided(CLEAR)
     assert (before.decision, after.decision, after.result["reason"]) == ("clear", "flag", "above_given_threshold")
     assert (after.result["policy"], after.result["policy_sha256"]) == ("strict v1", adopted["sha256"])

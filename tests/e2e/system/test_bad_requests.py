@@ -106,7 +106,7 @@ def is_problem(answer: Any) -> bool:
     if not 400 <= answer.status_code < 500 or answer.headers["content-type"] != PROBLEM:
         return False
     body = answer.json()
-    return set(body) - {"request_id"} == {"type", "title", "status", "code", "detail"} and body["status"] == answer.status_code
+    return set(body) == {"type", "title", "status", "code", "detail", "request_id"} and body["status"] == answer.status_code
 
 
 def assert_nothing_recorded(workspace: Workspace) -> None:
