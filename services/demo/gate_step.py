@@ -41,7 +41,7 @@ def ask_gate(
         VerificationError: a receipt does not hold.
     """
     _, content, folder = audits[0]
-    best = max(content["generations"], key=lambda one: one["metrics"]["ssim"])
+    best = max(content["generations"], key=lambda generation: generation["metrics"]["ssim"])
     copy = encode_png(view_to_image(load_samples(folder).images[best["index"]]))
     with workspace.reading() as session:
         held_out = workspace.blobs.load(load_item(session, probe).blob_sha256)

@@ -88,13 +88,13 @@ def show_page(table: Table, next_cursor: str | None = None) -> None:
         console.print(f"more: --cursor {next_cursor}")
 
 
-def say_count(count: int, one: str, many: str) -> str:
+def say_count(count: int, singular: str, plural: str) -> str:
     """Write a number with its noun.
 
     >>> say_count(1, "match", "matches"), say_count(2000, "match", "matches")
     ('1 match', '2,000 matches')
     """
-    return f"{count:,} {one if count == 1 else many}"
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def _load_variants(
         return known
     with ThreadPoolExecutor(usable_cores(), thread_name_prefix="backgrounds") as pool:
         differing = pool.map(lambda digest: store.find_differing_backgrounds(digest, recipe, further), blobs)
-        variants = [(item, background) for item, found in enumerate(differing) for background in found]
+        variants = [(item, background) for item, backgrounds in enumerate(differing) for background in backgrounds]
     data = canonical_json([[*variant] for variant in variants])
     save_atomically(path, canonical_json({"sha256": sha256_hex(data), "variants": [[*variant] for variant in variants]}))
     return variants

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import Field, ValidationError, WithJsonSchema, model_validator
 
 from services.audit.training.training_config import MOST_UPDATES, TrainingConfig
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
 from shared.matching.panel.registry import RuleName, list_rule_names
-from shared.schemas import NAME, describe_field_errors
+from shared.schemas import NAME, StrictModel, describe_field_errors
 
 CONFIGS = Path(__file__).with_name("configs")
 TWIN_LETTERS = "ab"
@@ -58,15 +58,13 @@ class StudyModel:
         return f"{self.manifest}-s{self.seed}"
 
 
-class StudyConfig(BaseModel):
+class StudyConfig(StrictModel):
     """A study.
 
     Raises:
         InputError: the settings contradict each other.
         pydantic.ValidationError: one of them is outside its range.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(
         pattern=f"^{NAME.pattern}$", max_length=60, description="Unique name; manifests and models are named after it."

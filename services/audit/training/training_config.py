@@ -7,10 +7,11 @@ Source: huggingface/diffusers, examples/unconditional_image_generation/train_unc
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import InputError
+from shared.schemas import StrictModel
 
 # Our own bounds: beyond what any published model of this kind has, and small enough to be told from a mistake.
 MOST_CHANNELS = 4096
@@ -29,7 +30,7 @@ def _refuse_truth_value(value: object) -> object:
     return value
 
 
-class TrainingConfig(BaseModel):
+class TrainingConfig(StrictModel):
     """Network, noise and optimiser of one unconditional diffusion model.
 
     `weighting_scheme` says how timesteps are drawn in training: evenly, or most often where the noise is
@@ -46,7 +47,7 @@ class TrainingConfig(BaseModel):
     """
 
     # Strict: a number is no word and no truth value, also where it comes from JSON.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True)
 
     resolution: int = Field(ge=8, le=LARGEST_SIDE_PX)
     channels: Annotated[Literal[1, 3], BeforeValidator(_refuse_truth_value)] = 1

@@ -26,7 +26,7 @@ from services.ingest.bulk.check_pool import Checked, CheckPool
 from services.ingest.bulk.held_blobs import HeldBlobs
 from services.ingest.bulk.rows import AnyRow, BadRow, HeldRow, NoPicture, Pause, Row, refuse
 from services.ingest.registration.preparation import EarlierForm, PreparedItem
-from services.ingest.registration.service import RecordedItem, record_items
+from services.ingest.registration.service import RegistrationOutcome, record_items
 from shared.errors import SleeveError
 from shared.workspace import Workspace
 
@@ -198,20 +198,20 @@ class _Storing:
         outcomes = [next(recorded) if isinstance(result, PreparedItem) else result for result in results]
         return [_outcome(key, result) for key, result in zip(batch.keys, outcomes, strict=True)]
 
-    def _record(self, prepared: Sequence[PreparedItem]) -> list[RecordedItem | SleeveError]:
+    def _record(self, prepared: Sequence[PreparedItem]) -> list[RegistrationOutcome | SleeveError]:
         try:
             return self._record_once(prepared)
         except IntegrityError:
             # Someone else registered one of the keys between our look and our write: now it is there to be found.
             return self._record_once(prepared)
 
-    def _record_once(self, prepared: Sequence[PreparedItem]) -> list[RecordedItem | SleeveError]:
+    def _record_once(self, prepared: Sequence[PreparedItem]) -> list[RegistrationOutcome | SleeveError]:
         with self._workspace.writing() as session:
             self._verify_caller(session)
             return record_items(session, prepared)
 
 
-def _outcome(key: str, recorded: RecordedItem | SleeveError | NoPicture) -> RowOutcome:
+def _outcome(key: str, recorded: RegistrationOutcome | SleeveError | NoPicture) -> RowOutcome:
     if isinstance(recorded, NoPicture):
         return RowOutcome(key, "no_picture")
     if isinstance(recorded, SleeveError):

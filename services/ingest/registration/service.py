@@ -35,7 +35,7 @@ OPERATION = "items.register"
 
 
 @dataclass(frozen=True)
-class RecordedItem:
+class RegistrationOutcome:
     """Where a registration is recorded, and whether it made the record."""
 
     item_id: str
@@ -100,7 +100,7 @@ def prepare_item(
     return prepared
 
 
-def record_item(session: Session, prepared: PreparedItem) -> RecordedItem:
+def record_item(session: Session, prepared: PreparedItem) -> RegistrationOutcome:
     """Write a prepared item and its log entry in the caller's transaction.
 
     Returns:
@@ -116,7 +116,7 @@ def record_item(session: Session, prepared: PreparedItem) -> RecordedItem:
     return recorded
 
 
-def record_items(session: Session, prepared: Sequence[PreparedItem]) -> list[RecordedItem | SleeveError]:
+def record_items(session: Session, prepared: Sequence[PreparedItem]) -> list[RegistrationOutcome | SleeveError]:
     """Write prepared items and their log entries in the caller's transaction; their blobs are stored already.
 
     Returns:
@@ -166,7 +166,7 @@ def _blob_of(
     return new[key].blob.sha256 if key in new else None
 
 
-def _compare(record: KnownItem | InputError, item: PreparedItem, *, created: bool) -> RecordedItem | SleeveError:
+def _compare(record: KnownItem | InputError, item: PreparedItem, *, created: bool) -> RegistrationOutcome | SleeveError:
     """Return where an item is recorded, or why it cannot be: it was refused, or its key stands for something else."""
     if isinstance(record, InputError):
         return record
@@ -180,4 +180,4 @@ def _compare(record: KnownItem | InputError, item: PreparedItem, *, created: boo
         return ConflictError(
             f"{key} is registered with another record; a registration is never overwritten", code="item_record_differs"
         )
-    return RecordedItem(record.id, record.entry_id, created)
+    return RegistrationOutcome(record.id, record.entry_id, created)

@@ -79,7 +79,7 @@ def match_columns(names: Iterable[str]) -> Mapping[str, Sequence[str]]:
 
 def _match(names: tuple[str, ...]) -> dict[str, list[str]]:
     matches = {meaning: find_columns(names, spellings) for meaning, spellings in COLUMNS.items()}
-    return {meaning: found for meaning, found in matches.items() if found}
+    return {meaning: columns for meaning, columns in matches.items() if columns}
 
 
 _known_match = lru_cache(maxsize=512)(_match)

@@ -53,5 +53,5 @@ def objects(parent: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 def texts(value: Any) -> list[str]:
     """Read one or many texts, URLs, or objects with an `@id` or `url`."""
     values = value if isinstance(value, list) else [value]
-    found = (part.get("@id") or part.get("url") if isinstance(part, dict) else part for part in values)
-    return [part for part in found if isinstance(part, str) and part]
+    names = (part.get("@id") or part.get("url") if isinstance(part, dict) else part for part in values)
+    return [part for part in names if isinstance(part, str) and part]

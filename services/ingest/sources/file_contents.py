@@ -35,8 +35,8 @@ def judge_content(name: str, head: bytes) -> FileContent:
     >>> judge_content("a", b"GIF89a"), judge_content("a.png", b"words"), judge_content("README.md", b"# words")
     ('picture', 'damaged picture', 'other')
     """
-    found = recognise_image(head)
-    if found is not None and found.name not in _DOCUMENTS:
+    image_format = recognise_image(head)
+    if image_format is not None and image_format.name not in _DOCUMENTS:
         return "picture"
     file_name = name.rpartition("/")[2].lower()
     # Names that begin with a dot are a system's own: macOS keeps the attributes of a.png in ._a.png.

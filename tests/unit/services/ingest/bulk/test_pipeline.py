@@ -9,7 +9,7 @@ from services.ingest.bulk import pipeline as bulk
 from services.ingest.bulk.pipeline import RowOutcome, register_rows
 from services.ingest.bulk.rows import BadRow, Row
 from services.ingest.registration.preparation import check_item
-from services.ingest.registration.service import RecordedItem, record_item, record_items
+from services.ingest.registration.service import RegistrationOutcome, record_item, record_items
 from shared.errors import ConflictError, InputError, SleeveError
 from shared.ledger.verify import verify_log
 from shared.records.item_owners import is_contested
@@ -99,8 +99,8 @@ def test_one_at_a_time_and_together_give_the_same_records(any_workspace: Workspa
         alone = [record_item(session, one).item_id for one in checked[:3]]
     with any_workspace.writing() as session:
         together = record_items(session, checked)
-    assert [one.item_id for one in together[:3] if isinstance(one, RecordedItem)] == alone
-    assert [one.created for one in together if isinstance(one, RecordedItem)] == [False] * 3 + [True] * 3
+    assert [one.item_id for one in together[:3] if isinstance(one, RegistrationOutcome)] == alone
+    assert [one.created for one in together if isinstance(one, RegistrationOutcome)] == [False] * 3 + [True] * 3
     with any_workspace.reading() as session:
         assert len({item.record_sha256 for item in session.exec(select(Item))}) == 6
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from sqlmodel import col, select
 
-from services.ingest.registration.service import RecordedItem, prepare_item, record_items
+from services.ingest.registration.service import RegistrationOutcome, prepare_item, record_items
 from shared.records.fingerprints import Fingerprint
 from shared.workspace import Workspace
 from tests.support.factories import encode, registration
@@ -46,7 +46,7 @@ def register_many(workspace: Workspace, files: dict[str, bytes]) -> dict[str, st
     with workspace.writing() as session:
         recorded = record_items(session, prepared)
     workspace.log.integrate()
-    return {key: one.item_id for key, one in zip(files, recorded, strict=True) if isinstance(one, RecordedItem)}
+    return {key: one.item_id for key, one in zip(files, recorded, strict=True) if isinstance(one, RegistrationOutcome)}
 
 
 def fingerprint_rows(workspace: Workspace) -> list[tuple[Any, ...]]:
