@@ -9,10 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sqlmodel import select
 
 from services.ingest.bulk.pipeline import BulkResult, register_rows
 from services.ingest.sources.registry import open_source
 from services.ingest.sources.source import Source, SourceOptions
+from shared.records.items import Item
 from shared.workspace import Workspace
 from tests.support.factories import png
 
@@ -35,6 +37,12 @@ def add(workspace: Workspace, path: Path, **changed: Any) -> BulkResult:
 def refusals(result: BulkResult) -> dict[str, str]:
     """The refused rows' codes by their keys."""
     return {bad.key: bad.error.code for bad in result.bad}
+
+
+def keys_of(workspace: Workspace) -> list[str]:
+    """The keys of all items."""
+    with workspace.reading() as session:
+        return sorted(item.source_key for item in session.exec(select(Item)))
 
 
 def columns(number: int, **changed: Any) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Coverage of the input duty: counts that are those of the records, on both databases."""
 
+from pathlib import Path
+
 from services.ingest.coverage import Coverage, measure_coverage
 from shared.records.items import load_item
 from shared.workspace import Workspace
 from tests.support.factories import png, register
+from tests.unit.services.ingest.small_sources import add, write_parquet
 
 
 def test_every_count_is_of_active_items_that_have_the_thing(any_workspace: Workspace) -> None:
@@ -23,3 +26,13 @@ def test_every_count_is_of_active_items_that_have_the_thing(any_workspace: Works
     assert others == Coverage(
         "others", items=1, owner=0, acquirer=1, diligence=1, archival_link=1, archival_verified=0, denied=0
     )
+
+
+def test_placeholders_do_not_raise_coverage(workspace: Workspace, tmp_path: Path) -> None:
+    rows = [
+        {"png": png(n), "key": f"{n}", "license": "MIT", "artist": name} for n, name in enumerate(["Unknown", "n/a", "Ada"])
+    ]
+    assert add(workspace, write_parquet(tmp_path / "in.parquet", rows)).created == 3
+    with workspace.reading() as session:
+        [coverage] = measure_coverage(session)
+    assert coverage.owner == 1

@@ -17,6 +17,7 @@ from shared.errors import ConflictError, CorruptStateError, InputError, NotFound
 from shared.records.checks import Check
 from shared.records.models import Model
 from shared.vision.views import Pixels, build_view
+from tests.support.broken_images import broken_files, palette_without_colours
 from tests.support.factories import encode, picture, png
 from tests.support.memory_gate import MemoryCorpora, MemoryWorld
 from tests.support.paths import ROOT
@@ -134,3 +135,20 @@ with tempfile.TemporaryDirectory() as folder:
 """
     printed = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert printed.splitlines()[-1] == "flag False"
+
+
+def test_more_frames_than_the_setting_are_refused_by_name(world: MemoryWorld) -> None:
+    data = encode(picture(0), "GIF", save_all=True, append_images=[picture(seed) for seed in range(1, 70)])
+    with pytest.raises(InputError, match="SLEEVE_MAX_IMAGE_FRAMES") as caught:
+        check_generation(world.gate, "model-a", data)
+    assert caught.value.code == "image_too_many_frames"
+
+
+def test_a_broken_file_never_decides_for_the_others(world: MemoryWorld) -> None:
+    broken = [palette_without_colours(), *[data for _, data in broken_files()][::40]]
+    outcomes = check_generations(world.gate, "model-a", [png(4), *broken, png(5)])
+    first, *middle, last = outcomes
+    assert isinstance(first, Check)
+    assert isinstance(last, Check)
+    assert isinstance(middle[0], InputError)
+    assert all(isinstance(outcome, (Check, InputError)) for outcome in middle)

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from services.ingest.bulk.rows import Row
 from services.ingest.sources.registry import open_source
 from services.ingest.sources.run import add_source
 from services.ingest.sources.source import SourceOptions
 from shared.workspace import Workspace
 from tests.support.factories import png, registration
+from tests.unit.services.ingest.small_sources import opened
 
 
 def record(key: str = "a", **changed: object) -> dict[str, Any]:
@@ -34,3 +36,18 @@ def test_a_file_of_lines_is_a_source(workspace: Workspace, tmp_path: Path) -> No
     assert (result.rows.created, result.rows.refused) == (2, 2)
     assert [(bad.key, bad.error.code) for bad in result.rows.bad] == [("c", "dataset_differs"), ("line 5", "line_malformed")]
     assert [row.key for row in source.rows(3)] == ["line 5"]
+
+
+def test_json_lines_are_read_by_the_same_rules(tmp_path: Path) -> None:
+    line = {
+        "source_key": "a",
+        "licence": "MIT",
+        "image": base64.b64encode(png(1)).decode(),
+        "extra": {"hash": 2**63, "pwatermark": float("nan")},
+        "owners": [{"name": "Unknown", "basis": "x", "confidence": 0.5}],
+    }
+    (tmp_path / "in.jsonl").write_text(json.dumps(line))
+    [row] = opened(tmp_path / "in.jsonl").rows()
+    assert isinstance(row, Row)
+    assert row.registration.owners == ()
+    assert (row.registration.extra["hash"], row.registration.extra["pwatermark"]) == (str(2**63), "nan")

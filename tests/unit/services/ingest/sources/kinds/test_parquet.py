@@ -2,19 +2,29 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlmodel import select
 
+from services.ingest.bulk.rows import Row
 from services.ingest.sources.kinds.parquet import ROWS_AT_ONCE
 from shared.errors import InputError
 from shared.records.item_owners import load_owners
 from shared.records.items import Item
 from shared.workspace import Workspace
 from tests.support.factories import png
-from tests.unit.services.ingest.small_sources import add, columns, huggingface_rows, opened, refusals, write_parquet
+from tests.unit.services.ingest.small_sources import (
+    add,
+    columns,
+    huggingface_rows,
+    keys_of,
+    opened,
+    refusals,
+    write_parquet,
+)
 
 
 def test_rows_are_registered_and_a_second_run_adds_nothing(any_workspace: Workspace, tmp_path: Path) -> None:
@@ -98,3 +108,30 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     for _ in opened(tmp_path / "in.parquet").rows():
         most = max(most, pool.bytes_allocated() - before)
     assert most < 24 * 2**20
+
+
+def test_values_that_python_has_no_word_for_lose_no_row(tmp_path: Path) -> None:
+    columns = {
+        "image": pa.array([{"bytes": png(1), "path": "a.png"}]),
+        "license": ["MIT"],
+        "nanoseconds": pa.array([2**62 + 1], pa.timestamp("ns")),
+        "far": pa.array([2**62], pa.timestamp("us")),
+        "day": pa.array([10**9], pa.date32()),
+        "large": pa.array([2**64 - 1], pa.uint64()),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    [row] = opened(tmp_path / "in.parquet").rows()
+    assert isinstance(row, Row)
+    assert row.registration.extra["large"] == str(2**64 - 1)
+    assert row.registration.extra["day"] == "1000000000 (date32[day])"
+
+
+def test_lists_of_images_give_an_item_each(workspace: Workspace, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"key": f"k{n}", "images": [{"bytes": png(3 * n + i), "path": None} for i in range(n)], **columns(n)} for n in range(3)
+    ]
+    path = write_parquet(tmp_path / "in.parquet", rows)
+    result = add(workspace, path)
+    assert (result.created, [bad.error.code for bad in result.bad]) == (3, ["image_missing"])
+    assert keys_of(workspace) == ["k1/0", "k2/0", "k2/1"]
+    assert [row.key for row in opened(path).rows(2)] == ["k2/0", "k2/1"]

@@ -2,6 +2,7 @@
 
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -12,7 +13,14 @@ from shared.errors import InputError
 from shared.records.items import Item
 from shared.workspace import Workspace
 from tests.support.factories import encode, picture, png
-from tests.unit.services.ingest.small_sources import add, opened, refusals, sample, write_tar
+from tests.unit.services.ingest.small_sources import (
+    add,
+    keys_of,
+    opened,
+    refusals,
+    sample,
+    write_tar,
+)
 
 
 def test_samples_are_registered_and_a_second_run_adds_nothing(any_workspace: Workspace, tmp_path: Path) -> None:
@@ -153,3 +161,26 @@ def test_a_member_of_negative_size_does_not_lead_back(tmp_path: Path) -> None:
 )
 def test_member_names_are_split_at_the_first_dot_of_the_file(name: str, expected: tuple[str, str]) -> None:
     assert split_member_name(name) == expected
+
+
+def test_a_tar_with_the_columns_of_laion_loses_no_row(workspace: Workspace, tmp_path: Path) -> None:
+    odd: list[dict[str, Any]] = [
+        {"hash": 2**62},
+        {"pwatermark": float("nan")},
+        {"caption": ["a", "b"]},
+        {"url": "s3://b/a"},
+        {"exif": "a\0b"},
+    ]
+    members = [member for number, more in enumerate(odd) for member in sample(f"{number}", number, **more)]
+    result = add(workspace, write_tar(tmp_path / "in.tar", members))
+    assert (result.created, result.bad) == (len(odd), [])
+
+
+def test_every_picture_of_a_sample_is_an_item(workspace: Workspace, tmp_path: Path) -> None:
+    members = [*sample("0", 0), ("0.seg.png", png(1)), ("0.cls", b"3"), ("1.jfif", png(2)), ("2.left.png", png(3))]
+    path = write_tar(tmp_path / "in.tar", members)
+    assert add(workspace, path, licence="MIT").created == 4
+    assert keys_of(workspace) == ["0", "0.seg.png", "1", "2"]
+    keys = [row.key for row in opened(path, licence="MIT").rows()]
+    for skip in range(5):
+        assert [row.key for row in opened(path, licence="MIT").rows(skip)] == keys[skip:]
