@@ -9,6 +9,7 @@ Rules, in order:
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,17 @@ SIGNS = {
     "outside": -1,
 }
 
-# The range of each piece of evidence (`copy_evidence`); tone is at most log(1 + 60 levels), turned is not bounded and weighs
-# nothing.
+# The range of each piece of evidence (`copy_evidence`). Agreements lie in -1..1, so their logs in -log(2.05)..-log(0.05).
+# Informed agreement is at most that of full agreement times the log of 225 windows, whose variance is at most 127.5² against
+# a grain of 30. Tone is at most log(1 + 60 levels). What is turned has no bound but weighs nothing.
+_AGREEMENT = (-math.log(2.05), -math.log(0.05))
+_INFORMATION = math.log1p(225 * 0.5 * math.log((127.5**2 + 30) / 30))
 RANGES = {
-    "descriptor": (-0.704, 3.913),
-    "item_agreement": (-0.718, 2.996),
-    "informed_agreement": (0.0, 20.0),
-    "uncovered_agreement": (0.0, 2.996),
-    "tone": (0.0, 4.111),
+    "descriptor": (-math.log(2.02), -math.log(0.02)),
+    "item_agreement": _AGREEMENT,
+    "informed_agreement": (0.0, _AGREEMENT[1] * _INFORMATION),
+    "uncovered_agreement": _AGREEMENT,
+    "tone": (0.0, math.log(61)),
     "unmoved": (0.0, 1.0),
     "turned": (0.0, 0.0),
     "outside": (0.0, 1.0),

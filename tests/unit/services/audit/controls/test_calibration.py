@@ -18,7 +18,7 @@ def calibrated(workspace: Workspace) -> CalibratedModel:
             session,
             tiny.training,
             name="model-a",
-            origin="imported",
+            origin="trained",
             weights_sha256="11" * 32,
             config_sha256="22" * 32,
             config={},
