@@ -31,7 +31,7 @@ class JobAnswer(BaseModel):
     total: int | None = Field(description="Steps of the whole job; null until it began.")
     counts: dict[str, int] = Field(description="How many steps came to what.")
     result: dict[str, str] | None = Field(
-        description="Ids of what came of it, by what they are ids of; null until it is done, and where it names nothing."
+        description="Ids or paths of what came of it, by what they name; null until it is done, and where it names nothing."
     )
     error: JobError | None
     created_at: str

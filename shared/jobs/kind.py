@@ -21,7 +21,7 @@ class JobKind(Generic[Context]):
         scope: what a key needs to start such jobs, and to see and cancel those that it started.
         reading_scope: what a key needs to see the jobs of everyone.
         run: does the work of a job, given what the worker works on (a workspace, or a gate). It is called again after a kill,
-            and goes on behind the steps that are on record. It returns ids of what came of the job, by what they are ids of.
+            and goes on behind the steps that are on record. It returns ids or paths of what came of the job, by their names.
     """
 
     name: str

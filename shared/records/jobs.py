@@ -49,7 +49,7 @@ class Job(SQLModel, table=True):
     done: int = 0
     total: int | None = None
     counts: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    # Ids of what came of it, by what they are ids of; null until it is done.
+    # Ids or paths of what came of it, by what they name; null until it is done.
     result: dict[str, str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     error_code: str | None = None
     error_message: str | None = None

@@ -1,4 +1,4 @@
-"""Examples of models, audits and studies: on record, and asked for as jobs."""
+"""Examples of slices, models, audits and studies: on record, and asked for as jobs."""
 
 from services.api.examples.example import MOMENT, ROOT, SHA256, Example
 from services.api.examples.provenance import JOB
@@ -40,7 +40,21 @@ STUDY_REQUEST = {
     "training": {"resolution": 64, "channels": 3, "max_train_steps": 20000},
 }
 
+SLICE_REQUEST = {
+    "name": "spring",
+    "datasets": ["paintings"],
+    "size": 500,
+    "control": "spring-control",
+    "distinct": {"resolution": 64, "channels": 3},
+}
+LEFT_OUT = (
+    "left_out_item,left_out_key,kept_item,kept_key,ssim\n"
+    "0198c0de-7d1a-7c3e-8f5b-2a9b6c4d0002,b.png,0198c0de-7d1a-7c3e-8f5b-2a9b6c4d0001,a.png,0.973214\n"
+)
+
 EXAMPLES: dict[str, Example] = {
+    "create_slice": Example(JOB | {"kind": "slice.sealing", "request": SLICE_REQUEST}, SLICE_REQUEST),
+    "get_near_copies": Example(LEFT_OUT),
     "get_models": Example({"items": [MODEL | {"created_at": MOMENT}], "next_cursor": None}),
     "create_model": Example(JOB | {"kind": "model.training", "request": TRAINING_REQUEST}, TRAINING_REQUEST),
     "get_model": Example(MODEL | {"manifest_root": ROOT, "manifest_size": 1, "orientations": 8, "audits": [AUDIT_ID]}),

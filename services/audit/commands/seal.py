@@ -38,7 +38,7 @@ def seal(
     if sealed.near_copies is not None:
         console.print(
             f"{sealed.near_copies:,} near copies left out (SSIM of {ALIKE_SSIM} or more with one that stays, "
-            f"at {resolution} px, {'grey' if channels == 1 else 'colour'})",
+            f"at {resolution} px, {'grey' if channels == 1 else 'colour'}), listed in {sealed.near_copies_path}",
             soft_wrap=True,
         )
     for manifest in sealed.manifests:

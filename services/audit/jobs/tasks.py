@@ -1,4 +1,4 @@
-"""The tasks of the audit's jobs: training, audit and study. Each goes on from what an earlier run left.
+"""The tasks of the audit's jobs: sealing, training, audit and study. Each goes on from what an earlier run left.
 
 The server imports this module to name the tasks, and must start without torch. So each task imports what it does itself, in
 the subprocess that carries it out.
@@ -6,9 +6,39 @@ the subprocess that carries it out.
 
 from typing import Any
 
-from services.audit.jobs.requests import AuditRequest, TrainingRequest
+from services.audit.jobs.requests import DEFAULT_NEIGHBOURS, AuditRequest, SliceRequest, TrainingRequest
 from services.audit.jobs.subprocess_job import JobProgressCallback
 from shared.workspace import Workspace
+
+
+def sealing_task(workspace: Workspace, request: dict[str, Any], report_progress: JobProgressCallback) -> dict[str, str]:
+    """Seal a slice and its control; the only step. The path of the near copies that were left out is among the results.
+
+    Raises:
+        SleeveError: as `services.audit.sealing.sealed_slices.seal_slice`.
+    """
+    from services.audit.models.trained_models import model_recipe
+    from services.audit.sealing.sealed_slices import seal_slice
+
+    asked = SliceRequest.model_validate(request)
+    sealed = seal_slice(
+        workspace,
+        asked.name,
+        asked.datasets,
+        asked.size,
+        seed=asked.seed,
+        control=asked.control,
+        distinct=model_recipe(asked.distinct.resolution, asked.distinct.channels) if asked.distinct else None,
+        neighbours=DEFAULT_NEIGHBOURS,
+    )
+    names = ("manifest", "control")[: len(sealed.manifests)]
+    counts = {name: manifest.size for name, manifest in zip(names, sealed.manifests, strict=True)}
+    result = {name: manifest.id for name, manifest in zip(names, sealed.manifests, strict=True)}
+    if sealed.near_copies is not None:
+        counts["near_copies"] = sealed.near_copies
+        result["near_copies"] = f"/v1/slices/{asked.name}/near-copies"
+    report_progress(1, 1, counts)
+    return result
 
 
 def training_task(workspace: Workspace, request: dict[str, Any], report_progress: JobProgressCallback) -> dict[str, str]:

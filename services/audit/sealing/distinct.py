@@ -38,18 +38,29 @@ BLOCK = 256
 
 
 @dataclass(frozen=True)
+class NearCopy:
+    """A picture that is left out, by its row; the row of one that stays, and their SSIM."""
+
+    row: int
+    kept_row: int
+    ssim: float
+
+
+@dataclass(frozen=True)
 class DistinctPictures:
     """The pictures that may be drawn.
 
     Attributes:
         rows: int64, rows of the pictures that stay, ascending.
         alike: int64, rows of those that were left out because their SSIM with one that stays is too high, ascending.
+        near_copies: those of `alike` and those that share their view with an earlier one, by row, each with one that stays.
         clusters: how many clusters of duplicates there were.
         cluster_sizes: how many clusters have how many members.
     """
 
     rows: NDArray[np.int64]
     alike: NDArray[np.int64]
+    near_copies: tuple[NearCopy, ...]
     clusters: int
     cluster_sizes: dict[int, int]
 
@@ -68,29 +79,42 @@ def find_distinct(blob_sha256s: Sequence[str], views: Pixels, embedder: Embedder
     """
     clusters = build_clusters(blob_sha256s, views, hash_views(views))
     # Each exact pair links a picture to the first like it.
-    rows = np.setdiff1d(np.arange(len(views)), clusters.exact[:, 1])
-    stays = leave_out_alike(views[rows], embed_views(views[rows], embedder), neighbours)
-    return DistinctPictures(rows[stays], rows[~stays], clusters.count, clusters.sizes())
+    first = np.arange(len(views))
+    np.minimum.at(first, clusters.exact[:, 1], clusters.exact[:, 0])
+    rows = np.flatnonzero(first == np.arange(len(views)))
+    kept, ssim = find_alike(views[rows], embed_views(views[rows], embedder), neighbours)
+    stays = kept == np.arange(len(rows))
+    at = np.searchsorted(rows, first)
+    kept_rows, ssim = rows[kept][at], ssim[at]
+    left_out = np.flatnonzero(kept_rows != np.arange(len(views))).tolist()
+    near_copies = tuple(NearCopy(row, int(kept_rows[row]), float(ssim[row])) for row in left_out)
+    return DistinctPictures(rows[stays], rows[~stays], near_copies, clusters.count, clusters.sizes())
 
 
-def leave_out_alike(views: Pixels, vectors: NDArray[np.float32], neighbours: int) -> NDArray[np.bool_]:
-    """Say which views stay when each is left out that is alike to an earlier one that stays.
+def find_alike(views: Pixels, vectors: NDArray[np.float32], neighbours: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Find for each view an earlier one that stays and is alike to it; a view without one stays.
 
     Args:
         views: uint8 (N, C, H, W), at least one.
         vectors: float32 (N, D), their embeddings.
         neighbours: how many of each view's nearest are compared with it.
 
+    Returns:
+        Rows int64 (N,): of the most similar earlier view that stays, or the view's own where it stays itself. Their SSIM,
+        float64 (N,); 1 with itself.
+
     >>> views = np.random.default_rng(0).integers(0, 256, (2, 1, 8, 8), dtype=np.uint8)[[0, 1, 0]]
-    >>> leave_out_alike(views, views.reshape(3, -1).astype(np.float32), 3).tolist()
-    [True, True, False]
+    >>> find_alike(views, views.reshape(3, -1).astype(np.float32), 3)[0].tolist()
+    [0, 1, 0]
     """
     nearest, _ = exact_neighbours(vectors, vectors, neighbours + 1)
-    terms, stays = build_terms(views), np.ones(len(views), bool)
+    terms, kept, best = build_terms(views), np.arange(len(views)), np.ones(len(views))
     for start in range(0, len(views), BLOCK):
         candidates = nearest[start : start + BLOCK]
-        alike = pairwise_ssim(views[start : start + BLOCK], terms, candidates) >= ALIKE_SSIM
-        for at, (others, are_alike) in enumerate(zip(candidates, alike, strict=True), start):
-            earlier = others[are_alike & (others < at)]
-            stays[at] = not stays[earlier].any()
-    return stays
+        scores = pairwise_ssim(views[start : start + BLOCK], terms, candidates)
+        for at, (others, ssim) in enumerate(zip(candidates, scores, strict=True), start):
+            alike = (ssim >= ALIKE_SSIM) & (others < at) & (kept[others] == others)
+            if alike.any():
+                choice = np.argmax(np.where(alike, ssim, -1))
+                kept[at], best[at] = others[choice], ssim[choice]
+    return kept, best

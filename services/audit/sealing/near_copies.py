@@ -57,10 +57,14 @@ class NearCopies:
 
     def save(self, path: Path) -> None:
         """Write the lines as CSV, whole or not at all."""
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows((COLUMNS, *self.rows))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_atomically(path, text.getvalue().encode())
+        save_rows(path, COLUMNS, self.rows)
+
+
+def save_rows(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write lines under their columns' names as CSV, whole or not at all."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows((columns, *rows))
+    save_atomically(path, text.getvalue().encode())
 
 
 def find_near_copies(ssim: NDArray[np.float64], hashes: ViewHashes, matched: ViewHashes) -> NDArray[np.bool_]:

@@ -3,16 +3,20 @@
 Rules, in order:
 
 1. Items that share bytes with an earlier one are left out. Where distinct pictures are asked for, so are near copies
-   (`distinct`), before the draw: of both slice and control, so that no control picture is all but a training picture.
+   (`distinct`), before the draw: of both slice and control, so that no control picture is all but a training picture. A file
+   lists them, each with the picture that stays.
 2. Both manifests are sealed in one transaction, each with its entry in the log.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from services.audit.sealing.distinct import find_distinct
+from services.audit.sealing.distinct import NearCopy, find_distinct
+from services.audit.sealing.left_out import left_out_path
+from services.audit.sealing.near_copies import save_rows
 from services.audit.training_sets.sealed_set import open_view_store
 from services.audit.training_sets.slices import draw_from, load_drawable_items
 from shared.records.items import Item
@@ -20,6 +24,8 @@ from shared.records.manifests import Manifest, seal_manifest
 from shared.vision.embedding import open_embedder
 from shared.vision.views import ViewRecipe
 from shared.workspace import Workspace
+
+COLUMNS = ("left_out_item", "left_out_key", "kept_item", "kept_key", "ssim")
 
 
 @dataclass(frozen=True)
@@ -29,10 +35,12 @@ class SealedSlice:
     Attributes:
         manifests: the slice, and its control where one was asked for.
         near_copies: pictures that were left out because they are alike to one that stays; None where none were looked for.
+        near_copies_path: the file that lists them; None where none were looked for.
     """
 
     manifests: tuple[Manifest, ...]
     near_copies: int | None
+    near_copies_path: Path | None
 
 
 def seal_slice(
@@ -65,19 +73,31 @@ def seal_slice(
     """
     with workspace.reading() as session:
         items = load_drawable_items(session, datasets)
-    drawable = items if distinct is None else _leave_out_near_copies(workspace, items, distinct, neighbours)
+    near = () if distinct is None else _find_near_copies(workspace, items, distinct, neighbours)
+    left_out = {near_copy.row for near_copy in near}
+    drawable = [item for row, item in enumerate(items) if row not in left_out]
     drawn = draw_from(drawable, size, seed)
     with workspace.writing() as session:
         manifests = [seal_manifest(session, name, "train", drawn.training)]
         if control is not None:
             manifests.append(seal_manifest(session, control, "control", drawn.held_out))
     workspace.log.integrate()
-    return SealedSlice(tuple(manifests), None if distinct is None else len(items) - len(drawable))
+    if distinct is None:
+        return SealedSlice(tuple(manifests), None, None)
+    path = left_out_path(workspace, name)
+    save_rows(path, COLUMNS, [_describe(items, near_copy) for near_copy in near])
+    return SealedSlice(tuple(manifests), len(near), path)
 
 
-def _leave_out_near_copies(workspace: Workspace, items: Sequence[Item], recipe: ViewRecipe, neighbours: int) -> list[Item]:
+def _describe(items: Sequence[Item], near_copy: NearCopy) -> tuple[str, ...]:
+    left_out, kept = items[near_copy.row], items[near_copy.kept_row]
+    return (left_out.id, left_out.source_key, kept.id, kept.source_key, f"{near_copy.ssim:.6f}")
+
+
+def _find_near_copies(
+    workspace: Workspace, items: Sequence[Item], recipe: ViewRecipe, neighbours: int
+) -> tuple[NearCopy, ...]:
     store = open_view_store(workspace)
     views = np.stack([store.build_blob_view(item.blob_sha256, recipe) for item in items])
     embedder = open_embedder(workspace.settings.embedder)
-    pictures = find_distinct([item.blob_sha256 for item in items], views, embedder, neighbours)
-    return [items[row] for row in pictures.rows]
+    return find_distinct([item.blob_sha256 for item in items], views, embedder, neighbours).near_copies

@@ -1,8 +1,17 @@
 """Requests of jobs: refused before they are queued where the record says that they cannot be carried out."""
 
 import pytest
+from pydantic import ValidationError
 
-from services.audit.jobs.requests import AuditRequest, TrainingRequest, queue_audit, queue_study, queue_training
+from services.audit.jobs.requests import (
+    AuditRequest,
+    SliceRequest,
+    TrainingRequest,
+    queue_audit,
+    queue_slice,
+    queue_study,
+    queue_training,
+)
 from services.audit.studies.study_config import load_study_config
 from shared.errors import ConflictError, InputError, NotFoundError
 from shared.records.manifests import seal_manifest
@@ -44,3 +53,12 @@ def test_an_audit_needs_a_model_and_a_study_its_data_set(sealed_workspace: Works
     assert queue_study(sealed_workspace, config, None).kind == "study"
     with pytest.raises(NotFoundError):
         queue_study(sealed_workspace, config.model_copy(update={"dataset": "none"}), None)
+
+
+def test_a_slice_needs_its_data_sets_and_two_names(sealed_workspace: Workspace) -> None:
+    request = SliceRequest(name="more", datasets=("works",), size=2, control="more-rest")
+    assert queue_slice(sealed_workspace, request, None).kind == "slice.sealing"
+    with pytest.raises(NotFoundError, match="nowhere"):
+        queue_slice(sealed_workspace, request.model_copy(update={"datasets": ("works", "nowhere")}), None)
+    with pytest.raises(ValidationError, match="another name"):
+        SliceRequest(name="more", datasets=("works",), size=2, control="more")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.audit.sealing.distinct import ALIKE_SSIM, find_distinct, leave_out_alike
+from services.audit.sealing.distinct import ALIKE_SSIM, NearCopy, find_alike, find_distinct
 from shared.errors import InputError
 from shared.matching.ssim_search.best_ssim import pairwise_ssim
 from shared.vision.embedders.pixels import PixelEmbedder
@@ -24,6 +24,8 @@ def test_a_likeness_is_left_out_and_the_first_of_the_two_stays() -> None:
     views = views_with_likenesses()
     found = find_distinct([f"{at:064x}" for at in range(len(views))], views, EMBEDDER, 5)
     assert found.rows.tolist() == list(range(12))
+    assert [(near.row, near.kept_row) for near in found.near_copies] == [(12, 0), (13, 1), (14, 2), (15, 3)]
+    assert all(ALIKE_SSIM <= near.ssim < 1 for near in found.near_copies)
     assert sum(size * count for size, count in found.cluster_sizes.items()) == len(views)
 
 
@@ -41,12 +43,24 @@ def test_of_what_stays_no_two_are_alike_and_all_that_left_are_alike_to_one_that_
     base = random.integers(0, 256, (6, 1, 16, 16))
     views = np.concatenate([np.clip(base + random.normal(0, spread, base.shape), 0, 255) for spread in (0, 5, 20, 60)])
     views = views.astype(np.uint8)
-    stays = leave_out_alike(views, vectors_of(views), len(views))
+    kept_rows, ssim = find_alike(views, vectors_of(views), len(views))
+    stays = kept_rows == np.arange(len(views))
     alike = pairwise_ssim(views, views) >= ALIKE_SSIM
     kept = np.flatnonzero(stays)
     assert alike[np.ix_(kept, kept)].sum() == len(kept)
     assert all(alike[at, kept[kept < at]].any() for at in np.flatnonzero(~stays))
+    assert all(stays[kept_rows])
+    assert np.allclose(ssim, pairwise_ssim(views, views)[np.arange(len(views)), kept_rows])
     assert 6 <= len(kept) < len(views)
+
+
+def test_the_same_view_again_is_listed_with_the_picture_that_stays() -> None:
+    views = views_with_likenesses()[[0, 12, 12, 0]]
+    # The second is alike to the first; the third has the bytes of the second, the fourth the view of the first.
+    found = find_distinct(["0" * 64, "1" * 64, "1" * 64, "2" * 64], views, EMBEDDER, 4)
+    assert found.rows.tolist() == [0]
+    ssim = float(pairwise_ssim(views[1:2], views[:1])[0, 0])
+    assert found.near_copies == (NearCopy(1, 0, ssim), NearCopy(2, 0, ssim), NearCopy(3, 0, 1.0))
 
 
 def vectors_of(views: Pixels) -> np.ndarray:

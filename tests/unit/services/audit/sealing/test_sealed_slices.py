@@ -10,7 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from services.audit.models.trained_models import model_recipe
+from services.audit.sealing.left_out import load_left_out
 from services.audit.sealing.near_copies import COLUMNS, check_near_copies
+from services.audit.sealing.sealed_slices import COLUMNS as LEFT_OUT_COLUMNS
 from services.audit.sealing.sealed_slices import seal_slice
 from services.commands.main import app
 from services.ingest.bulk.pipeline import register_rows
@@ -70,6 +72,10 @@ def test_distinct_leaves_them_out_of_both_and_says_how_many(pairs: Workspace) ->
     assert (training.size, control.size) == (5, PICTURES - 5)
     near, path = check_near_copies(pairs, "slice", "rest", RECIPE)
     assert (len(near), path.exists()) == (0, False)
+    header, *rows = csv.reader(load_left_out(pairs, "slice").decode().splitlines())
+    assert tuple(header) == LEFT_OUT_COLUMNS
+    assert sorted((row[1], row[3]) for row in rows) == [(f"{at}-b.png", f"{at}-a.png") for at in range(PICTURES)]
+    assert all(0.9 <= float(row[4]) < 1 for row in rows)
     # Sealed again, it is the same.
     again = seal_slice(pairs, "slice", ["works"], 5, control="rest", distinct=RECIPE)
     assert [manifest.id for manifest in again.manifests] == [training.id, control.id]
@@ -96,5 +102,6 @@ def test_the_command_seals_openmoji_without_near_copies(
     answer = CliRunner().invoke(app, command)
     assert answer.exit_code == 0, answer.output
     assert "near copies left out" in answer.output
+    assert "near-copies/left-out/slice.csv" in answer.output
     near, _ = check_near_copies(workspace, "slice", "rest", model_recipe(24, 1))
     assert len(near) == 0
