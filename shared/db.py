@@ -5,7 +5,9 @@ Rules, in order:
 1. SQLite runs in WAL mode with foreign keys on, waits for locks, and makes each commit durable (`synchronous=FULL`):
    what was acknowledged survives a power cut. Deleted rows are overwritten (`secure_delete`): what was erased is gone.
 2. A write transaction on SQLite begins IMMEDIATE, so that two writers queue instead of failing half-way.
-3. A SQLite file that is damaged is a `CorruptStateError` with what to do, wherever it is met.
+3. A connection to PostgreSQL has time-outs (`shared.timed_connection`). Work that may take long lifts those of statements for
+   its own connection (`without_limits`).
+4. A SQLite file that is damaged is a `CorruptStateError` with what to do, wherever it is met.
 
 The schema is made by `shared.records.migrations.upgrade`.
 """
@@ -13,30 +15,48 @@ The schema is made by `shared.records.migrations.upgrade`.
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from shared.errors import CorruptStateError, InputError
+from shared.errors import CorruptStateError, InputError, UnavailableError
+from shared.settings import Settings
+from shared.timed_connection import Connector, DatabaseTimeouts, TimedConnection
 
+# What says that the database, or a connection to it, cannot be had now.
+NO_DATABASE = (OperationalError, PoolTimeoutError)
 # How long a writer waits for another one before it gives up.
 BUSY_TIMEOUT_SECONDS = 30
 # https://www.sqlite.org/rescode.html: a page that is none, a file that is none.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# A look-up is one statement by a key: a database that takes longer is down.
+_LOOKUP_TIMEOUTS = DatabaseTimeouts(connect_seconds=2, statement_seconds=2, lock_seconds=2)
 # How long readers may keep what was deleted in the write-ahead log.
 CHECKPOINT_SECONDS = 5.0
 
 
-def open_engine(url: str, password: SecretStr | None = None) -> Engine:
+def open_database(settings: Settings) -> Engine:
+    """Open the database that the settings name; see `open_engine`."""
+    timeouts = DatabaseTimeouts(
+        settings.database_connect_seconds, settings.database_statement_seconds, settings.database_lock_seconds
+    )
+    return open_engine(settings.resolved_database_url, settings.database_password, timeouts)
+
+
+def open_engine(url: str, password: SecretStr | None = None, timeouts: DatabaseTimeouts | None = None) -> Engine:
     """Open a database.
 
     Args:
         url: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/NAME` (`postgresql://` is taken to mean psycopg).
         password: of the database's user, unescaped; where it is not given, the URL may hold one. SQLite has none.
+        timeouts: of PostgreSQL; the settings' defaults where they are not given. SQLite has its own.
 
     Returns:
         An engine; nothing is connected yet.
@@ -56,10 +76,20 @@ def open_engine(url: str, password: SecretStr | None = None) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             return _open_sqlite(parsed.render_as_string(hide_password=False), parsed.database)
         if parsed.drivername == "postgresql+psycopg":
-            return create_engine(parsed, pool_pre_ping=True)
+            return _open_postgresql(parsed, timeouts or DatabaseTimeouts(), pool_pre_ping=True)
     except NoSuchModuleError as error:
         raise InputError(f"no driver for database URL scheme {parsed.drivername!r}") from error
     raise InputError(f"expected a database URL of sqlite or postgresql, got scheme {parsed.drivername!r}")
+
+
+def _open_postgresql(url: URL, timeouts: DatabaseTimeouts, **options: Any) -> Engine:
+    engine = create_engine(url, **options)
+    connector = Connector(timeouts)
+    event.listen(engine, "do_connect", lambda _dialect, _record, given, named: connector.connect(*given, **named))
+    # What a pool does with an idle connection is to ask whether it still works.
+    event.listen(engine, "checkin", lambda connection, _record: connection and connection.go_idle())
+    event.listen(engine, "checkout", lambda connection, _record, _proxy: connection.go_to_work())
+    return engine
 
 
 def _open_sqlite(url: str, database: str | None) -> Engine:
@@ -122,16 +152,54 @@ def looking_up(engine: Engine, connections: int) -> Engine:
     """Return an engine for look-ups of one statement each, with connections of its own: no look-up waits for other work's.
 
     On PostgreSQL, where every round trip counts, they begin no transaction and are not tried before they are used: one that
-    was lost is found when it is used, by an error with `connection_invalidated`, and the next one is fresh. They are closed
-    with the engine's own.
+    was lost is found when it is used, by an error with `connection_invalidated`, and the next one is fresh. They have seconds
+    to answer, and are closed with the engine's own.
     """
     if engine.dialect.name == "sqlite":
         ours = _open_sqlite(engine.url.render_as_string(hide_password=False), engine.url.database)
     else:
-        url, size = engine.url, connections
-        ours = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=size, max_overflow=0, pool_reset_on_return=None)
+        ours = _open_postgresql(
+            engine.url,
+            _LOOKUP_TIMEOUTS,
+            isolation_level="AUTOCOMMIT",
+            pool_size=connections,
+            max_overflow=0,
+            pool_reset_on_return=None,
+        )
     event.listen(engine, "engine_disposed", lambda _engine: ours.dispose())
     return reading(ours)
+
+
+def without_limits(connection: Connection) -> Connection:
+    """Let statements of a connection, and its waits for locks, take as long as they need; it then belongs to no pool.
+
+    Args:
+        connection: with no transaction begun.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.detach()
+        connection.connection.dbapi_connection.lift_limits()  # type: ignore[union-attr]
+    return connection
+
+
+def verify_answers(engine: Engine) -> None:
+    """Check, within seconds, that a database answers, on a connection of its own.
+
+    Raises:
+        UnavailableError: it does not.
+    """
+    try:
+        if engine.dialect.name == "sqlite":
+            with reading(engine).connect() as connection:
+                connection.execute(text("SELECT 1"))
+            return
+        given, named = engine.dialect.create_connect_args(engine.url)
+        with closing(TimedConnection.open(_LOOKUP_TIMEOUTS, *given, **named)) as fresh:
+            fresh.execute("SELECT 1")
+    except OperationalError as error:
+        raise UnavailableError(describe_failure(error)) from error
+    except psycopg.OperationalError as error:
+        raise UnavailableError(_describe(error)) from error
 
 
 def overwrite_deleted(engine: Engine, tables: Sequence[str]) -> bool:
@@ -149,6 +217,7 @@ def overwrite_deleted(engine: Engine, tables: Sequence[str]) -> bool:
     """
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         if engine.dialect.name == "postgresql":
+            without_limits(connection)
             for table in tables:
                 connection.execute(text(f"VACUUM {engine.dialect.identifier_preparer.quote(table)}"))
             return True
@@ -169,6 +238,10 @@ def _empty_write_ahead_log(engine: Engine) -> bool:
         raw.close()
 
 
-def describe_failure(error: OperationalError) -> str:
+def describe_failure(error: OperationalError | PoolTimeoutError) -> str:
     """Say in one line why the database does not answer; drivers take several."""
-    return f"database does not answer: {' '.join(str(error.orig).split())}"
+    return _describe(error.orig if isinstance(error, OperationalError) else error)
+
+
+def _describe(error: BaseException | None) -> str:
+    return f"database does not answer: {' '.join(str(error).split())}"

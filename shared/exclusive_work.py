@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from shared.db import describe_failure
+from shared.db import NO_DATABASE, describe_failure
 from shared.errors import UnavailableError
 
 # Raises UnavailableError where the lock may be lost.
@@ -56,7 +56,7 @@ def _database_lock(engine: Engine, name: str) -> Iterator[Verify | None]:
     key = int.from_bytes(hashlib.sha256(f"sleeve.{name}".encode()).digest()[:8], signed=True)
     try:
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    except OperationalError as error:
+    except NO_DATABASE as error:
         raise UnavailableError(describe_failure(error)) from error
     try:
         if not _ask(connection, "SELECT pg_try_advisory_lock(:key)", key):

@@ -15,10 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from shared.db import describe_failure, reading
+from shared.db import NO_DATABASE, describe_failure, reading
 from shared.errors import ConflictError, UnavailableError
 from shared.files import TEMPORARY_PREFIX, save_atomically
 from shared.ids import new_id
@@ -41,7 +40,7 @@ def verify_home(engine: Engine, home: Path) -> None:
             with Session(engine) as session, session.begin():
                 record_first_home(session, _load_or_create(home / FILE_NAME))
                 recorded = find_home_id(session)
-    except OperationalError as error:
+    except NO_DATABASE as error:
         raise UnavailableError(describe_failure(error)) from error
     present = _load(home / FILE_NAME)
     if present != recorded:
@@ -63,7 +62,7 @@ def adopt_home(engine: Engine, home: Path) -> str:
         with Session(engine) as session, session.begin():
             replace_home(session, home_id)
             save_atomically(home / FILE_NAME, f"{home_id}\n".encode())
-    except OperationalError as error:
+    except NO_DATABASE as error:
         raise UnavailableError(describe_failure(error)) from error
     return home_id
 

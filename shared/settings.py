@@ -34,6 +34,15 @@ class Settings(BaseSettings):
         default=None,
         description="The database's password, as it is: no character needs an escape, as it would in `SLEEVE_DATABASE_URL`.",
     )
+    database_connect_seconds: int = Field(
+        default=5, ge=2, description="How long PostgreSQL may take to accept a connection, or to say that one still works."
+    )
+    database_statement_seconds: int = Field(
+        default=60, ge=0, description="How long one statement may take on PostgreSQL; 0 sets no limit."
+    )
+    database_lock_seconds: int = Field(
+        default=30, ge=0, description="How long a statement may wait for a lock on PostgreSQL; 0 sets no limit."
+    )
     log_origin: str = Field(
         default="sleeve.invalid/log",
         min_length=1,

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from shared.blobs import BlobStore
-from shared.db import describe_failure, open_engine, reading
+from shared.db import NO_DATABASE, describe_failure, open_database, reading
 from shared.errors import UnavailableError
 from shared.home_folder import open_home_folder
 from shared.home_identity import verify_home
@@ -57,7 +56,7 @@ class Workspace:
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except OperationalError as error:
+        except NO_DATABASE as error:
             raise UnavailableError(describe_failure(error)) from error
 
     @contextmanager
@@ -66,7 +65,7 @@ class Workspace:
         try:
             with Session(reading(self.engine), expire_on_commit=False) as session:
                 yield session
-        except OperationalError as error:
+        except NO_DATABASE as error:
             raise UnavailableError(describe_failure(error)) from error
 
 
@@ -83,7 +82,7 @@ def open_workspace(settings: Settings) -> Workspace:
     anchors = load_trust_anchors(settings.c2pa_trust_anchors) if settings.c2pa_trust_anchors else None
     try:
         open_home_folder(settings.home)
-        engine = open_engine(settings.resolved_database_url, settings.database_password)
+        engine = open_database(settings)
         try:
             log = _open_log(engine, settings)
         except BaseException:

@@ -4,7 +4,7 @@ import typer
 
 from shared.command_line.options import EXIT_STATUS
 from shared.command_line.terminal_text import echo
-from shared.db import open_engine
+from shared.db import open_database
 from shared.home_identity import adopt_home
 from shared.records.migrations.upgrade import migrate
 from shared.settings import load_settings
@@ -25,7 +25,7 @@ def adopt() -> None:
     """
     settings = load_settings()
     settings.home.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.resolved_database_url, settings.database_password)
+    engine = open_database(settings)
     migrate(engine, settings.home)
     home_id = adopt_home(engine, settings.home)
     engine.dispose()

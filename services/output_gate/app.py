@@ -1,11 +1,13 @@
 """The gate over HTTP."""
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.endpoints.checks import router as checks_router
 from services.output_gate.endpoints.completeness import router as completeness_router
 from services.output_gate.endpoints.flags import router as flags_router
+from services.output_gate.endpoints.operation import READINESS_THREADS
 from services.output_gate.endpoints.operation import router as operation_router
 from services.output_gate.endpoints.outputs import router as registry_router
 from services.output_gate.endpoints.payables import router as payables_router
@@ -42,6 +44,7 @@ def open_output_gate(app: FastAPI, gate: Gate) -> None:
     """Give the routes the gate that they speak for, and what they keep between requests."""
     app.state.gate = gate
     app.state.recent_readiness = RecentReadiness(gate)
+    app.state.readiness_threads = CapacityLimiter(READINESS_THREADS)
     app.state.completeness = CompletenessCount(gate.workspace)
     app.state.output_search = OutputSearch(gate.workspace)
     app.state.metrics = GateCollector(gate, app.state.completeness)

@@ -7,7 +7,6 @@ from fastapi import Depends, Request
 from services.output_gate.completeness.count import CompletenessCount
 from services.output_gate.gate import Gate
 from services.output_gate.operation.metrics import GateCollector
-from services.output_gate.operation.recent_readiness import RecentReadiness
 from services.output_gate.registry.service import OutputSearch
 
 
@@ -15,12 +14,6 @@ def get_gate(request: Request) -> Gate:
     """Return the gate that the application serves."""
     gate: Gate = request.app.state.gate
     return gate
-
-
-def get_recent_readiness(request: Request) -> RecentReadiness:
-    """Return the readiness as measured a moment ago."""
-    readiness: RecentReadiness = request.app.state.recent_readiness
-    return readiness
 
 
 def get_completeness_count(request: Request) -> CompletenessCount:
@@ -42,7 +35,6 @@ def get_metrics_collector(request: Request) -> GateCollector:
 
 
 CurrentGate = Annotated[Gate, Depends(get_gate)]
-CurrentReadiness = Annotated[RecentReadiness, Depends(get_recent_readiness)]
 CurrentCompleteness = Annotated[CompletenessCount, Depends(get_completeness_count)]
 CurrentOutputSearch = Annotated[OutputSearch, Depends(get_output_search)]
 CurrentMetrics = Annotated[GateCollector, Depends(get_metrics_collector)]

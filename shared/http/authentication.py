@@ -9,13 +9,17 @@ Rules, in order:
 3. Every request looks its key up, so a revocation holds from the next request on, in every process.
 4. Failures are limited by address (`shared.auth.failures`), and requests by key, or by address where they show none
    (`shared.auth.quotas`): then the answer is 429, with `Retry-After`.
-5. Logs name keys by id.
+5. A database that does not answer is waited for by the look-ups under way, each for seconds. The requests that came
+   meanwhile are answered with them.
+6. Logs name keys by id.
 
 Source: RFC 6750 sections 2.1 and 3 (Bearer, `WWW-Authenticate`); RFC 9110 section 11.6.1.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from math import inf
+from time import monotonic
 
 import structlog
 from anyio import CapacityLimiter, to_thread
@@ -70,6 +74,7 @@ class Authentication:
         self._by_key = Quota(workspace.settings.key_requests_per_second)
         self._by_address = Quota(workspace.settings.address_requests_per_second)
         self._lookups = CapacityLimiter(LOOKUP_THREADS)
+        self._failed_at = -inf
         self._routes: Sequence[DeclaredRoute] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,9 +113,9 @@ class Authentication:
             return build_problem(429, "too_many_failures", detail, {"Retry-After": str(wait)})
         try:
             if self._is_local:
-                admission = self._find_caller(key, utc_now())
+                admission = self._find_caller(key, utc_now(), monotonic())
             else:
-                admission = await to_thread.run_sync(self._find_caller, key, utc_now(), limiter=self._lookups)
+                admission = await to_thread.run_sync(self._find_caller, key, utc_now(), monotonic(), limiter=self._lookups)
             scope[KEY_ID] = admission[0].key_id
             verify_access(admission[0], access)
         except RefusedKeyError as error:
@@ -132,9 +137,11 @@ class Authentication:
             return _quota_problem(wait)
         return (ANYONE, True) if access.public else _refusal("key_missing", "expected Authorization: Bearer with a key")
 
-    def _find_caller(self, key: KeyText | None, now: datetime) -> tuple[Caller, bool]:
+    def _find_caller(self, key: KeyText | None, now: datetime, asked_at: float) -> tuple[Caller, bool]:
         if key is None:
             raise RefusedKeyError("expected a key sleeve_<id>_<secret>, got another text", code="key_malformed")
+        if asked_at < self._failed_at:
+            raise _no_database()
         record = self._find_record(key.id)
         # Compared although there may be nothing to compare with: both take the same time.
         is_it = key.is_of(record.sha256 if record else _NO_DIGEST)
@@ -155,7 +162,8 @@ class Authentication:
             if again and isinstance(error, DBAPIError) and error.connection_invalidated:
                 # The database was restarted since: all connections are made anew.
                 return self._find_record(key_id, again=False)
-            raise UnavailableError("the database does not answer") from error
+            self._failed_at = monotonic()
+            raise _no_database() from error
 
     def _note_use(self, key_id: str) -> None:
         try:
@@ -163,6 +171,10 @@ class Authentication:
                 note_use(session, key_id, utc_now())
         except SleeveError as error:
             log.warning("key_use_not_noted", key=key_id, code=error.code)
+
+
+def _no_database() -> UnavailableError:
+    return UnavailableError("the database does not answer")
 
 
 def _address_of(scope: Scope) -> str:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from structlog.contextvars import get_contextvars
@@ -64,8 +65,9 @@ def add_problem_handlers(app: FastAPI) -> None:
         return build_problem(409, "concurrent_change", detail)
 
     @app.exception_handler(OperationalError)
-    def on_failing_database(_request: Request, error: OperationalError) -> JSONResponse:
-        log.warning("database_failed", error=str(error.orig))
+    @app.exception_handler(PoolTimeoutError)
+    def on_failing_database(_request: Request, error: OperationalError | PoolTimeoutError) -> JSONResponse:
+        log.warning("database_failed", error=str(error.orig if isinstance(error, OperationalError) else error))
         return build_problem(503, UnavailableError.code, describe_failure(error))
 
     @app.exception_handler(OSError)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.db import open_engine
+from shared.db import open_database
 from shared.settings import load_settings
 from tests.support.paths import ROOT
 
@@ -32,7 +32,7 @@ def test_any_password_reaches_the_database_as_it_is(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(name, value.replace("${POSTGRES_PASSWORD:?set it in .env}", password))
     monkeypatch.setenv("SLEEVE_LOG_ORIGIN", "log.example.org")
     settings = load_settings()
-    engine = open_engine(settings.resolved_database_url, settings.database_password)
+    engine = open_database(settings)
     _, connect = engine.dialect.create_connect_args(engine.url)
     expected = {"host": "127.0.0.1", "port": 5432, "user": "sleeve", "dbname": "sleeve"}
     assert {name: connect[name] for name in expected} == expected

@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
@@ -54,6 +55,34 @@ def new_database(cluster: str, template: str | None = None) -> Iterator[str]:
         with maintenance.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
         maintenance.dispose()
+
+
+@contextmanager
+def frozen(cluster: str) -> Iterator[None]:
+    """Stop every process of a cluster for the block, as a machine that is starved does: connections stay, nobody answers."""
+    maintenance = create_engine(cluster)
+    with maintenance.connect() as connection:
+        folder = Path(connection.scalar(text("SHOW data_directory")))
+    maintenance.dispose()
+    server = int((folder / "postmaster.pid").read_text(encoding="ascii").split()[0])
+    # The server first: it starts no more.
+    stopped = [server]
+    os.kill(server, signal.SIGSTOP)
+    try:
+        for child in _children_of(server):
+            with suppress(ProcessLookupError):  # it had just ended
+                os.kill(child, signal.SIGSTOP)
+                stopped.append(child)
+        yield
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+
+
+def _children_of(process: int) -> list[int]:
+    # proc(5): the parent is the second field after the name, which may hold anything but the last parenthesis.
+    stats = (path.read_text(encoding="utf-8") for path in Path("/proc").glob("[0-9]*/stat"))
+    return [int(stat.split(" ", 1)[0]) for stat in stats if int(stat.rpartition(")")[2].split()[1]) == process]
 
 
 def free_port() -> int:

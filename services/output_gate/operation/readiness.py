@@ -6,7 +6,9 @@ Rules, in order:
    picture embedded. What fails is named with its code; the others are asked all the same.
 2. The index is not ready when it is more than `MAX_LAG_SECONDS` behind the log, or lacks items of a model's manifest, by a gap
    on record or without one: checks of that model are undecided. Items that it lacks beside those are reported and no reason.
-3. Nothing here changes anything.
+3. The database is asked first, on a connection of its own, which has seconds to answer. Where it does not, neither are those
+   asked that need it: they would be waited for.
+4. Nothing here changes anything.
 """
 
 import os
@@ -18,12 +20,12 @@ import numpy as np
 import structlog
 from PIL import Image
 from pydantic import BaseModel, Field
-from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from services.output_gate.gate import Gate
 from services.output_gate.policy.control_run import verify_threshold
 from services.output_gate.policy.policy import content_of
+from shared.db import verify_answers
 from shared.errors import CorruptStateError, SleeveError, UnavailableError
 from shared.home_identity import verify_home
 from shared.http.problem_details import describe_error
@@ -40,6 +42,8 @@ MAX_LAG_SECONDS = 5.0
 MIN_FREE_BYTES = 256 * 2**20
 # Models named in an answer; all are counted.
 NAMED = 20
+# What cannot be asked without the database.
+_NEED_DATABASE = frozenset({"log", "index", "policy"})
 
 log = structlog.get_logger()
 
@@ -70,17 +74,17 @@ class _NotReadyError(SleeveError):
 
 def measure_readiness(gate: Gate) -> ReadinessAnswer:
     """Ask every dependency of the gate."""
-    dependencies = [
-        _ask(name, gate, look)
-        for name, look in (
-            ("database", _look_at_database),
-            ("log", _look_at_log),
-            ("index", _look_at_index),
-            ("embedder", _look_at_embedder),
-            ("blobs", _look_at_blobs),
-            ("policy", _look_at_policy),
-        )
-    ]
+    database = _ask("database", gate, _look_at_database)
+    dependencies = [database]
+    for name, look in (
+        ("log", _look_at_log),
+        ("index", _look_at_index),
+        ("embedder", _look_at_embedder),
+        ("blobs", _look_at_blobs),
+        ("policy", _look_at_policy),
+    ):
+        is_lost = name in _NEED_DATABASE and not database.ready and database.reason == UnavailableError.code
+        dependencies.append(_not_asked(name) if is_lost else _ask(name, gate, look))
     return ReadinessAnswer(ready=all(dependency.ready for dependency in dependencies), dependencies=dependencies)
 
 
@@ -90,6 +94,10 @@ def readiness_problem(answer: ReadinessAnswer) -> dict[str, Any]:
         f"{dependency.name}: {dependency.reason}" for dependency in answer.dependencies if not dependency.ready
     )
     return describe_error(UnavailableError(reasons or "the gate is not ready", code="not_ready"))
+
+
+def _not_asked(name: str) -> DependencyAnswer:
+    return DependencyAnswer(name=name, ready=False, reason="database_down", detail={})
 
 
 def _ask(name: str, gate: Gate, look: Callable[[Gate], dict[str, Any]]) -> DependencyAnswer:
@@ -106,8 +114,7 @@ def _ask(name: str, gate: Gate, look: Callable[[Gate], dict[str, Any]]) -> Depen
 
 
 def _look_at_database(gate: Gate) -> dict[str, Any]:
-    with gate.workspace.reading() as session:
-        session.execute(text("SELECT 1"))
+    verify_answers(gate.workspace.engine)
     # Another host may have adopted the database since.
     verify_home(gate.workspace.engine, gate.workspace.home)
     return {"kind": gate.workspace.engine.dialect.name}

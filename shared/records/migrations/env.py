@@ -8,7 +8,7 @@ from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
 import shared.records.tables
-from shared.db import open_engine
+from shared.db import open_database, without_limits
 from shared.settings import Settings
 
 TARGET = SQLModel.metadata
@@ -35,6 +35,6 @@ if connection is not None:
     run(connection)
 else:
     settings = Settings()
-    with open_engine(settings.resolved_database_url, settings.database_password).connect() as new_connection:
+    with without_limits(open_database(settings).connect()) as new_connection:
         run(new_connection)
         new_connection.commit()

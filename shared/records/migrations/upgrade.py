@@ -10,9 +10,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
 
-from shared.db import describe_failure, reading
+from shared.db import NO_DATABASE, describe_failure, reading, without_limits
 from shared.errors import CorruptStateError, UnavailableError
 
 # Any constant known to all processes; "sleeve-m" in ASCII, which fits PostgreSQL's bigint key.
@@ -50,11 +49,11 @@ def migrate(engine: Engine, lock_folder: Path) -> None:
                 f"expected a database of version {newest} or older, got {current}: a newer Sleeve made it; use that one",
                 code="database_newer",
             )
-        with _migration_lock(engine, lock_folder), engine.connect() as connection:
+        with _migration_lock(engine, lock_folder), without_limits(engine.connect()) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
-    except OperationalError as error:
+    except NO_DATABASE as error:
         raise UnavailableError(describe_failure(error)) from error
 
 
@@ -66,7 +65,7 @@ def _current_revision(engine: Engine) -> str | None:
 @contextmanager
 def _migration_lock(engine: Engine, lock_folder: Path) -> Iterator[None]:
     if engine.dialect.name == "postgresql":
-        with engine.connect() as connection:
+        with without_limits(engine.connect()) as connection:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK_KEY})
             try:
                 yield
