@@ -14,7 +14,6 @@ of Rights, with their XMP and IIM names); EXIF (CIPA DC-008), TIFF attribute inf
 """
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -29,6 +28,7 @@ from services.ingest.signals.iptc_iim import read_datasets
 from services.ingest.signals.signal import MAX_TEXT_CHARS, MAX_VALUES
 from services.ingest.signals.xmp import XmpProperties, read_packets
 from shared.ledger.body_fields import EMBEDDED_BASIS
+from shared.vision.encoded_image import silence_pillow
 from shared.vision.orientation import has_overlapping_fields
 
 _DC = "{http://purl.org/dc/elements/1.1/}"
@@ -184,11 +184,10 @@ def _exif_texts(block: bytes) -> dict[int, str]:
         return {}  # Pillow loads all fields, each with its own copy of the bytes.
     exif = Image.Exif()
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of damage and goes on with what it has, which is what is wanted here.
-            warnings.simplefilter("ignore")
-            exif.load(b"Exif\x00\x00" + block)
-            values = {tag: exif.get(tag) for tag in (_ARTIST, _XP_AUTHOR, _COPYRIGHT)}
+        # Pillow warns of damage and goes on with what it has, which is what is wanted here.
+        silence_pillow()
+        exif.load(b"Exif\x00\x00" + block)
+        values = {tag: exif.get(tag) for tag in (_ARTIST, _XP_AUTHOR, _COPYRIGHT)}
     except Exception:  # Rule 5, for foreign bytes; the decoder states no list of what it raises.
         return {}
     return {tag: text for tag, value in values.items() if (text := _exif_text(tag, value))}
