@@ -50,7 +50,10 @@ class DiligenceRecord(Part):
 
 
 class ItemRegistered(EntryBody):
-    """A training item as acquired from one source; its id and its blob's SHA-256 are the entry's subject."""
+    """A training item as acquired from one source; its id and its blob's SHA-256 are the entry's subject.
+
+    `frames` is how many pictures its file holds, where more than one; older entries do not say.
+    """
 
     entry_type: ClassVar[str] = "item.registered"
 
@@ -70,6 +73,7 @@ class ItemRegistered(EntryBody):
     acquirer: Name
     diligence: list[DiligenceRecord]
     training_permission: Name | None
+    frames: Positive | None = None
 
 
 class SignalObserved(EntryBody):

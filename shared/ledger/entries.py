@@ -118,7 +118,11 @@ class Entry(StrictModel):
         """
         model = BODY_BY_TYPE.get(self.type)
         body = self.opened_body(opening or {})
-        if model is None or (self.v > 1 and not body.keys() >= set(model.hidden())):
+        if model is None:
+            return None
+        # Older entries do not commit to the fields that came later.
+        hidden = {name for name in model.hidden() if self.v > 1 and f"{BODY}{name}" in self.commitments}
+        if not body.keys() >= hidden:
             return None
         return model.model_validate(body)
 

@@ -6,7 +6,7 @@ Rules, in order:
 2. `record_sha256` is the digest of everything registered, so that a repeated registration is recognised as the same.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,8 @@ class Blob(SQLModel, table=True):
     size_bytes: int
     width_px: int
     height_px: int
+    # How many pictures the file holds, where more than one; null also where nobody counted.
+    frames: int | None = None
 
 
 class Item(SQLModel, table=True):
@@ -193,6 +195,19 @@ def find_known_items(session: Session, keys: Iterable[tuple[str, str]]) -> dict[
             rows = session.execute(query.where(item.dataset == dataset, item.source_key.in_(chunk)))
             known_items |= {(dataset, source_key): KnownItem(*facts) for source_key, *facts in rows}
     return known_items
+
+
+def complete_frames(session: Session, frames: Mapping[str, int | None]) -> None:
+    """Record how many frames blobs have, where that was counted and an earlier registration did not.
+
+    Args:
+        session: an open transaction.
+        frames: by digest; None where there is one, or nobody counted.
+    """
+    for digest, count in frames.items():
+        if count is not None:
+            not_counted = (col(Blob.sha256) == digest) & col(Blob.frames).is_(None)
+            session.execute(sqlalchemy.update(Blob).where(not_counted).values(frames=count))
 
 
 def find_blobs(session: Session, digests: Sequence[str]) -> list[Blob]:

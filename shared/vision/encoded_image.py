@@ -78,6 +78,7 @@ class EncodedImage:
         self.format = _require_format(data)
         self._limits = limits
         self._scans: JpegScans | None = None
+        self._gif_frames = 0
         self._data = self._check_structure(data)
         with guarded():
             self._file = _BoundedFile(self._data)
@@ -90,7 +91,7 @@ class EncodedImage:
         if self.format == PNG:
             return check_png(data)
         if self.format == GIF:
-            check_gif(data)
+            self._gif_frames = check_gif(data)
         elif self.format == WEBP:
             width_px, height_px = check_webp(data)
             if width_px and height_px:
@@ -117,6 +118,8 @@ class EncodedImage:
         Raises:
             InputError: it is damaged.
         """
+        if self._gif_frames:
+            return self._gif_frames
         with guarded():
             self._file.frames += 1
             return int(getattr(self._opened, "n_frames", 1))

@@ -47,6 +47,27 @@ class ImageVariant:
     background: Background
 
 
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is recorded of an image that passed every check: type and size of the encoded file, and how many frames it has."""
+
+    media_type: str
+    width_px: int
+    height_px: int
+    frames: int
+
+
+def inspect_image(data: bytes, limits: ImageLimits) -> ImageFacts:
+    """Decode untrusted bytes as `decode_image` does, and say what is recorded of them.
+
+    Raises:
+        InputError: as `decode_image`, or its frames cannot be counted.
+        UnavailableError: too many others are decoding.
+    """
+    with decoding(data, limits) as decoded:
+        return ImageFacts(decoded.media_type, decoded.width_px, decoded.height_px, EncodedImage(data, limits).frame_count)
+
+
 def decode_image(data: bytes, limits: ImageLimits) -> DecodedImage:
     """Decode untrusted bytes.
 

@@ -17,6 +17,19 @@ def test_the_migrated_schema_is_the_declared_one(engine: Engine) -> None:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
 
 
+def test_pictures_of_before_frames_were_counted_have_none(database_url: str) -> None:
+    engine = open_engine(database_url)
+    config = alembic_config(engine.url.render_as_string(hide_password=False))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0013")
+        connection.execute(text("INSERT INTO blob VALUES (:sha256, 'image/gif', 1, 2, 3)"), {"sha256": "0" * 64})
+        command.upgrade(config, "head")
+        [blob] = connection.execute(text("SELECT sha256, size_bytes, width_px, height_px, frames FROM blob")).all()
+    engine.dispose()
+    assert tuple(blob) == ("0" * 64, 1, 2, 3, None)
+
+
 def test_flags_of_the_first_version_wait_for_review(database_url: str) -> None:
     engine = open_engine(database_url)
     config = alembic_config(engine.url.render_as_string(hide_password=False))

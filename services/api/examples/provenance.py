@@ -42,6 +42,7 @@ ITEM: dict[str, Any] = {
     "media_type": "image/png",
     "width_px": 640,
     "height_px": 480,
+    "frames": None,
     "title": "Harbour",
     "licence": "CC-BY-4.0",
     "licence_url": None,

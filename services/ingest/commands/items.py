@@ -133,7 +133,8 @@ def show_item(item: ItemAnswer, *, as_json: bool) -> None:
         "data set, key": f"{item.dataset} / {item.source_key}",
         "title": item.title,
         "SHA-256": item.sha256,
-        "image": f"{item.media_type}, {item.width_px} × {item.height_px} px",
+        "image": f"{item.media_type}, {item.width_px} × {item.height_px} px"
+        + (f", the first of {item.frames:,} frames" if item.frames else ""),
         "licence": " ".join(filter(None, [item.licence, item.licence_url])),
         "acquired": " ".join(filter(None, [item.acquired_at, "by", item.acquirer, item.acquired_from])),
         "presumed owners": "\n".join(owners) + (" (contested)" if item.contested else "") or "none known",

@@ -51,6 +51,7 @@ def build_item_answer(session: Session, item: Item) -> ItemAnswer:
         media_type=blob.media_type,
         width_px=blob.width_px,
         height_px=blob.height_px,
+        frames=blob.frames,
         archival_link=link,
         acquired_at=format_moment(item.acquired_at),
         acquirer=acquirer.name,

@@ -166,6 +166,7 @@ class ItemAnswer(BaseModel):
     media_type: str
     width_px: int
     height_px: int
+    frames: int | None = Field(description="How many pictures the file holds, where more than one; the first was registered.")
     title: str | None
     licence: str
     licence_url: str | None

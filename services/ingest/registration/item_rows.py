@@ -26,7 +26,7 @@ from shared.ledger.entries import Entry, build_entry
 from shared.ledger.log import Log
 from shared.records.bulk_insert import insert_all, insert_missing
 from shared.records.committed_entries import CommittedEntry, HiddenValue, build_committed_entry, insert_openings
-from shared.records.items import Blob, Diligence, Item, ItemEntry, ItemOwner, KnownItem, SignalRecord
+from shared.records.items import Blob, Diligence, Item, ItemEntry, ItemOwner, KnownItem, SignalRecord, complete_frames
 from shared.records.parties import find_or_add_parties
 
 # Party id by (name, URL).
@@ -61,6 +61,7 @@ def add_items(session: Session, prepared: Sequence[PreparedItem]) -> dict[tuple[
     new_items, entry_ids = _append(session, [item for item in built.values() if isinstance(item, _NewItem)], refused)
     blobs = {item.prepared.blob.sha256: vars(item.prepared.blob) for item in new_items}
     insert_missing(session, Blob, [blobs[digest] for digest in sorted(blobs)])
+    complete_frames(session, {digest: facts["frames"] for digest, facts in blobs.items()})
     appended = list(zip(new_items, entry_ids, strict=True))
     insert_all(session, Item, [_item_row(item, entry_id, parties) for item, entry_id in appended])
     insert_openings(session, ((item.entry, entry_id) for item, entry_id in appended))
@@ -218,6 +219,7 @@ def _entry_body(prepared: PreparedItem, parties: Parties, acquired_at: str) -> I
         media_type=blob.media_type,
         width_px=blob.width_px,
         height_px=blob.height_px,
+        frames=blob.frames,
         size_bytes=blob.size_bytes,
         licence=prepared.licence,
         licence_url=registration.licence_url,

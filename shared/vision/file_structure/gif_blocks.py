@@ -10,11 +10,14 @@ MAX_BLOCKS = 200_000
 _EXTENSION, _PICTURE, _TRAILER = 0x21, 0x2C, 0x3B
 
 
-def check_gif(data: bytes) -> None:
+def check_gif(data: bytes) -> int:
     """Check that a GIF has a picture and ends with its trailer.
 
     Args:
         data: the encoded file, beginning with its signature.
+
+    Returns:
+        How many pictures it has.
 
     Raises:
         InputError: it ends earlier, or holds something else.
@@ -26,7 +29,7 @@ def check_gif(data: bytes) -> None:
         if kind == _TRAILER:
             if not pictures:
                 raise damaged("it has no picture")
-            return
+            return pictures
         if kind == _PICTURE:
             pictures += 1
             at += 11 + _table_bytes(data[at + 9 : at + 10])

@@ -9,7 +9,7 @@ import pytest
 from shared.canonical import canonical_json
 from shared.errors import InputError
 from shared.ledger.authorship import Author, writing_for
-from shared.ledger.bodies import BODY_BY_TYPE, DatasetSealed, ItemWithdrawn, KeyRevoked
+from shared.ledger.bodies import BODY_BY_TYPE, DatasetSealed, ItemRegistered, ItemWithdrawn, KeyRevoked
 from shared.ledger.body_fields import EntryBody
 from shared.ledger.entries import Entry, build_entry, parse_entry
 from shared.ledger.openings import FieldOpening, open_values, verify_opening
@@ -302,6 +302,20 @@ def test_what_came_later_may_be_absent_and_fits_when_it_is_there() -> None:
     for unknown in ({"kind": "stolen"}, {"kind_figures": lies}, {"kind_figures": kind["kind_figures"] | {"shown": 1.1}}):  # type: ignore[operator]
         with pytest.raises(InputError, match="entry: "):
             CheckDecided(**BODIES["check.decided"] | unknown)
+
+
+def test_an_entry_of_before_there_was_a_field_is_opened_without_it() -> None:
+    entry = build_entry(ItemRegistered(**BODIES["item.registered"], frames=3), at=AT, subject={"item": "i1"})
+    assert entry.typed_body(opened(entry)) == ItemRegistered(**BODIES["item.registered"], frames=3)
+    less = {name: shown for name, shown in opened(entry).items() if name != "body.frames"}
+    assert entry.typed_body(less) is None  # it commits to frames, and nobody says to how many
+    fields = json.loads(entry.canonical_bytes())
+    fields["commitments"].pop("body.frames")
+    earlier = parse_entry(canonical_json(fields))
+    assert earlier.typed_body(less) == ItemRegistered(**BODIES["item.registered"])
+    assert ItemRegistered(**BODIES["item.registered"]).frames is None
+    with pytest.raises(InputError, match="frames"):
+        ItemRegistered(**BODIES["item.registered"], frames=0)
 
 
 def made(body: dict[str, Any]) -> Entry:

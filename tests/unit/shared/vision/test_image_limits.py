@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict
 
 import pytest
 
@@ -18,11 +18,11 @@ ANIMATED = plain_files()["gif animated"]
 
 
 def decode(data: bytes, **changed: int) -> Callable[[], object]:
-    return lambda: decode_image(data, replace(LIMITS, **changed))
+    return lambda: decode_image(data, ImageLimits(**asdict(LIMITS) | changed))
 
 
 def decode_all(data: bytes, **changed: int) -> Callable[[], object]:
-    return lambda: list(decode_variants(data, replace(LIMITS, **changed)))
+    return lambda: list(decode_variants(data, ImageLimits(**asdict(LIMITS) | changed)))
 
 
 @pytest.mark.parametrize(

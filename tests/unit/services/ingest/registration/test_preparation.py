@@ -5,7 +5,7 @@ import pytest
 from services.ingest.registration.preparation import check_item
 from shared.errors import InputError
 from shared.workspace import Workspace
-from tests.support.factories import png, registration
+from tests.support.factories import encode, picture, png, registration
 
 
 def test_the_facts_of_the_bytes_are_taken(workspace: Workspace) -> None:
@@ -13,6 +13,15 @@ def test_the_facts_of_the_bytes_are_taken(workspace: Workspace) -> None:
     prepared = check_item(registration("a.png"), data, workspace.limits)
     assert prepared.key == ("works", "a.png")
     assert (prepared.blob.media_type, prepared.blob.size_bytes) == ("image/png", len(data))
+    assert prepared.blob.frames is None
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "MPO", "AVIF"])
+def test_the_frames_of_a_file_are_counted_where_there_are_several(workspace: Workspace, kind: str) -> None:
+    several = encode(picture(1), kind, save_all=True, append_images=[picture(2), picture(3)])
+    assert check_item(registration("a"), several, workspace.limits).blob.frames == 3
+    single = encode(picture(1), "JPEG" if kind == "MPO" else kind)
+    assert check_item(registration("a"), single, workspace.limits).blob.frames is None
 
 
 def test_identity_rests_on_record_and_bytes_and_not_on_time(workspace: Workspace) -> None:

@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import select
 
 from services.ingest.items.answers import build_item_answer
@@ -12,9 +13,9 @@ from shared.errors import ConflictError, InputError
 from shared.ledger.commitments import verify_commitment
 from shared.ledger.verify import verify_receipt
 from shared.records.committed_entries import Commitment
-from shared.records.items import Diligence, Item, count_items
+from shared.records.items import Blob, Diligence, Item, count_items
 from shared.workspace import Workspace
-from tests.support.factories import png, register, registration
+from tests.support.factories import encode, picture, png, register, registration
 from tests.support.log_entries import open_entry
 
 
@@ -32,6 +33,27 @@ def test_an_item_is_recorded_logged_and_proved(any_workspace: Workspace) -> None
     assert answer.archival_link is not None
     assert answer.archival_link["state"] == "unchecked"
     assert not answer.contested
+
+
+def test_a_record_says_that_its_file_has_several_frames(any_workspace: Workspace) -> None:
+    animated = encode(picture(1), "GIF", save_all=True, append_images=[picture(2)])
+    items = [register(any_workspace, "a.gif", animated), register(any_workspace, "b.gif", encode(picture(1), "GIF"))]
+    assert [open_entry(any_workspace, item.entry_id).body["frames"] for item in items] == [2, None]
+    # The log itself does not tell which of them has several.
+    entries = [json.loads(any_workspace.log.entry(index)) for index in range(2)]
+    assert all("body.frames" in entry["commitments"] and entry["body"] == {} for entry in entries)
+    with any_workspace.reading() as session:
+        assert [build_item_answer(session, item).frames for item in items] == [2, None]
+
+
+def test_frames_are_added_to_bytes_that_were_registered_before_they_were_counted(any_workspace: Workspace) -> None:
+    animated = encode(picture(1), "GIF", save_all=True, append_images=[picture(2)])
+    item = register(any_workspace, "a.gif", animated)
+    with any_workspace.writing() as session:
+        session.execute(update(Blob).values(frames=None))
+    register(any_workspace, "b.gif", animated)
+    with any_workspace.reading() as session:
+        assert build_item_answer(session, item).frames == 2
 
 
 def test_names_are_in_the_log_as_commitments_only(workspace: Workspace) -> None:
