@@ -8,6 +8,8 @@ MAX_JSON_BYTES = 2**20
 FORM_BYTES = 3 * 2**20
 # A manifest names at most a million items; an id with its quotes and comma takes 39 bytes.
 MANIFEST_BYTES = 40 * 2**20
+# An amendment names a hundred owners and roles in 300,000 characters each way, of up to four bytes (UTF-8).
+AMENDMENT_BYTES = 3 * 2**20
 # Several images of a check, as files or in base64.
 CHECKS_BYTES = 40 * 2**20
 
@@ -27,6 +29,7 @@ def build_body_limits(max_image_bytes: int) -> Mapping[str, int]:
         "/v1/search": one_image,
         "/v1/outputs/search": one_image,
         "/v1/checks": max(CHECKS_BYTES, one_image, one_in_base64),
+        "/v1/items/{item_id}/amendments": AMENDMENT_BYTES,
         "/v1/items/{item_id}/signals": one_in_base64,
         "/v1/manifests": MANIFEST_BYTES,
         "/v1/manifests/{name}/membership": one_image,

@@ -35,7 +35,10 @@ class RequestBounds:
     ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
-        self._path_bytes = [(compile_path(path)[0], max_bytes) for path, max_bytes in (path_bytes or {}).items()]
+        limits = dict(path_bytes or {})
+        # A path without parameters is looked up. It goes before a template, as routes without parameters are stated first.
+        self._exact_bytes = {path: max_bytes for path, max_bytes in limits.items() if "{" not in path}
+        self._template_bytes = [(compile_path(path)[0], limits[path]) for path in limits if "{" in path]
         self._streams = frozenset(streams)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,9 +56,15 @@ class RequestBounds:
         else:
             await self._pass_bounded(scope, receive, send)
 
+    def find_limit(self, path: str) -> int:
+        """Return the longest body that a path takes, in bytes."""
+        exact = self._exact_bytes.get(path)
+        if exact is not None:
+            return exact
+        return next((max_bytes for pattern, max_bytes in self._template_bytes if pattern.match(path)), self._max_body_bytes)
+
     async def _pass_bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limits = (max_bytes for pattern, max_bytes in self._path_bytes if pattern.match(scope["path"]))
-        max_bytes = next(limits, self._max_body_bytes)
+        max_bytes = self.find_limit(scope["path"])
         if _stated_length(scope) > max_bytes:
             await build_problem(413, "http_413", _detail(max_bytes))(scope, receive, send)
         else:
