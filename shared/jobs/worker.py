@@ -31,6 +31,7 @@ from shared.ids import new_id
 from shared.jobs.kind import Context, JobKind
 from shared.jobs.run import LEASE, JobPutOffError, JobRun, JobStoppedError
 from shared.ledger.authorship import OPERATOR, Author, writing_for
+from shared.records.api_keys import load_key
 from shared.records.jobs import Job, claim_job, has_due_job
 from shared.workspace import Workspace
 
@@ -109,7 +110,7 @@ class JobWorker(Generic[Context]):
         if run.job.attempts > MAX_ATTEMPTS:
             return _failed("job_gave_up", f"claimed {MAX_ATTEMPTS} times without a step done")
         try:
-            with writing_for(_author_of(run.job)):
+            with writing_for(self._find_author(run.job)):
                 result = self._kinds[run.job.kind].run(self._context, run)
         except JobStoppedError:
             return {"state": "queued", "worker": None, "lease_until": None}
@@ -125,6 +126,13 @@ class JobWorker(Generic[Context]):
             return _failed("job_defect", f"{type(error).__name__} while running the job")
         ids = dict(result) if result else None
         return {"state": "done", "worker": None, "lease_until": None, "finished_at": utc_now(), "result": ids}
+
+    def _find_author(self, job: Job) -> Author:
+        """Return whom the log names for what a job does: the key that asked for it, in the role that it has."""
+        if not job.key_id:
+            return OPERATOR
+        with self._workspace.reading() as session:
+            return author_of_key(job.key_id, load_key(session, job.key_id).party_id)
 
     def _work(self) -> None:
         while not self._stopping.is_set():
@@ -172,11 +180,6 @@ def running_worker(
         yield
     finally:
         worker.stop()
-
-
-def _author_of(job: Job) -> Author:
-    """Return whom the log names for what a job does: the key that asked for it."""
-    return author_of_key(job.key_id, None) if job.key_id else OPERATOR
 
 
 def _failed(code: str, message: str) -> dict[str, Any]:

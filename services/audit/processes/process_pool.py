@@ -6,7 +6,8 @@ Rules, in order:
    by the same functions as a single run, so an interrupted run is resumed in the same way.
 2. At most so many processes run as are asked for. The next model begins when one is finished.
 3. When the parent stops for any reason, SIGKILL included, the processes stop too. Their checkpoints carry on the next time.
-4. A job that fails stops the others, and its error is raised here.
+4. What the processes record is recorded for whom the parent works.
+5. A job that fails stops the others, and its error is raised here.
 """
 
 import multiprocessing
@@ -23,6 +24,7 @@ from services.audit.processes.parent_process import end_with_parent
 from services.audit.sampling.samples import sample_model
 from services.audit.training.training_config import TrainingConfig
 from shared.errors import SleeveError, UnavailableError
+from shared.ledger.authorship import Author, current_author, writing_for
 from shared.progress import ProgressCallback
 from shared.settings import Settings
 from shared.workspace import open_workspace
@@ -123,7 +125,8 @@ def _workers(settings: Settings, jobs: Sequence[ModelJob], count: int) -> Iterat
     waiting: Any = context.Queue()
     for task in [*enumerate(jobs), *[None] * count]:
         waiting.put(task)
-    processes = [context.Process(target=_work, args=(settings, waiting, messages), daemon=True) for _ in range(count)]
+    arguments = (settings, current_author(), waiting, messages)
+    processes = [context.Process(target=_work, args=arguments, daemon=True) for _ in range(count)]
     try:
         for process in processes:
             process.start()
@@ -144,14 +147,16 @@ def _check_alive(processes: Sequence[Any], unfinished: Sequence[str]) -> None:
             )
 
 
-def _work(settings: Settings, waiting: Any, messages: Any) -> None:
+def _work(settings: Settings, author: Author, waiting: Any, messages: Any) -> None:
     # Ctrl-C reaches the whole group; the parent speaks for all, and checkpoints make a sudden end harmless.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent()
     while (task := waiting.get()) is not None:
         position, job = task
         try:
-            messages.put(_Finished(position, _train_and_sample_one(settings, job, messages)))
+            with writing_for(author):
+                samples = _train_and_sample_one(settings, job, messages)
+            messages.put(_Finished(position, samples))
         except SleeveError as error:
             messages.put(_Failed(error))
 
