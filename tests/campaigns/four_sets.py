@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlmodel import col, distinct, func, select
 
-from services.ingest.commands.add import default_name
+from services.ingest.sources.registry import default_name
 from shared.records.items import Item, ItemOwner
 from shared.records.parties import Party
 from shared.workspace import open_workspace

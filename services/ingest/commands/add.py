@@ -1,6 +1,5 @@
 """`sleeve ingest add`: bulk registration of a source."""
 
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -8,32 +7,19 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from services.ingest.sources.registry import open_source
+from services.ingest.sources.registry import default_name, kind_names, open_source
 from services.ingest.sources.run import RunResult, add_source
 from services.ingest.sources.source import SourceOptions
-from shared.command_line.console import console, progress
+from shared.command_line.console import console, progress, say_count
 from shared.command_line.workspace import open_home
+from shared.errors import InputError
 from shared.fetching.fetcher import build_fetcher
 from shared.workspace import Workspace
 
 # Bad rows shown in the terminal; all of them are in the status file.
 SHOWN_BAD_ROWS = 20
-_FILE_SUFFIXES = frozenset({".tar", ".zip", ".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".ndjson"})
-
-
-class Kind(StrEnum):
-    """What `--kind` takes."""
-
-    AUTO = "auto"
-    IMAGEFOLDER = "imagefolder"
-    WEBDATASET = "webdataset"
-    PARQUET = "parquet"
-    ARROW = "arrow"
-    PICTURE_FILES = "picture_files"
-    CELEBA = "celeba"
-    CROISSANT = "croissant"
-    URL_LIST = "url_list"
-    JSONL = "jsonl"
+AUTO = "auto"
+KINDS = f"[{'|'.join([AUTO, *kind_names()])}]"
 
 
 def add(
@@ -45,7 +31,7 @@ def add(
     ],
     acquirer: Annotated[str, typer.Option(help="Who is responsible for obtaining these images.")],
     dataset: Annotated[str | None, typer.Option(help="Name of the data set; the file's or folder's name by default.")] = None,
-    kind: Annotated[Kind, typer.Option(help="What the source is, where its files leave that open.")] = Kind.AUTO,
+    kind: Annotated[str, typer.Option(metavar=KINDS, help="What the source is, where its files leave that open.")] = AUTO,
     licence: Annotated[str | None, typer.Option(help="SPDX licence of the images that state none.")] = None,
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Read every row again instead of going on after an interrupted run.")
@@ -54,30 +40,23 @@ def add(
         bool, typer.Option("--read-pages", help="Read the rights statements of the pages that a list of URLs names, too.")
     ] = False,
 ) -> None:
-    """Register every image of a source. Run it again after an interruption: nothing is registered twice."""
+    """Register every image of a source. Run it again after an interruption: nothing is registered twice.
+
+    Exit status 1 where a row was refused, or the source holds no picture.
+    """
     workspace = open_home()
     make_fetcher = partial(build_fetcher, workspace.settings)
     named = dataset or default_name(path)
     options = SourceOptions(named, acquirer, workspace.limits.max_bytes, licence, make_fetcher, read_pages)
-    source = open_source(path, options, None if kind is Kind.AUTO else kind.value)
+    source = open_source(path, options, None if kind == AUTO else kind)
     with progress() as bars:
         task = bars.add_task(f"registering {options.dataset}", total=source.count())
         result = add_source(workspace, source, options, lambda count: bars.advance(task, count), from_start=from_start)
     show_result(workspace, options.dataset, result)
+    if result.is_empty:
+        raise InputError(f"expected pictures in {path}, got none", code="source_empty")
     if not result.is_complete:
         raise typer.Exit(1)
-
-
-def default_name(path: Path) -> str:
-    """Name a data set after its folder or file.
-
-    >>> default_name(Path("/data/icons.tar"))
-    'icons'
-    """
-    whole = path.resolve()
-    if whole.name == "croissant.json":
-        return whole.parent.name
-    return whole.stem if whole.suffix in _FILE_SUFFIXES else whole.name
 
 
 def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
@@ -103,4 +82,4 @@ def show_result(workspace: Workspace, dataset: str, result: RunResult) -> None:
 
 
 def _count_no_pictures(count: int) -> str:
-    return f", {count:,} files that are no pictures" if count else ""
+    return f", {say_count(count, 'file that is no picture', 'files that are no pictures')}" if count else ""

@@ -18,6 +18,7 @@ from shared.command_line.console import console, progress
 from shared.command_line.options import EXIT_STATUS, AsJson, show_json
 from shared.command_line.terminal_text import echo
 from shared.command_line.workspace import open_home
+from shared.errors import NotFoundError
 from shared.fetching.fetcher import Fetcher, build_fetcher
 from shared.records.archival import DueBy
 from shared.settings import load_settings
@@ -61,6 +62,7 @@ def capture(
 def states(dataset: Dataset = None, as_json: AsJson = False) -> None:
     """Count the archival links of active items by what their last check found."""
     workspace = open_home()
+    _verify_dataset(workspace, dataset)
     with workspace.reading() as session:
         totals = count_states(session, dataset)
     if as_json:
@@ -82,12 +84,24 @@ def states(dataset: Dataset = None, as_json: AsJson = False) -> None:
 def run_job(job: Job, by: DueBy, label: str, scope: JobScope, *, quiet: bool) -> Counter[ArchivalState]:
     """Run a job over the workspace of the settings, with a bar unless it is to be quiet."""
     workspace = open_home()
+    _verify_dataset(workspace, scope.dataset)
     fetcher = build_fetcher(workspace.settings)
     if quiet:
         return job(workspace, scope, fetcher, lambda _check: None)
     with progress() as bars:
         task = bars.add_task(label, total=count_items(workspace, scope, by))
         return job(workspace, scope, fetcher, lambda _check: bars.advance(task))
+
+
+def _verify_dataset(workspace: Workspace, dataset: str | None) -> None:
+    """Check that a data set that is named is there: what is done to nothing is no success.
+
+    Raises:
+        NotFoundError: it has no active item.
+    """
+    with workspace.reading() as session:
+        if dataset is not None and not count_states(session, dataset).items:
+            raise NotFoundError(f"no data set {dataset!r} with active items", code="dataset_not_found")
 
 
 def show_counts(counts: Counter[ArchivalState], snapshots: Counter[str] | None = None, *, as_json: bool) -> None:

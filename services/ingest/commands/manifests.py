@@ -38,7 +38,7 @@ def seal(
 ) -> None:
     """Seal items under one Merkle root and log it. Sealing the same items under the same name again changes nothing."""
     ids = [*(item or []), *(read_lines(items_file) if items_file else [])]
-    fields = {"name": name, "purpose": purpose, "dataset": dataset, "items": ids or None}
+    fields = {"name": name, "purpose": purpose, "dataset": dataset, "items": ids if item or items_file else None}
     request = build_request(SealRequest, fields)
     print_manifest(seal_items(open_home(), request), as_json=as_json)
 

@@ -22,6 +22,11 @@ _PACKAGE = "services.ingest.sources.kinds"
 _FOLDER = Path(__file__).parent / "kinds"
 
 
+def kind_names() -> list[str]:
+    """Return the names of all kinds, in alphabetical order; no kind's module is imported."""
+    return [module.name for module in pkgutil.iter_modules([str(_FOLDER)])]
+
+
 @cache
 def load_kinds() -> Mapping[str, SourceKind]:
     """Return all kinds by name, in alphabetical order.
@@ -30,10 +35,10 @@ def load_kinds() -> Mapping[str, SourceKind]:
         ValueError: a module states a kind of another name than its file's.
     """
     kinds: dict[str, SourceKind] = {}
-    for module in pkgutil.iter_modules([str(_FOLDER)]):
-        kind: SourceKind = import_module(f"{_PACKAGE}.{module.name}").KIND
-        if kind.name != module.name:
-            raise ValueError(f"expected {_PACKAGE}.{module.name} to state a KIND of that name, got {kind.name!r}")
+    for name in kind_names():
+        kind: SourceKind = import_module(f"{_PACKAGE}.{name}").KIND
+        if kind.name != name:
+            raise ValueError(f"expected {_PACKAGE}.{name} to state a KIND of that name, got {kind.name!r}")
         kinds[kind.name] = kind
     return kinds
 
@@ -75,7 +80,22 @@ def recognise(path: Path) -> SourceKind:
     return fitting[0]
 
 
+def default_name(path: Path) -> str:
+    """Name a data set after its folder or file.
+
+    >>> default_name(Path("/data/icons.tar"))
+    'icons'
+    """
+    whole = path.resolve()
+    if whole.name == "croissant.json":
+        return whole.parent.name
+    endings = {ending for kind in load_kinds().values() for ending in kind.endings}
+    return whole.stem if whole.suffix in endings else whole.name
+
+
 def _explain_no_fit(path: Path) -> str:
+    if path.suffix.lower() == ".zip":
+        return "the archive holds no picture"
     if not path.is_dir():
         return f"no kind has files that end in {path.suffix!r}"
     return (

@@ -50,6 +50,12 @@ class RunResult:
         """Say whether no row was refused, in this run or the one that it continued."""
         return not self.rows.bad and not self.earlier.get("refused")
 
+    @property
+    def is_empty(self) -> bool:
+        """Say whether there was nothing to register: no row that is a picture, or was meant to be one."""
+        rows = self.rows.created + self.rows.known + self.rows.refused
+        return not rows and not sum(count for state, count in self.earlier.items() if state != "no_picture")
+
 
 @dataclass
 class _Progress:

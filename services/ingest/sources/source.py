@@ -55,10 +55,12 @@ class SourceKind:
         name: as `--kind` takes it.
         open: opens what lies at a path.
         fits: says whether what lies at a path, which exists, may be of this kind; reads names and heads, no rows.
+        endings: of its files' names, in lower case; a data set that is called as its file is called so without them.
         is_certain: whether what fits is of this kind, whatever other kinds it fits: it describes itself.
     """
 
     name: str
     open: Callable[[Path, SourceOptions], Source]
     fits: Callable[[Path], bool]
+    endings: tuple[str, ...] = ()
     is_certain: bool = False

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from sqlmodel import col, distinct, func, select
 
-from services.ingest.commands.add import default_name
-from services.ingest.sources.registry import open_source
+from services.ingest.sources.registry import default_name, open_source
 from services.ingest.sources.run import RunResult, add_source
 from services.ingest.sources.source import SourceOptions
 from shared.ledger.verify import verify_log

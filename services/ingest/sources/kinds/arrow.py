@@ -33,6 +33,7 @@ from shared.regular_files import require_regular
 STATE, SPLITS, INFO = "state.json", "dataset_dict.json", "dataset_info.json"
 # Rows of a batch that are Python objects at once.
 ROWS_AT_ONCE = 64
+ENDINGS = (".arrow",)
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,8 @@ def _read_batches(file: pa.MemoryMappedFile) -> Iterator[tuple[pa.Schema, pa.Rec
 
 def _has_arrow(path: Path) -> bool:
     if not path.is_dir():
-        return path.suffix == ".arrow"
+        return path.suffix in ENDINGS
     return (path / SPLITS).is_file() or any(path.glob("*.arrow"))
 
 
-KIND = SourceKind(Arrow.kind, Arrow, _has_arrow)
+KIND = SourceKind(Arrow.kind, Arrow, _has_arrow, endings=ENDINGS)

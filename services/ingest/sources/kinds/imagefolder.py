@@ -28,6 +28,8 @@ from services.ingest.sources.source import SourceKind, SourceOptions
 from services.ingest.sources.unnamed_files import NamedFiles, find_unnamed, normal_name
 from shared.errors import InputError, SleeveError
 
+ENDINGS = (".zip",)
+
 
 @dataclass(frozen=True)
 class ImageFolder:
@@ -154,9 +156,9 @@ def _has_metadata(path: Path) -> bool:
     if path.is_dir():
         folders = [path, *(child for child in sorted(path.iterdir()) if child.is_dir())]
         return any((folder / name).is_file() for folder in folders for name in METADATA_NAMES)
-    if path.suffix.lower() != ".zip":
+    if path.suffix.lower() not in ENDINGS:
         return False
     return any(posixpath.basename(file.name) in METADATA_NAMES for file in open_tree(path).walk())
 
 
-KIND = SourceKind(ImageFolder.kind, ImageFolder, _has_metadata)
+KIND = SourceKind(ImageFolder.kind, ImageFolder, _has_metadata, endings=ENDINGS)

@@ -27,6 +27,7 @@ from shared.regular_files import open_regular
 
 # Read at once.
 CHUNK_BYTES = 2**20
+ENDINGS = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _fit(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_lines(path: Path) -> bool:
-    return path.is_file() and path.suffix in {".jsonl", ".ndjson"}
+    return path.is_file() and path.suffix in ENDINGS
 
 
-KIND = SourceKind(JsonLines.kind, JsonLines, _has_lines)
+KIND = SourceKind(JsonLines.kind, JsonLines, _has_lines, endings=ENDINGS)

@@ -44,6 +44,7 @@ from shared.regular_files import require_regular
 ROWS_AT_ONCE = 64
 # Rows whose keys are read at once.
 _KEYS_AT_ONCE = 4096
+ENDINGS = (".parquet",)
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def names_urls_only(path: Path) -> bool:
 
 def _has_parquet(path: Path) -> bool:
     if not path.is_dir():
-        return path.suffix == ".parquet" and not names_urls_only(path)
+        return path.suffix in ENDINGS and not names_urls_only(path)
     # img2dataset writes a Parquet file of statuses beside each tar or folder of images; the images are in those.
     if any(path.rglob("*.tar")):
         return False
@@ -190,4 +191,4 @@ def _has_parquet(path: Path) -> bool:
     return bool(files) and (holds_images(files[0]) or not has_pictures(path))
 
 
-KIND = SourceKind(Parquet.kind, Parquet, _has_parquet)
+KIND = SourceKind(Parquet.kind, Parquet, _has_parquet, endings=ENDINGS)

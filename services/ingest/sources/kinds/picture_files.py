@@ -35,6 +35,7 @@ SPLITS = frozenset({"train", "training", "test", "testing", "eval", "evaluation"
 COLUMN_SUFFIXES = (".json", ".txt")
 # As of a tar's sample.
 MAX_COLUMNS_BYTES = 2**20
+ENDINGS = (".zip",)
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _has_pictures_only(path: Path) -> bool:
     if path.is_dir():
         is_other = any(path.rglob("*.tar")) or any(path.glob("*.arrow")) or find_part(path, IMAGES) is not None
         return not is_other and not _has_metadata(path) and not _has_tables(path) and has_pictures(path)
-    return path.suffix.lower() == ".zip" and not _has_metadata(path) and has_pictures(path)
+    return path.suffix.lower() in ENDINGS and not _has_metadata(path) and has_pictures(path)
 
 
 def _has_metadata(path: Path) -> bool:
@@ -154,4 +155,4 @@ def _has_tables(path: Path) -> bool:
     return any(holds_images(table) for table in islice(sorted(path.rglob("*.parquet")), 1))
 
 
-KIND = SourceKind(PictureFiles.kind, PictureFiles, _has_pictures_only)
+KIND = SourceKind(PictureFiles.kind, PictureFiles, _has_pictures_only, endings=ENDINGS)

@@ -241,4 +241,4 @@ def _is_list(path: Path) -> bool:
     return path.suffix.lower() in {".csv", ".tsv"} or (path.suffix.lower() == ".parquet" and names_urls_only(path))
 
 
-KIND = SourceKind(UrlList.kind, _open, _is_list)
+KIND = SourceKind(UrlList.kind, _open, _is_list, endings=ENDINGS)

@@ -43,6 +43,7 @@ TEXT_SUFFIXES = ("json", "txt")
 MAX_COLUMNS_BYTES = 2**20
 # Counting reads every header, 25 to 50 µs each: for what is larger than this, progress is shown without a total.
 MAX_COUNTED_BYTES = 2**30
+ENDINGS = (".tar",)
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,7 @@ def _find_bad_end(tar: tarfile.TarFile) -> InputError | None:
 
 
 def _has_tars(path: Path) -> bool:
-    return any(path.rglob("*.tar")) if path.is_dir() else path.suffix == ".tar"
+    return any(path.rglob("*.tar")) if path.is_dir() else path.suffix in ENDINGS
 
 
-KIND = SourceKind(WebDataset.kind, WebDataset, _has_tars)
+KIND = SourceKind(WebDataset.kind, WebDataset, _has_tars, endings=ENDINGS)
