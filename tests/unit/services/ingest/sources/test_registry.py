@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.sources.registry import load_kinds, open_source, recognise
+from services.ingest.sources.registry import default_name, kind_names, load_kinds, open_source, recognise
 from shared.errors import InputError
 from tests.support.factories import imagefolder
 from tests.support.paths import ROOT
@@ -72,6 +72,16 @@ def test_the_docs_have_a_row_for_each_kind() -> None:
     page = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
     [table] = [part for part in page.split("\n\n") if part.startswith("| kind |")]
     assert {line.split("`")[1] for line in table.splitlines()[2:]} == set(load_kinds())
+
+
+def test_the_modules_of_the_folder_are_all_that_names_a_kind() -> None:
+    assert kind_names() == list(load_kinds())
+    endings = {ending for kind in load_kinds().values() for ending in kind.endings}
+    assert endings == {".tar", ".zip", ".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".ndjson"}
+    for ending in endings:
+        assert default_name(Path(f"/data/icons{ending}")) == "icons"
+    assert default_name(Path("/data/v1.0")) == "v1.0"
+    assert default_name(Path("/data/icons/croissant.json")) == "icons"
 
 
 def test_a_folder_that_describes_itself_is_what_it_says(tmp_path: Path) -> None:
