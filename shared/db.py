@@ -87,7 +87,7 @@ def _open_postgresql(url: URL, timeouts: DatabaseTimeouts, **options: Any) -> En
     connector = Connector(timeouts)
     event.listen(engine, "do_connect", lambda _dialect, _record, given, named: connector.connect(*given, **named))
     # What a pool does with an idle connection is to ask whether it still works.
-    event.listen(engine, "checkin", lambda connection, _record: connection and connection.go_idle())
+    event.listen(engine, "checkin", lambda connection, _record: connection and connection.go_idle())  # codespell:ignore
     event.listen(engine, "checkout", lambda connection, _record, _proxy: connection.go_to_work())
     return engine
 

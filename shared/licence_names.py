@@ -30,13 +30,13 @@ _NOISE = r"\b(?:the|public|domain|licensed|under|licen[cs]es?|international|unpo
 _WORDS = (
     (re.compile(r"creative\s*commons"), "cc"),
     (re.compile(r"non[\s-]*commercial"), "nc"),
-    (re.compile(r"no[\s-]*deriv(?:ative)?s?(?:\s+works)?"), "nd"),
+    (re.compile(r"no[\s-]*deriv(?:ative)?s?(?:\s+works)?"), "nd"),  # codespell:ignore ative,nd
     (re.compile(r"share[\s-]*alike"), "sa"),
     (re.compile(r"attribution"), "by"),
     (re.compile(_NOISE), " "),
 )
-_SPELLED = re.compile(r"(?:cc-)?(by(?:-(?:nc|nd|sa))*)(?:-?v?(\d)(?:\.(\d))?)?(?:-([a-z]{2,3}))?")
-_ELEMENTS = ("by", "nc", "nd", "sa")
+_SPELLED = re.compile(r"(?:cc-)?(by(?:-(?:nc|nd|sa))*)(?:-?v?(\d)(?:\.(\d))?)?(?:-([a-z]{2,3}))?")  # codespell:ignore nd
+_ELEMENTS = ("by", "nc", "nd", "sa")  # codespell:ignore nd
 # Names as they stand. Those of the Hugging Face Hub have one version each in SPDX's list.
 _WHOLE_NAMES = {
     "public domain": "LicenseRef-public-domain",

@@ -42,7 +42,7 @@ class Coverage:
 def measure_coverage(session: Session) -> list[Coverage]:
     """Measure every data set, in the order of their names."""
     unexpired = or_(col(Diligence.expires_at).is_(None), col(Diligence.expires_at) > utc_now())
-    named = (col(ItemOwner.item_id) == col(Item.id)) & col(ItemOwner.party_id).not_in(_find_nobodies(session))
+    named = (col(ItemOwner.item_id) == col(Item.id)) & ~_stands_for_nobody(session)
     with_owner = _items_having(session, ItemOwner, named)
     with_acquirer = _items_having(session, Party, (col(Party.id) == col(Item.acquirer_id)) & (col(Party.name) != ERASED))
     with_diligence = _items_having(session, Diligence, (col(Diligence.item_id) == col(Item.id)) & unexpired)
@@ -73,10 +73,17 @@ def measure_coverage(session: Session) -> list[Coverage]:
     ]
 
 
-def _find_nobodies(session: Session) -> list[str]:
-    """Return the parties whose names stand for nobody, as earlier readings recorded them."""
+def _stands_for_nobody(session: Session) -> ColumnElement[bool]:
+    """Return the condition that an owner's name stands for nobody, as earlier readings recorded them.
+
+    The ids are one value, a JSON array: a statement takes so many parameters (SQLite 32,766), and there may be more of them.
+    """
     owners = select(Party.id, Party.name).where(func.length(Party.name) <= MAX_PLACEHOLDER_CHARS)
-    return [party_id for party_id, name in session.exec(owners) if is_placeholder(name)]
+    nobodies = [party_id for party_id, name in session.exec(owners) if is_placeholder(name)]
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    elements_of = func.json_array_elements_text if is_postgresql else func.json_each
+    elements = elements_of(sqlalchemy.literal(nobodies, sqlalchemy.JSON)).table_valued("value")
+    return col(ItemOwner.party_id).in_(sqlalchemy.select(elements.c.value))
 
 
 def total_coverage(coverages: Iterable[Coverage]) -> Coverage:

@@ -21,6 +21,7 @@ MAX_PLACEHOLDER_CHARS = 40
 MISSING = frozenset(
     {"", "nan", "na", "n/a", "n a", "none", "null", "nil", "<na>", "#n/a", "undefined", "nat", "-nan", "missing"}
 )
+# Words of other languages, which a speller of English takes for mistakes: codespell:ignore-begin
 _UNKNOWN = """
     unknown|anonymous|anon|various|unspecified|unnamed|uncredited|unattributed|unidentified|nobody|no one|not known
     not available|not specified|not stated|not given|not applicable
@@ -48,6 +49,7 @@ _ROLES = """
     kunstler|autor|urheber|fotograf|artiste|auteur|photographe|artista|fotografo|fotografa|autore|kunstenaar|sanatci
     художник|автор|фотограф
 """
+# From here on English again: codespell:ignore-end
 
 
 def _fold(text: str) -> str:

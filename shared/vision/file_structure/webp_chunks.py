@@ -15,7 +15,7 @@ from shared.vision.file_structure.damage import damaged
 
 MAX_CHUNKS = 100_000
 _PICTURES = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
-_KNOWN = _PICTURES | {b"VP8X", b"ALPH", b"ANIM", b"ICCP", b"EXIF", b"XMP "}
+_KNOWN = _PICTURES | {b"VP8X", b"ALPH", b"ANIM", b"ICCP", b"EXIF", b"XMP "}  # codespell:ignore alph
 
 
 def check_webp(data: bytes) -> tuple[int, int]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from services.ingest.coverage import Coverage, measure_coverage
-from shared.records.items import load_item
+from shared.records.items import ItemOwner, load_item
+from shared.records.parties import find_or_add_parties
 from shared.workspace import Workspace
 from tests.support.factories import png, register
 from tests.unit.services.ingest.small_sources import add, write_parquet
@@ -36,3 +37,23 @@ def test_placeholders_do_not_raise_coverage(workspace: Workspace, tmp_path: Path
     with workspace.reading() as session:
         [coverage] = measure_coverage(session)
     assert coverage.owner == 1
+
+
+def test_more_parties_that_are_nobody_than_a_statement_has_parameters(any_workspace: Workspace) -> None:
+    register(any_workspace, "named.png", png(1))
+    item = register(any_workspace, "nobody.png", png(2), owners=[])
+    with any_workspace.writing() as session:
+        pairs = [("Unknown", f"https://example.org/{number}") for number in range(40_000)]
+        ids = find_or_add_parties(session, pairs)
+        nobody = ItemOwner(
+            item_id=item.id,
+            position=0,
+            party_id=ids["Unknown", "https://example.org/39999"],
+            role="creator",
+            basis="dataset metadata",
+            confidence=0.7,
+        )
+        session.add(nobody)
+    with any_workspace.reading() as session:
+        [coverage] = measure_coverage(session)
+    assert (coverage.items, coverage.owner) == (2, 1)
