@@ -21,9 +21,14 @@ from shared.home_identity import verify_home
 from shared.ledger.keyfile import load_or_create_signer
 from shared.ledger.log import Log, verify_key_is_there
 from shared.records.migrations.upgrade import migrate
+from shared.records.tables import ALL_TABLES
 from shared.settings import Settings
 from shared.trust_anchors import load_trust_anchors
 from shared.vision.image_limits import ImageLimits, image_limits
+
+# Whoever opens a workspace knows every table, also those that it never names: a row is written by way of the tables that its
+# foreign keys lead to.
+TABLES = ALL_TABLES
 
 
 @dataclass(frozen=True)
