@@ -8,7 +8,7 @@ SOURCES := services shared deploy tests
 # The versions of Python that are supported, each tested in an environment of its own.
 VERSIONS := 3.11 3.12 3.13
 
-.PHONY: demo test test-versions lint types docs unit bench bench-gate bench-quality study fuzz faults kills serve openapi commands constraints clean
+.PHONY: demo test test-versions lint types docs unit bench bench-gate bench-quality study fuzz faults kills serve openapi commands constraints hashes clean
 
 demo: $(RUN)
 	$(BIN)/sleeve demo
@@ -75,6 +75,17 @@ commands: $(RUN)
 
 constraints: $(TEST)
 	{ head -1 constraints.txt; { $(BIN)/pip freeze --exclude-editable; grep -E '^(msgpack|ray)==' constraints.txt; } | LC_ALL=C sort -fu -t= -k1,1; } > constraints.new && mv constraints.new constraints.txt
+
+# What the image installs, each file by its SHA-256; setuptools builds the image's own package. No address stands in the file.
+# For an index beside the usual one, such as one of CPU wheels: make hashes HASHES=deploy/requirements-cpu.txt EXTRA_INDEX=URL
+HASHES ?= deploy/requirements.txt
+EXTRA_INDEX ?=
+hashes:
+	test -x build/hashes/bin/uv || { $(PYTHON) -m venv build/hashes && build/hashes/bin/pip install --quiet --disable-pip-version-check uv; }
+	{ echo '# Every package of the image, by the SHA-256 of its files, at the versions of constraints.txt. Renew with: make hashes'; \
+	  echo 'setuptools>=77' | build/hashes/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate $(if $(EXTRA_INDEX),--index '$(EXTRA_INDEX)') -c constraints.txt --extra all pyproject.toml -; \
+	} > $(HASHES).new && mv $(HASHES).new $(HASHES)
 
 clean:
 	rm -rf .venv .venv-3.* build *.egg-info sleeve-demo
