@@ -18,12 +18,12 @@ def load_owners(session: Session, item_ids: Sequence[str]) -> dict[str, list[tup
     query = (
         select(ItemOwner, Party)
         .join(Party, col(Party.id) == col(ItemOwner.party_id))
-        .where(col(ItemOwner.item_id).in_(item_ids))
         .order_by(col(ItemOwner.item_id), col(ItemOwner.position))
     )
     owners: dict[str, list[tuple[ItemOwner, Party]]] = {item_id: [] for item_id in item_ids}
-    for owner, party in session.exec(query):
-        owners[owner.item_id].append((owner, party))
+    for chunk in in_chunks(list(owners)):
+        for owner, party in session.exec(query.where(col(ItemOwner.item_id).in_(chunk))):
+            owners[owner.item_id].append((owner, party))
     return owners
 
 

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from hashlib import shake_256
 from typing import cast
 
 from PIL import Image, ImageChops, UnidentifiedImageError, _imaging
@@ -49,8 +50,9 @@ BYTES_PER_PX = {"PNG": 18, "JPEG": 18, "WEBP": 26, "GIF": 20, "TIFF": 20, "BMP":
 # One bits, stuffed: no Huffman code is all ones, so a decoder that lacks data makes nothing of them. 128 bits are more than
 # libjpeg looks ahead, and less than a block takes. A decoder that has all blocks never looks at them.
 _ONES = b"\xff\x00" * 16
-# Progressive pictures up to this size are decoded twice, to see whether their scans were cut short.
-_TWICE_PX = 16_000_000
+# Bits without a pattern, and no marker among them. A decoder that lacks data makes coefficients of them. With bits of one kind
+# it may come to nothing, as it does at a scan's end: of 347 visible cuts in all scans ones missed 8, and these none.
+_FILLER = shake_256(b"filler").digest(256).replace(b"\xff", b"\xfe")
 # Pillow switches off libtiff's warnings, and not its errors, which would go to standard error. What matters of them comes as a
 # status. A build without this symbol prints them.
 with suppress(AttributeError, OSError):
@@ -153,19 +155,21 @@ class EncodedImage:
         if not scans.is_single:
             with guarded():
                 upright = _load_upright(self._opened, scans.exif)
-            if self.width_px * self.height_px <= _TWICE_PX:
-                self._check_scan_lengths(upright, scans)
+            self._check_scan_lengths(upright, scans)
             return upright
         with guarded():
             # Decoded without its end: of a scan that was cut short, libjpeg would fill in the rest.
             return _load_upright(_open(self._data[:end] + _ONES, JPEG), scans.exif)
 
     def _check_scan_lengths(self, upright: Image.Image, scans: JpegScans) -> None:
-        """Refuse a picture that looks otherwise where something follows its scans: one of them was cut short."""
+        """Refuse a picture that looks otherwise where something follows its scans: one of them was cut short.
+
+        It is decoded a second time for that. 49 megapixels of noise in 10 scans took 1.6 s of processor time instead of 0.8.
+        """
         begins = [0, *scans.ends]
         parts = [self._data[begin:end] for begin, end in zip(begins, scans.ends, strict=False)]
         with guarded():
-            other = _load_upright(_open((_ONES * 4).join([*parts, self._data[scans.ends[-1] :]]), JPEG), scans.exif)
+            other = _load_upright(_open(_FILLER.join([*parts, self._data[scans.ends[-1] :]]), JPEG), scans.exif)
             if ImageChops.difference(upright, other).getbbox() is not None:
                 raise damaged("a scan ends before its last block")
 

@@ -143,4 +143,4 @@ def is_running(process_id: int) -> bool:
 
 
 def test_the_limit_is_that_of_the_project() -> None:
-    assert check_worker.CHECK_SECONDS == 2
+    assert check_worker.CHECK_SECONDS == 4
