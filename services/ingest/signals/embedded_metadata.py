@@ -95,7 +95,7 @@ def suggest_owners(data: bytes, metadata: EmbeddedMetadata | None = None) -> lis
     """Return the presumed owners that an image file names.
 
     Args:
-        data: the encoded PNG, JPEG or WebP, of any content.
+        data: the encoded file, of any content.
         metadata: what `find_metadata` took out of it; looked for where not given.
 
     Returns:

@@ -1,4 +1,4 @@
-"""IPTC-IIM datasets inside the Photoshop resources of a JPEG.
+"""IPTC-IIM datasets inside the Photoshop resources of a JPEG or TIFF.
 
 Rules, in order:
 

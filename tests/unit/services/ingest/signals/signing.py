@@ -16,7 +16,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tests.support.factories import encode, picture
 
 EMAIL_PROTECTION = ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string
-FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+FORMATS = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "TIFF": "image/tiff",
+    "AVIF": "image/avif",
+}
 _CREATED = {
     "label": "c2pa.actions",
     "data": {

@@ -44,6 +44,52 @@ def test_the_fields_of_a_tiff_name_owners() -> None:
     assert sorted(names) == ["Ada Artist", "Olga Owner"]
 
 
+def test_exif_of_an_avif_names_owners() -> None:
+    tags = Image.Exif()
+    tags[0x013B], tags[0x8298] = "Ada Artist", "Copyright 2024 Olga Owner"
+    data = encode(picture(1, 40), "AVIF", exif=tags)
+    assert sorted(suggestion.owner.name for suggestion in suggest_owners(data)) == ["Ada Artist", "Olga Owner"]
+    assert suggest_owners(data[:200]) == []
+
+
+# IIM section 1.5: by-line (2:80) and copyright notice (2:116).
+IIM = b"".join(
+    b"\x1c\x02" + bytes([number]) + len(text).to_bytes(2) + text for number, text in ((80, b"Ada Artist"), (116, b"(c) Olga"))
+)
+
+
+def swapped(data: bytes) -> bytes:
+    """The bytes as a writer leaves them that declares longs of the other order."""
+    padded = data.ljust(-(-len(data) // 4) * 4, b"\0")
+    return b"".join(padded[at : at + 4][::-1] for at in range(0, len(padded), 4))
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "block"),
+    [
+        (33723, 7, IIM),
+        (33723, 1, IIM),
+        (33723, 4, IIM.ljust(-(-len(IIM) // 4) * 4, b"\0")),
+        (33723, 4, swapped(IIM)),
+        (34377, 1, b"8BIM\x04\x04\0\0" + len(IIM).to_bytes(4) + IIM),
+    ],
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_iptc_of_a_tiff_names_owners_however_it_is_declared(order: str, tag: int, kind: int, block: bytes) -> None:
+    count = len(block) // {1: 1, 4: 4, 7: 1}[kind]
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+    directory = struct.pack(f"{order}HHHIII", 1, tag, kind, count, 26, 0)
+    names = [suggestion.owner.name for suggestion in suggest_owners(head + directory + block)]
+    assert names == ["Ada Artist", "Olga"]
+
+
+def test_a_directory_that_is_cut_off_or_leads_nowhere_names_nobody() -> None:
+    for data in (b"II*\0", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff" + bytes(20)):
+        assert suggest_owners(data) == []
+    directory = struct.pack("<HHHIII", 1, 33723, 7, 2**32 - 1, 2**32 - 1, 0)
+    assert suggest_owners(b"II*\0\x08\0\0\0" + directory) == []
+
+
 def test_plain_files_hold_nothing_and_state_their_type() -> None:
     for kind in ("GIF", "BMP", "AVIF"):
         metadata = find_metadata(encode(picture(1, 40), kind))
