@@ -40,13 +40,13 @@ from shared.index.vector_index import (
     WHOLE,
     IndexedItem,
     Neighbour,
-    best_views,
     by_manifests,
     hnsw_ef,
     order_vectors,
     payload,
     point_id,
     point_ids,
+    read_neighbours,
     verify_items,
     verify_k,
     verify_vectors,
@@ -199,7 +199,7 @@ class EdgeIndex:
             for batch in _batches(rows, BATCH_QUERIES):
                 requests = [self._request(row, k, manifest_id, exact) for row in batch]
                 answers = self._shard.query_batch(qdrant.QueryBatchRequest(requests))
-                neighbours += [self._read(points, k) for points in answers]
+                neighbours += [read_neighbours(points, k, views=len(self.views)) for points in answers]
         return neighbours
 
     def count(self, manifest_id: str) -> int:
@@ -281,12 +281,6 @@ class EdgeIndex:
             # With one view the point's id is the item's, and payloads need not be read.
             with_payload=False if len(self.views) == 1 else [ITEM, VIEW],
         )
-
-    def _read(self, points: Sequence[qdrant.ScoredPoint], k: int) -> list[Neighbour]:
-        if len(self.views) == 1:
-            return [Neighbour(str(point.id), float(point.score)) for point in points]
-        payloads = ((point.payload or {}, float(point.score)) for point in points)
-        return best_views(((fields[ITEM], fields[VIEW], score) for fields, score in payloads), k)
 
     def _present(self, ids: Sequence[str]) -> list[int | UUID | str]:
         records = self._shard.retrieve([*ids], with_payload=False, with_vector=False)

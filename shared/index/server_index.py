@@ -42,13 +42,13 @@ from shared.index.vector_index import (
     WHOLE,
     IndexedItem,
     Neighbour,
-    best_views,
     by_manifests,
     hnsw_ef,
     order_vectors,
     payload,
     point_id,
     point_ids,
+    read_neighbours,
     verify_items,
     verify_k,
     verify_vectors,
@@ -319,7 +319,7 @@ class ServerIndex:
                 raise UnavailableError(
                     f"the Qdrant server answered {len(answers)} of {len(requests)} searches", code="index_down"
                 )
-            return [self._read_points(answer.points, k) for answer in answers]
+            return [read_neighbours(answer.points, k, views=len(self.views)) for answer in answers]
 
         return self._read(ask)
 
@@ -341,12 +341,6 @@ class ServerIndex:
             # With one view the point's id is the item's, and payloads need not be read.
             with_payload=False if len(self.views) == 1 else [ITEM, VIEW],
         )
-
-    def _read_points(self, points: Sequence[models.ScoredPoint], k: int) -> list[Neighbour]:
-        if len(self.views) == 1:
-            return [Neighbour(str(point.id), float(point.score)) for point in points]
-        payloads = ((point.payload or {}, float(point.score)) for point in points)
-        return best_views(((fields[ITEM], fields[VIEW], score) for fields, score in payloads), k)
 
 
 def _split(sizes: Sequence[int], most: int = BATCH_POINTS) -> Iterator[slice]:

@@ -199,6 +199,36 @@ def best_views(views: Iterable[tuple[str, str, float]], k: int) -> list[Neighbou
     return list(best.values())
 
 
+class ScoredPoint(Protocol):
+    """A point as an engine found it; the embedded engine and the server have classes of their own."""
+
+    @property
+    def id(self) -> Any:
+        """The item's id, where it has one view."""
+
+    @property
+    def score(self) -> float:
+        """The cosine."""
+
+    @property
+    def payload(self) -> Mapping[str, Any] | None:
+        """Item and view, where they were asked for."""
+
+
+def read_neighbours(points: Iterable[ScoredPoint], k: int, *, views: int) -> list[Neighbour]:
+    """Name the items of points that an engine found.
+
+    Args:
+        points: nearest first.
+        k: how many items at most.
+        views: how many points an item has. With one, the point's id is the item's, and payloads are not read.
+    """
+    if views == 1:
+        return [Neighbour(str(point.id), float(point.score)) for point in points]
+    payloads = ((point.payload or {}, float(point.score)) for point in points)
+    return best_views(((fields[ITEM], fields[VIEW], score) for fields, score in payloads), k)
+
+
 def order_vectors(item_ids: Sequence[str], vectors: Iterable[tuple[str, Any]], dimensions: int) -> NDArray[np.float32]:
     """Put vectors that an engine returned into the order asked for.
 
