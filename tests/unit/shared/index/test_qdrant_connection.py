@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from qdrant_client.qdrant_remote import QdrantRemote
 
 from shared.errors import InputError, UnavailableError
 from shared.index import qdrant_connection
@@ -175,7 +176,30 @@ def test_what_is_no_url_is_refused(url: str) -> None:
         open_client(url, None, 1)
 
 
-@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection:UserWarning")
-def test_a_key_may_go_over_https_or_stay_on_this_machine() -> None:
-    for url in ("https://qdrant.example:6333", "http://127.0.0.1:6333", "http://[::1]:6333", "http://localhost:6333"):
-        open_client(url, "secret", 1).close()
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://qdrant.example:6333", "https://qdrant.example:6333"),
+        ("https://qdrant.example", "https://qdrant.example:443"),
+        ("http://127.0.0.1:6333", "http://127.0.0.1:6333"),
+        ("http://[::1]:6333", "http://[::1]:6333"),
+        ("http://localhost", "http://localhost:6333"),
+    ],
+)
+def test_a_key_may_go_over_https_or_stay_on_this_machine(url: str, address: str) -> None:
+    # Opened without a warning: here warnings are errors.
+    client = open_client(url, "secret", 1)
+    remote = client._client
+    assert isinstance(remote, QdrantRemote)
+    assert remote.rest_uri == address
+    assert remote._rest_headers["api-key"] == "secret"
+    client.close()
+
+
+def test_a_key_reaches_the_server_and_without_one_none_is_sent(server: QdrantServer) -> None:
+    for key in ("secret", None):
+        client = open_client(server.url, key, 5)
+        assert not client.collection_exists("none")
+        client.close()
+    sent = [{name.lower(): value for name, value in call.headers.items()}.get("api-key") for call in server.seen]
+    assert sent == ["secret", None]
