@@ -107,6 +107,13 @@ class Gate:
         with self.workspace.reading() as session:
             calibrations = list_calibrations(session, model.id)
         rules = self.content.deciding_rules
+        scored = [calibration for calibration in calibrations if calibration.scores.keys() >= set(rules)]
+        if calibrations and not scored:
+            raise NotReadyError(
+                f"model {model.name!r} has no control with scores by {' and '.join(rules)}: audit it again",
+                code="rule_not_calibrated",
+            )
+        calibrations = scored
         sound = next((calibration for calibration in calibrations if not calibration.unsound_rules.keys() & set(rules)), None)
         if sound is None and calibrations:
             failed = sorted(calibrations[0].unsound_rules.keys() & set(rules))

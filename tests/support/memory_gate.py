@@ -31,6 +31,7 @@ from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
 from shared.matching.copy_detection.orientations import ORIENTATIONS
 from shared.matching.ssim_search.best_ssim import best_ssim
 from shared.matching.ssim_search.ssim_terms import build_means
+from shared.matching.ssim_search.turned_ssim import best_turned_ssim
 from shared.matching.training_set.duplicates import build_clusters
 from shared.matching.training_set.training_set import TrainingSet
 from shared.matching.training_set.view_hashes import hash_views
@@ -177,23 +178,24 @@ def build_memory_world(workspace: Workspace, items: int = 6, **changed: Any) -> 
 
 
 @cache
-def _score_control(items: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Send held-out pictures through the comparison with so many items; their scores by `ssim` and by `fused`."""
+def _score_control(items: int) -> dict[str, tuple[float, ...]]:
+    """Send held-out pictures through the comparison with so many items; their scores by each rule that may decide."""
     held_out = [picture(CONTROL_SEED + number) for number in range(CONTROL_SIZE)]
     trained = [picture(seed) for seed in range(items)]
     recipe = ViewRecipe(resolution_px=RESOLUTION_PX, channels=3)
     views, training = (np.stack([build_view(image, recipe) for image in images]) for images in (held_out, trained))
-    _, ssim = best_ssim(views, training, np.tile(np.arange(items), (len(views), 1)))
+    every = np.tile(np.arange(items), (len(views), 1))
+    _, ssim = best_ssim(views, training, every)
+    _, turned = best_turned_ssim(views, training, every)
     detector = CopyDetector.build(np.stack([build_view(image, COPY_RECIPE) for image in trained]))
     fused = detector.calibrate(np.stack([build_view(image, COPY_RECIPE) for image in held_out]))
-    return tuple(map(float, ssim)), fused.scores
+    return {"ssim": tuple(map(float, ssim)), "ssim-turned": tuple(map(float, turned)), "fused": fused.scores}
 
 
 def _calibrate(model: Model, corpus: ReadyCorpus, embedder_sha256: str) -> Calibration:
-    ssim, fused = _score_control(len(corpus.item_ids))
     pipeline: dict[str, Any] = {"neighbours": NEIGHBOURS, "embedder_sha256": embedder_sha256}
     pipeline |= {"copies": corpus.detector.digests, "orientations": ORIENTATIONS}
-    scores = ControlScores({"ssim": ssim, "fused": fused}, pipeline)
+    scores = ControlScores(_score_control(len(corpus.item_ids)), pipeline)
     return Calibration(
         model_id=model.id,
         control_manifest_id=model.manifest_id,

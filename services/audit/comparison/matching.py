@@ -18,8 +18,9 @@ from shared.index.exact_neighbours import exact_neighbours
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
 from shared.matching.copy_detection.detector_store import load_copy_detector
-from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores
+from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores, TurnedScores
 from shared.matching.ssim_search.best_match import BestMatches, find_best_matches
+from shared.matching.ssim_search.turned_ssim import best_turned_ssim
 from shared.matching.training_set.training_set import TrainingSet
 from shared.matching.training_set.training_set_store import load_training_set
 from shared.matching.training_set.view_hashes import hash_views
@@ -104,7 +105,9 @@ def match_embedded(corpus: Corpus, pictures: Pixels, vectors: NDArray[np.float32
     """Do what `match_against` does with pictures that are embedded already, float32 (G, D)."""
     copies = corpus.detector.detect(np.stack([build_view(image, COPY_RECIPE) for image in _images(pictures)]))
     shortlists, cosines = exact_neighbours(vectors, corpus.vectors, neighbours)
-    matches = find_best_matches(pictures, np.asarray(corpus.side.views), shortlists)
+    views = np.asarray(corpus.side.views)
+    matches = find_best_matches(pictures, views, shortlists)
+    items, scores = best_turned_ssim(pictures, views, shortlists, copies.items, (matches.index, matches.ssim))
     evidence = ComparisonBlock(
         training=corpus.side,
         views=pictures,
@@ -114,6 +117,7 @@ def match_embedded(corpus: Corpus, pictures: Pixels, vectors: NDArray[np.float32
         best_ssim=matches.ssim,
         hashes=hash_views(pictures),
         copies=CopyScores(copies.scores, copies.items),
+        turned=TurnedScores(scores, items),
     )
     return Matched(pictures, vectors, matches, evidence)
 

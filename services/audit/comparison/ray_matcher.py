@@ -110,8 +110,11 @@ class RayMatcher:
             raise UnavailableError(f"a task of Ray failed: {error.cause!r}", code="ray_task_failed") from error
         except (self._ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
             raise UnavailableError(f"Ray failed: {error}", code="ray_failed") from error
-        vectors, matches, shortlists, cosines, hashes, copies = (_join(list(column)) for column in zip(*parts, strict=True))
-        evidence = ComparisonBlock(corpus.side, pictures, shortlists, cosines, matches.index, matches.ssim, hashes, copies)
+        vectors, matches, shortlists, cosines, hashes, copies, turned = (
+            _join(list(column)) for column in zip(*parts, strict=True)
+        )
+        best = matches.index, matches.ssim
+        evidence = ComparisonBlock(corpus.side, pictures, shortlists, cosines, *best, hashes, copies, turned)
         return Matched(pictures, vectors, matches, evidence)
 
     def _match_parts(
@@ -168,7 +171,8 @@ def _match_part(corpus: Corpus, pictures: Pixels, embedding: Embedder | Vectors,
         else:
             matched = match_against(corpus, pictures, embedding, neighbours)
     evidence = matched.evidence
-    return matched.vectors, matched.matches, evidence.shortlists, evidence.cosines, evidence.hashes, evidence.copies
+    found = evidence.shortlists, evidence.cosines, evidence.hashes, evidence.copies, evidence.turned
+    return matched.vectors, matched.matches, *found
 
 
 def _join(parts: list[Any]) -> Any:

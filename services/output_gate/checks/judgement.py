@@ -29,12 +29,16 @@ from shared.matching.calibration.decision import Decision, RuleScore, decide_by_
 from shared.matching.copy_detection import CopyDetector, Detections
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
 from shared.matching.copy_detection.match_classification import MatchMeasurements, classify, measure_matches, measure_pair
-from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores
+from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores, TurnedScores
 from shared.matching.panel.panel import RuleResult, evaluate
 from shared.matching.ssim_search.best_ssim import best_ssim
 from shared.matching.ssim_search.ssim_terms import BoundedViews
+from shared.matching.ssim_search.turned_ssim import best_turned_ssim
 from shared.matching.training_set.view_hashes import hash_views
 from shared.vision.views import Pixels, build_view
+
+# What an earlier calibration has no scores of, and need not be searched for then.
+TURNED_RULE = "ssim-turned"
 
 log = structlog.get_logger()
 
@@ -130,8 +134,9 @@ def judge(
         InputError: a shortlist is empty.
     """
     corpus = ready.corpus
+    bounded = BoundedViews(corpus.side.views, corpus.means)
     with timings.step("compare"):
-        items, ssim = best_ssim(views, BoundedViews(corpus.side.views, corpus.means), shortlists.rows)
+        items, ssim = best_ssim(views, bounded, shortlists.rows)
         if (items < 0).any():
             raise InputError(f"expected a candidate for every generation, got none for {int((items < 0).sum())}")
     with timings.step("detect"):
@@ -139,10 +144,17 @@ def judge(
         copy_views = np.stack([build_view(picture, COPY_RECIPE) for picture in pictures])
         copies = CopyMatches(corpus.detector, copy_views, corpus.detector.detect(copy_views, orientations=ready.orientations))
         _ = copies.measurements
+    with timings.step("compare"):
+        turned = None
+        if TURNED_RULE in ready.scores.by_rule:
+            named = copies.detections.items
+            found, scores = best_turned_ssim(views, bounded, shortlists.rows, named, (items, ssim))
+            turned = TurnedScores(scores, found)
     with timings.step("rules"):
         copy_scores = CopyScores(copies.detections.scores, copies.detections.items)
         hashes = hash_views(views)
-        block = ComparisonBlock(corpus.side, views, shortlists.rows, shortlists.cosines, items, ssim, hashes, copy_scores)
+        near = shortlists.rows, shortlists.cosines
+        block = ComparisonBlock(corpus.side, views, *near, items, ssim, hashes, copy_scores, turned)
         results = {result.rule.name: result for result in evaluate(ready.panel, block)}
     with timings.step("measure"):
         return _decide_all(gate, ready, views, results, copies, [1] * len(views) if looks is None else looks)

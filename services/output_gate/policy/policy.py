@@ -30,7 +30,7 @@ DEFAULT_POLICY = Path(__file__).with_name("default.toml")
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Rate = Annotated[float, Field(strict=True, gt=0, le=0.5)]
 Score = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-DecidingRule = Literal["fused", "ssim"]
+DecidingRule = Literal["fused", "ssim", "ssim-turned"]
 
 
 class Borderline(StrictModel):

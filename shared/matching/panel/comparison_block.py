@@ -35,6 +35,23 @@ class CopyScores:
 
 
 @dataclass(frozen=True)
+class TurnedScores:
+    """The best SSIM over the eight orientations for each of B generations.
+
+    Attributes:
+        scores: float64 (B,), -1..1.
+        items: int64 (B,), row of the training set.
+    """
+
+    scores: NDArray[np.float64]
+    items: NDArray[np.int64]
+
+    def __getitem__(self, rows: slice) -> "TurnedScores":
+        """Return the scores of some generations."""
+        return TurnedScores(self.scores[rows], self.items[rows])
+
+
+@dataclass(frozen=True)
 class ComparisonBlock:
     """B generations with their shortlists.
 
@@ -43,10 +60,11 @@ class ComparisonBlock:
         views: uint8 (B, C, H, W).
         shortlists: int64 (B, K), nearest first by embedding.
         cosines: float64 (B, K), similarity of the embeddings; higher is nearer.
-        best_item: int64 (B,), the best SSIM's item.
+        best_item: int64 (B,), the best upright SSIM's item.
         best_ssim: float64 (B,).
         hashes: PDQ of the generations' views.
         copies: the copy detector's score and item for each; None where it was not run.
+        turned: the best SSIM over the eight orientations; None where it was not searched for.
     """
 
     training: TrainingSet
@@ -57,6 +75,7 @@ class ComparisonBlock:
     best_ssim: NDArray[np.float64]
     hashes: ViewHashes
     copies: CopyScores | None = None
+    turned: TurnedScores | None = None
 
     @cached_property
     def distances(self) -> TileDistances:
@@ -83,4 +102,5 @@ class ComparisonBlock:
                 self.best_ssim[part],
                 self.hashes[part],
                 None if self.copies is None else self.copies[part],
+                None if self.turned is None else self.turned[part],
             )

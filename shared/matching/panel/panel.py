@@ -86,6 +86,8 @@ class Agreement:
 def build_panel(control: ControlScores, rate: float, embedder: str) -> tuple[Rule, ...]:
     """Choose the rules for a model: all that are made for any embedder or for its own, with their thresholds.
 
+    A rule that an earlier control was not scored by is left out, where the rule says that there are such.
+
     Args:
         control: the model's control.
         rate: chosen false-positive rate of the calibrated rules, 0..0.5.
@@ -97,7 +99,7 @@ def build_panel(control: ControlScores, rate: float, embedder: str) -> tuple[Rul
     return tuple(
         rule.with_threshold(control.null(rule.name) if rule.threshold is None else None, rate)
         for rule in load_rules()
-        if rule.applies_to(embedder)
+        if rule.applies_to(embedder) and (rule.name in control.by_rule or not rule.may_lack)
     )
 
 

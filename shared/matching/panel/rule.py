@@ -89,6 +89,7 @@ class RuleDefinition:
         threshold: its authors'; None for the one that the model's control gives.
         embedder_kind: the kind of embedder whose shortlists it is made for; None for any.
         may_decide: whether a gate's policy may decide by it; such a rule has no threshold of its own.
+        may_lack: whether there are calibrations of before the rule, which are used without it.
         score_range: the lowest score and the highest, that of an exact copy; a policy's own threshold lies between them.
     """
 
@@ -101,6 +102,7 @@ class RuleDefinition:
     threshold: float | None = None
     embedder_kind: str | None = None
     may_decide: bool = False
+    may_lack: bool = False
     score_range: tuple[float, float] = (-math.inf, math.inf)
 
     def applies_to(self, embedder: str) -> bool:

@@ -92,7 +92,10 @@ def best_ssim(
 
 
 def search_best(
-    generations: Images, views: SsimTerms | BoundedViews | Images, candidates: Indices | None = None
+    generations: Images,
+    views: SsimTerms | BoundedViews | Images,
+    candidates: Indices | None = None,
+    found: tuple[Numbers, Scores] | None = None,
 ) -> tuple[Numbers, Scores, int]:
     """Search as `best_ssim` does, and count the pairs that were looked at.
 
@@ -100,6 +103,7 @@ def search_best(
         generations: as for `best_ssim`.
         views: likewise.
         candidates: likewise.
+        found: index and score of a match that each has already, as returned; it stays where nothing is better.
 
     Returns:
         Index and score as `best_ssim` gives them, and the number of pairs of which any window was scored.
@@ -108,8 +112,10 @@ def search_best(
         InputError: as `best_ssim`.
     """
     rows = verified_candidates(generations, views, candidates)
-    index = np.full(len(generations), -1, np.int64)
-    score = np.full(len(generations), -np.inf)
+    if found is None:
+        index, score = np.full(len(generations), -1, np.int64), np.full(len(generations), -np.inf)
+    else:
+        index, score = found[0].copy(), np.where(found[0] < 0, -np.inf, found[1])
     examined = 0
     columns = _columns(len(generations), rows.shape[1])
     for terms, local, numbers in _blocks(views, rows):

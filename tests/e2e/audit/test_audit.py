@@ -121,7 +121,7 @@ def test_copies_are_found_each_with_its_item(audited_workspace: Workspace, tmp_p
     assert content["distinct_items_copied"] == sorted(ids)
     rules = {rule["name"]: rule for rule in content["rules"]}
     assert tuple(rules) == rule_names("pixels:16")
-    for name in ("ssim", "fused", "l2-ratio", "tiled-l2"):
+    for name in ("ssim", "ssim-turned", "fused", "l2-ratio", "tiled-l2"):
         assert (rules[name]["generations"]["hits"], rules[name]["distinct_items"]) == (SLICE, SLICE), name
         # Calibrated rules are held against halves of the control, of which the best one may fire by construction.
         assert rules[name]["control"]["hits"] <= (2 if rules[name]["threshold_from_control"] else 0), name

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from services.output_gate.checks.service import check_generation
 from services.output_gate.corpora import NotReadyError
+from shared.matching.calibration.null_distribution import ControlScores
 from shared.records.models import Calibration
+from tests.support.factories import png
 from tests.support.memory_gate import MemoryWorld
 
 
@@ -42,6 +45,24 @@ def test_a_calibration_that_does_not_hold_is_named(world: MemoryWorld, changed: 
     with pytest.raises(NotReadyError) as caught:
         world.gate.load_ready_model(world.model)
     assert caught.value.code == code
+
+
+def test_a_calibration_of_before_a_rule_decides_by_the_others_and_not_by_it(world: MemoryWorld) -> None:
+    with world.workspace.writing() as session:
+        calibration = session.exec(select(Calibration)).one()
+        calibration.scores = {rule: scores for rule, scores in calibration.scores.items() if rule != "ssim-turned"}
+        calibration.sha256 = ControlScores(
+            {rule: tuple(scores) for rule, scores in calibration.scores.items()}, calibration.pipeline
+        ).sha256
+        session.add(calibration)
+    ready = world.gate.load_ready_model(world.model)
+    assert "ssim-turned" not in {rule.name for rule in ready.panel}
+    result = check_generation(world.gate, world.model.name, png(2))
+    assert result.decision == "flag"
+    world.adopt(version=2, rule="ssim-turned")
+    with pytest.raises(NotReadyError) as caught:
+        world.gate.under_policy_in_force().load_ready_model(world.model)
+    assert caught.value.code == "rule_not_calibrated"
 
 
 def test_without_a_calibration_there_is_nothing_to_decide_by(world: MemoryWorld) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 
 from shared.index.exact_neighbours import exact_neighbours
 from shared.matching.calibration.null_distribution import NullDistribution
-from shared.matching.panel.comparison_block import ComparisonBlock
+from shared.matching.panel.comparison_block import ComparisonBlock, TurnedScores
 from shared.matching.panel.panel import RuleResult, evaluate
 from shared.matching.panel.rule import RuleDefinition
 from shared.matching.ssim_search.best_ssim import best_ssim
+from shared.matching.ssim_search.turned_ssim import best_turned_ssim
 from shared.matching.training_set.duplicates import build_clusters
 from shared.matching.training_set.training_set import TrainingSet
 from shared.matching.training_set.view_hashes import hash_views
@@ -45,8 +46,16 @@ def build_block(generations: Pixels, training: Pixels) -> ComparisonBlock:
     shortlists, cosines = exact_neighbours(vectors[0], vectors[1], 1000)
     index, scores = best_ssim(generations, training, shortlists)
     training_set = TrainingSet(training, clusters, hashes)
+    turned_index, turned_scores = best_turned_ssim(generations, training, shortlists)
     return ComparisonBlock(
-        training_set, generations, shortlists, cosines.astype(np.float64), index, scores, hash_views(generations)
+        training_set,
+        generations,
+        shortlists,
+        cosines.astype(np.float64),
+        index,
+        scores,
+        hash_views(generations),
+        turned=TurnedScores(turned_scores, turned_index),
     )
 
 

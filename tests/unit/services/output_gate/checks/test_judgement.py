@@ -47,6 +47,18 @@ def test_a_mirrored_copy_is_found_by_the_copy_detector_and_not_by_ssim(world: Me
 
 
 @pytest.mark.parametrize("turn", Image.Transpose)
+def test_a_turned_or_flipped_copy_is_flagged_by_ssim_alone_where_it_looks_in_all_orientations(
+    world: MemoryWorld, turn: Image.Transpose
+) -> None:
+    turned = picture(4).transpose(turn)
+    assert judge_picture(world, turned)[0].decision.outcome == "clear"
+    world.adopt(version=2, rule="ssim-turned")
+    [evidence] = judge_picture(world, turned)
+    assert (evidence.decision.outcome, evidence.rule, evidence.item) == ("flag", "ssim-turned", world.items[4].id)
+    assert judge_picture(world, picture(UNRELATED))[0].decision.outcome == "clear"
+
+
+@pytest.mark.parametrize("turn", Image.Transpose)
 def test_a_turned_or_flipped_copy_is_flagged_and_how_it_is_turned_is_told(world: MemoryWorld, turn: Image.Transpose) -> None:
     world.adopt(version=2, rule=None, rules=["fused", "ssim"])
     [evidence] = judge_picture(world, picture(4).transpose(turn))

@@ -30,27 +30,33 @@ def test_no_published_rule_fires_on_strangers() -> None:
 
 
 def test_the_panel_holds_the_rules_that_fit_the_embedder() -> None:
-    assert rule_names("pixels:16")[:6] == ("ssim", "fused", "l2-ratio", "carlini-adaptive", "tiled-l2", "pdq")
+    assert rule_names("pixels:16")[:7] == ("ssim", "ssim-turned", "fused", "l2-ratio", "carlini-adaptive", "tiled-l2", "pdq")
     for embedder, its_own in (("open_clip:ViT-B-32:tag", "clip"), ("sscd:weights.safetensors", "sscd")):
         assert set(rule_names(embedder)) == {*rule_names("pixels:16"), its_own}
 
 
 def test_the_panel_is_calibrated_on_the_control() -> None:
-    control = ControlScores({"ssim": (0.1, 0.3), "fused": (1.0, 2.0)}, {})
+    thresholds = {"ssim": 0.3, "ssim-turned": 0.4, "fused": 2.0}
+    control = ControlScores({name: (0.1, highest) for name, highest in thresholds.items()}, {})
     panel = build_panel(control, 0.001, "pixels:16")
     assert [rule.name for rule in panel] == [*rule_names("pixels:16")]
-    assert {rule.name: rule.threshold for rule in panel if rule.name in control.by_rule} == {"ssim": 0.3, "fused": 2.0}
+    assert {rule.name: rule.threshold for rule in panel if rule.name in control.by_rule} == thresholds
     with pytest.raises(NotFoundError, match="clip"):
         build_panel(control, 0.001, "open_clip:ViT-B-32:tag")
+
+
+def test_a_control_of_before_a_rule_makes_a_panel_without_it() -> None:
+    panel = build_panel(ControlScores({"ssim": (0.1, 0.3), "fused": (1.0, 2.0)}, {}), 0.001, "pixels:16")
+    assert {*rule_names("pixels:16")} - {rule.name for rule in panel} == {"ssim-turned"}
 
 
 def test_a_control_is_scored_by_the_rules_that_need_one() -> None:
     training = blobs(3, 1)
     block = build_block(noisy(training), training)
-    assert set(score_control(block, "pixels:16")) == {"ssim"}
+    assert set(score_control(block, "pixels:16")) == {"ssim", "ssim-turned"}
     copies = CopyScores(np.array([0.9, 0.2, 0.1]), np.array([2, 0, 1]))
     scores = score_control(replace(block, copies=copies), "open_clip:ViT-B-32:tag")
-    assert set(scores) == {"ssim", "fused", "clip"}
+    assert set(scores) == {"ssim", "ssim-turned", "fused", "clip"}
     np.testing.assert_array_equal(scores["ssim"], block.best_ssim)
     np.testing.assert_array_equal(scores["fused"], copies.scores)
     np.testing.assert_array_equal(scores["clip"], block.cosines.max(axis=1))
