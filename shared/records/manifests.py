@@ -27,7 +27,7 @@ from shared.ledger.manifest_leaves import Leaf
 from shared.ledger.merkle import root_of
 from shared.ledger.tables import LogEntry
 from shared.records.entry_rows import append_and_add
-from shared.records.items import Item, may_train
+from shared.records.items import Blob, Item, may_train
 from shared.schemas import check_name
 
 Purpose = Literal["train", "control"]
@@ -177,6 +177,18 @@ def load_manifest_items(session: Session, manifest_id: str) -> list[Item]:
         .order_by(col(ManifestItem.position))
     )
     return list(session.exec(query))
+
+
+def count_several_frames(session: Session, manifest_id: str) -> int:
+    """Count the items of a manifest whose file holds several pictures, as far as these were counted."""
+    query = (
+        select(func.count())
+        .select_from(ManifestItem)
+        .join(Item, col(ManifestItem.item_id) == col(Item.id))
+        .join(Blob, col(Item.blob_sha256) == col(Blob.sha256))
+        .where(ManifestItem.manifest_id == manifest_id, col(Blob.frames) > 1)
+    )
+    return session.exec(query).one()
 
 
 def load_leaves(session: Session, manifest_id: str, start: int = 0, limit: int | None = None) -> list[Leaf]:

@@ -80,7 +80,16 @@ amount_minor = 25000
 kinds = ["part", "recoloured"]
 amount_minor = 10000
 """
-CONTROL_RUN = {"model": "model-1", "pictures": 999, "flagged": 1, "borderline": 4, "not_decidable": None}
+CONTROL_RUN = {
+    "model": "model-1",
+    "pictures": 999,
+    "flagged": 1,
+    "borderline": 4,
+    "several_pictures": 0,
+    "highest_score": None,
+    "unreachable": False,
+    "not_decidable": None,
+}
 ADOPTED = {
     "id": POLICY_ID,
     "name": "default",

@@ -82,6 +82,16 @@ def _show_controls(controls: list[ControlRun]) -> None:
     for control in controls:
         outcome = f"{control.flagged:,} flagged and {control.borderline:,} borderline of {control.pictures:,} control pictures"
         console.print(f"{control.model}: {control.not_decidable or outcome}", soft_wrap=True)
+        if control.several_pictures:
+            console.print(
+                f"  {control.several_pictures:,} control files hold several pictures, of which the first was judged",
+                soft_wrap=True,
+            )
+        if control.unreachable:
+            console.print(
+                f"  [bold]no picture can reach the threshold[/bold]: exact copies score {control.highest_score:.4g} at most",
+                soft_wrap=True,
+            )
 
 
 def _show(answer: DryRun) -> None:

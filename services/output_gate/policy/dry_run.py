@@ -68,7 +68,7 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
     nulls: dict[tuple[str, str], _Nulls] = {}
     verify_threshold(content)
     with workspace.reading() as session:
-        controls = run_on_controls(session, content)
+        controls = run_on_controls(workspace, session, content)
         for check, flag in _past_checks(session, model_id):
             if limit is not None and checks == limit:
                 more = True

@@ -29,6 +29,18 @@ class ControlRun(BaseModel):
     pictures: int = 0
     flagged: int = 0
     borderline: int = 0
+    several_pictures: int = Field(
+        default=0,
+        description="Of the control's files, how many hold several frames or pages, as far as these were counted. The gate "
+        "judges each of a generation's, at a share of the rate; of the control the first was judged. Transparency is not on "
+        "record. Past checks of several pictures are under `not_decidable`.",
+    )
+    highest_score: float | None = Field(
+        default=None,
+        description="The highest score of exact copies of the model's training items, by the rule of a policy that gives its "
+        "threshold; null where it gives a rate, or no item could be read.",
+    )
+    unreachable: bool = Field(default=False, description="Whether not even exact copies exceed the threshold.")
     not_decidable: str | None = Field(description="Code of why the control cannot be decided by this policy.")
 
 

@@ -46,11 +46,11 @@ def adopt(workspace: Workspace, content: PolicyContent, idempotency_key: str | N
                     sha256=content.sha256,
                     approvals=approvals,
                     approvals_needed=needed,
-                    controls=run_on_controls(session, content),
+                    controls=run_on_controls(workspace, session, content),
                 )
     effect = once(workspace, OPERATION, idempotency_key, content.sha256, lambda session: adopt_policy(session, content).id)
     with workspace.reading() as session:
-        controls = run_on_controls(session, content)
+        controls = run_on_controls(workspace, session, content)
     return show_policy(workspace, effect.resource_id).model_copy(update={"controls": controls})
 
 

@@ -13,6 +13,8 @@ from services.output_gate.policy.schemas import AdoptedPolicy, ProposedPolicy
 from services.output_gate.policy.service import adopt, try_on_past_checks
 from shared.auth.caller import Caller, acting_as
 from shared.errors import InputError
+from shared.matching.panel.registry import load_rule
+from shared.records.items import Blob
 from shared.records.policies import find_policy_in_force
 from tests.support.factories import png
 from tests.support.memory_gate import MemoryWorld, build_policy
@@ -64,9 +66,9 @@ def test_a_policy_on_record_from_before_the_bounds_decides_nothing(
 
 def test_the_controls_are_decided_before_a_policy_is(world: MemoryWorld) -> None:
     with world.workspace.reading() as session:
-        [strict] = run_on_controls(session, given(-0.99))
-        [lax] = run_on_controls(session, given(0.999))
-        [other] = run_on_controls(session, build_policy(version=2, neighbours=7))
+        [strict] = run_on_controls(world.workspace, session, given(-0.99))
+        [lax] = run_on_controls(world.workspace, session, given(0.999))
+        [other] = run_on_controls(world.workspace, session, build_policy(version=2, neighbours=7))
     assert strict.flagged == strict.pictures > 0
     assert (lax.flagged, lax.pictures) == (0, strict.pictures)
     assert (other.not_decidable, other.pictures) == ("other_shortlist", 0)
@@ -90,3 +92,44 @@ def test_two_keys_have_to_send_a_policy_where_the_settings_say_so(world: MemoryW
         assert adopted.in_force
     with acting_as(Caller("a" * 32, frozenset({"policies:write"}))):
         assert adopt(workspace, content) == adopted
+
+
+def test_a_threshold_that_not_even_exact_copies_reach_is_told(world: MemoryWorld) -> None:
+    highest = load_rule("fused").score_range[1]
+    with world.workspace.reading() as session:
+        [far] = run_on_controls(world.workspace, session, given(highest - 1e-6, "fused"))
+        assert far.highest_score is not None
+        assert far.highest_score < highest
+        [above] = run_on_controls(world.workspace, session, given(far.highest_score, "fused"))
+        [below] = run_on_controls(world.workspace, session, given(far.highest_score - 1e-6, "fused"))
+        [ssim] = run_on_controls(world.workspace, session, given(0.999))
+        [by_rate] = run_on_controls(world.workspace, session, build_policy(version=2))
+    assert (far.unreachable, above.unreachable, below.unreachable) == (True, True, False)
+    assert (ssim.highest_score, ssim.unreachable) == (1.0, False)
+    assert (by_rate.highest_score, by_rate.unreachable) == (None, False)
+    # What is said holds in the gate: an item itself is not flagged by the one, and the best of them is by the other.
+    for version, threshold, flags in ((2, far.highest_score, False), (3, far.highest_score - 0.01, True)):
+        world.adopt(version=version, rule="fused", false_positive_rate=None, threshold=threshold, borderline=None)
+        checks = [check_generation(world.gate, "model-a", png(seed)) for seed in range(len(world.items))]
+        assert any(check.decision == "flag" for check in checks) == flags
+
+
+def test_without_readable_items_nothing_is_said_of_the_highest_score(world: MemoryWorld) -> None:
+    for item in world.items:
+        world.workspace.blobs.path(item.blob_sha256).unlink()
+    with world.workspace.reading() as session:
+        [run] = run_on_controls(world.workspace, session, given(9.0, "fused"))
+    assert (run.highest_score, run.unreachable) == (None, False)
+    assert run.pictures > 0
+
+
+def test_control_files_of_several_pictures_are_counted(world: MemoryWorld) -> None:
+    # The control is the training manifest here; two of its files are said to hold more than one picture.
+    with world.workspace.writing() as session:
+        for item, frames in zip(world.items, (3, 1, 2), strict=False):
+            blob = session.get_one(Blob, item.blob_sha256)
+            blob.frames = frames
+            session.add(blob)
+    with world.workspace.reading() as session:
+        [run] = run_on_controls(world.workspace, session, build_policy(version=2))
+    assert run.several_pictures == 2
