@@ -65,7 +65,7 @@ class Size:
     generations: int
 
 
-FULL = Size(photos=120, slice_size=40, updates=40, generations=12)
+FULL = Size(photos=72, slice_size=24, updates=30, generations=8)
 # Photographs of the part that a test walks.
 SHORT = 24
 
@@ -166,7 +166,6 @@ def walk_ml_engineer(works: Works, size: Size, tools: dict[str, str]) -> Walk:
         ("ddim", ()),
         ("weights-at-root", ()),
         ("network-alone", ("--scheduler", "models/ddpm/scheduler/scheduler_config.json")),
-        ("training-run", ()),
         ("training-run/checkpoint-10", ()),
         ("half-precision", ()),
     ):
@@ -250,8 +249,7 @@ def ask_over_rest(walk: Walk, copy: bytes, other: bytes) -> None:
                 body = answer.json()
                 answers[name] = [answer.status_code, body.get("decision") or body.get("code")]
                 if name == "copy":
-                    receipt = client.get(f"/v1/checks/{body['id']}/receipt")
-                    (walk.folder / "rest.tlog-proof").write_bytes(receipt.content)
+                    (walk.folder / "rest.tlog-proof").write_text(body["receipt"], encoding="utf-8")
             expected = {"copy": [201, "flag"], "other": [201, "clear"]}
             refused = {name: answers[name][0] for name in ("cut off", "text")}
             holds = expected.items() <= answers.items() and set(refused.values()) <= {400, 415, 422}
@@ -261,7 +259,8 @@ def ask_over_rest(walk: Walk, copy: bytes, other: bytes) -> None:
     finally:
         server.send_signal(signal.SIGTERM)
         stopped = server.wait(START_SECONDS)
-    walk.note("the server stopped", holds=stopped == 0, exit_status=stopped)
+    # uvicorn shuts down in order, and then lets the signal have its usual effect.
+    walk.note("the server stopped", holds=stopped in {0, -signal.SIGTERM}, exit_status=stopped)
 
 
 def wait_for(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
@@ -323,7 +322,6 @@ def walk_court_expert(works: Works) -> Walk:
     shutil.copy(works.folder / "sleeve-data" / "log.vkey", court)
     shutil.copytree(works.folder / "sleeve-data" / "log", court / "sleeve-data" / "log")
     shutil.copy(court / "sleeve-data" / "log" / "checkpoint", court / "OLD")
-    owner.step("sleeve ingest add odd/whole.jpg --acquirer X", exits=1)
     owner.step("sleeve ingest add my-images --acquirer 'Data team' --dataset later")
     shutil.rmtree(court / "sleeve-data" / "log")
     shutil.copytree(works.folder / "sleeve-data" / "log", court / "sleeve-data" / "log")
@@ -336,7 +334,7 @@ def walk_court_expert(works: Works) -> Walk:
     walk.step("sleeve verify membership absence.json --key log.vkey --image other.png", says="is not in manifest slice-1")
     walk.step("sleeve verify membership proof.json --key log.vkey --image other.png", exits=1)
     walk.line("sleeve verify log", says="valid")
-    walk.line("sleeve verify consistency", "--key", "log.vkey", "--log", "sleeve-data/log")
+    walk.line("sleeve verify consistency")
     walk.step("sleeve verify consistency NEW OLD --key log.vkey --log sleeve-data/log", exits=1)
     for path, command in (
         (court / "check.tlog-proof", "sleeve verify receipt check.tlog-proof --key log.vkey"),
