@@ -24,6 +24,7 @@ def calibrated(workspace: Workspace) -> CalibratedModel:
             config={},
             resolution_px=RECIPE.resolution_px,
             channels=RECIPE.channels,
+            updates=1,
         )
     model = calibrate_model(tiny.context, "model-a")
     assert model.scores.sha256 == tiny.calibration.scores.sha256
