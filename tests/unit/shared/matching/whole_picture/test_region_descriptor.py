@@ -147,18 +147,17 @@ def test_copies_and_parts_are_nearest_to_their_item(change, descriptor, corpus) 
     assert [find(descriptor, corpus, change(draw_picture(seed))) for seed in range(6)] == [(seed, False) for seed in range(6)]
 
 
-def test_an_inset_is_found_by_the_region_that_it_lies_in(descriptor: RegionDescriptor, corpus: list[DescribedRegions]) -> None:
-    found = []
-    for seed in range(6):
+def test_an_inset_is_among_the_first_of_twelve(descriptor: RegionDescriptor, corpus: list[DescribedRegions]) -> None:
+    """Half the sides of a picture that is noise like all others, which is harder than photographs are."""
+    ranks = []
+    for seed in range(8):
         canvas = draw_picture(100 + seed, 640, 480)
         canvas.paste(draw_picture(seed), (300, 220))
         queries = descriptor.describe_generation(extract_features(canvas.resize((512, 384))))
-        cosines = np.stack([(queries.vectors @ item.vectors.T).max(axis=1) for item in corpus], axis=1)
-        query, item = np.unravel_index(cosines.argmax(), cosines.shape)
-        left, top, right, bottom = GENERATION_REGIONS[queries.numbers[query]]
-        found.append((int(item), bool(left < 0.7 < right and top < 0.7 < bottom)))
-    # Half the sides of pictures that are all alike in kind: one may be missed.
-    assert sum(one == (seed, True) for seed, one in enumerate(found)) >= 5
+        nearest = np.array([(queries.vectors @ item.vectors.T).max() for item in corpus])
+        ranks.append(int((nearest > nearest[seed]).sum()))
+    assert max(ranks) <= 2
+    assert ranks.count(0) >= 5
 
 
 def test_a_saved_map_is_the_same_map_and_another_map_has_another_digest(descriptor: RegionDescriptor, tmp_path: Path) -> None:
