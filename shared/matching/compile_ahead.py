@@ -11,6 +11,9 @@ from shared.matching.copy_detection.match_classification import measure_matches
 from shared.matching.panel.tile_distances import tile_distances
 from shared.matching.ssim_search.best_ssim import best_ssim, pairwise_ssim
 from shared.matching.ssim_search.exhaustive import find_exhaustive_best
+from shared.matching.whole_picture.feature_matching import ReadGeneration, match_geometry
+from shared.matching.whole_picture.local_features import DIMENSIONS, LocalFeatures
+from shared.matching.whole_picture.region_descriptor import load_region_descriptor
 from shared.vision.similarity.metrics import measure_similarity
 
 
@@ -28,6 +31,10 @@ def compile_loops() -> None:
         tile_distances(views, views, shortlists)
     detector = CopyDetector.build(views)
     measure_matches(views, views, detector.detect(views))
+    places = random.uniform(1, 60, (40, 4)).astype(np.float32)
+    features = LocalFeatures(64, 64, places, random.integers(0, 256, (40, DIMENSIONS), dtype=np.uint8))
+    load_region_descriptor().describe_item(features)
+    match_geometry(ReadGeneration.of(features), features)
 
 
 if __name__ == "__main__":
