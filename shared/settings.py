@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     max_image_frames: int = Field(
         default=64, ge=1, le=1000, description="Frames or pages of one file that a check judges; a file of more is refused."
     )
+    comparison_px: int = Field(
+        default=512,
+        ge=256,
+        le=1023,
+        description="Longest side at which whole pictures are compared, in pixels; changing it asks for new audits.",
+    )
     decode_memory_bytes: int = Field(
         default=2**30,
         ge=2**26,

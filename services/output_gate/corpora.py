@@ -33,6 +33,9 @@ from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.detector_store import load_copy_detector
 from shared.matching.training_set.training_set import TrainingSet
 from shared.matching.training_set.training_set_store import load_bounded_training_set
+from shared.matching.whole_picture.detector import PictureDetector
+from shared.matching.whole_picture.feature_store import load_pictures
+from shared.matching.whole_picture.local_features import ComparisonSize
 from shared.records.items import Item
 from shared.records.manifests import Manifest, ManifestItem, load_manifest
 from shared.vision.training_backgrounds import TrainingRows, list_training_rows
@@ -67,6 +70,7 @@ class ReadyCorpus:
         side: views, hashes and clusters.
         means: what bounds the SSIM of the views.
         detector: the copy detector.
+        works: the detector of works in whole pictures.
         vectors: embeddings of the originals; None where the index is searched instead.
         files: what is mapped.
     """
@@ -76,6 +80,7 @@ class ReadyCorpus:
     side: TrainingSet
     means: NDArray[np.float32]
     detector: CopyDetector
+    works: PictureDetector
     vectors: ScannedRows | None
     files: tuple[StoredArray, ...]
 
@@ -200,12 +205,15 @@ class Corpora:
         views = store.load_stored(rows.root, rows.blobs, recipe, self._go_on, rows.backgrounds)
         bounded = load_bounded_training_set(store.folder, rows.root, recipe, rows.blobs, views, self._go_on)
         copies = load_copy_detector(store, rows.root, rows.blobs, self._go_on, rows.backgrounds)
+        size = ComparisonSize(self.workspace.settings.comparison_px)
+        pictures = load_pictures(store, rows.root, rows.blobs, size, self._go_on, rows.backgrounds)
+        works = PictureDetector.of(pictures, copies.detector)
         vectors = self._load_vectors(store, rows, item_ids) if is_searched_exactly(manifest.size) else None
         item_ids = tuple(item_ids[item] for item in rows.items)
-        files = (*bounded.files, *copies.files, *(vectors.files if vectors else ()))
+        files = (*bounded.files, *copies.files, pictures.index, *(vectors.files if vectors else ()))
         log.info("corpus_ready", manifest=manifest.id, items=manifest.size)
         scanned = vectors.scanned if vectors else None
-        return ReadyCorpus(manifest, item_ids, bounded.side, bounded.means, copies.detector, scanned, files)
+        return ReadyCorpus(manifest, item_ids, bounded.side, bounded.means, copies.detector, works, scanned, files)
 
     def _load_vectors(self, store: ViewStore, rows: TrainingRows, item_ids: tuple[str, ...]) -> StoredVectors:
         """Take the items' vectors from the index; only what they look like over other backgrounds is embedded here."""

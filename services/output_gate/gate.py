@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 # Where the policy gives its line as a score, the other calibrated rules still stand beside it: at the rate of the default.
 COMPARED_RATE = 0.001
+# The rule that looks at whole pictures.
+WORKS = "works"
 
 
 # Measures items beside generations, both uint8 (N, C, H, W); returns the similarity metrics of each pair.
@@ -47,6 +49,11 @@ class ReadyModel:
     scores: ControlScores
     panel: tuple[Rule, ...]
     policy_sha256: str
+
+    @property
+    def looks_for_works(self) -> bool:
+        """Whether works are looked for in whole pictures: a rule of the policy asks for it, and its control is on record."""
+        return any(rule.name == WORKS for rule in self.panel)
 
     @property
     def orientations(self) -> int:
@@ -95,6 +102,8 @@ class Gate:
         corpus = self.corpora.load(model.manifest_id, view_recipe(model), tuple(scores.pipeline.get("backgrounds", ())))
         if ready is None or ready.corpus is not corpus:
             _check_same("copy detector", scores.pipeline.get("copies"), corpus.detector.digests)
+            if WORKS in scores.by_rule:
+                _check_same("detector of works", scores.pipeline.get("works"), corpus.works.digests)
             ready = self._ready[key] = self._under_policy(ReadyModel(model, corpus, scores, (), ""))
         if ready.policy_sha256 != self.content.sha256:
             ready = self._ready[key] = self._under_policy(ready)
@@ -140,9 +149,11 @@ class Gate:
     def _under_policy(self, ready: ReadyModel) -> ReadyModel:
         """Set up the rules for the policy in force; what was loaded for another one stays loaded."""
         _check_same("shortlist", ready.scores.pipeline["neighbours"], self.content.neighbours)
-        panel = build_panel(ready.scores, self.content.false_positive_rate or COMPARED_RATE, self.embedder.name)
-        _verify_range(self.content)
         deciding = self.content.deciding_rules
+        panel = build_panel(ready.scores, self.content.false_positive_rate or COMPARED_RATE, self.embedder.name)
+        # Looking for works costs more than all other rules together: only where a policy decides by it.
+        panel = tuple(rule for rule in panel if rule.name != WORKS or WORKS in deciding)
+        _verify_range(self.content)
         bound = self.content.flag_bound.divided_by(len(deciding))
         thresholds: dict[str, float] = {name: bound.threshold(ready.scores.null(name)) for name in deciding}
         panel = tuple(replace(rule, threshold=thresholds.get(rule.name, rule.threshold)) for rule in panel)

@@ -11,10 +11,12 @@ from shared.matching.copy_detection.match_classification import measure_matches
 from shared.matching.panel.tile_distances import tile_distances
 from shared.matching.ssim_search.best_ssim import best_ssim, pairwise_ssim
 from shared.matching.ssim_search.exhaustive import find_exhaustive_best
-from shared.matching.whole_picture.feature_matching import ReadGeneration, match_geometry
-from shared.matching.whole_picture.local_features import DIMENSIONS, LocalFeatures
+from shared.matching.whole_picture.detector import PictureDetector
+from shared.matching.whole_picture.local_features import extract_features
+from shared.matching.whole_picture.memory_pictures import MemoryPictures
 from shared.matching.whole_picture.region_descriptor import load_region_descriptor
 from shared.vision.similarity.metrics import measure_similarity
+from shared.vision.views import view_to_image
 
 
 def compile_loops() -> None:
@@ -31,10 +33,9 @@ def compile_loops() -> None:
         tile_distances(views, views, shortlists)
     detector = CopyDetector.build(views)
     measure_matches(views, views, detector.detect(views))
-    places = random.uniform(1, 60, (40, 4)).astype(np.float32)
-    features = LocalFeatures(64, 64, places, random.integers(0, 256, (40, DIMENSIONS), dtype=np.uint8))
-    load_region_descriptor().describe_item(features)
-    match_geometry(ReadGeneration.of(features), features)
+    pictures = [view_to_image(view) for view in views]
+    load_region_descriptor().describe_generation(extract_features(pictures[0]))
+    PictureDetector.of(MemoryPictures(pictures), detector).detect(pictures[0], [0])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from skimage.metrics import structural_similarity
 from sqlmodel import Session, col, select
 
@@ -35,6 +36,8 @@ from shared.matching.ssim_search.turned_ssim import best_turned_ssim
 from shared.matching.training_set.duplicates import build_clusters
 from shared.matching.training_set.training_set import TrainingSet
 from shared.matching.training_set.view_hashes import hash_views
+from shared.matching.whole_picture.detector import PictureDetector, best_works
+from shared.matching.whole_picture.memory_pictures import MemoryPictures
 from shared.records.entry_rows import append_and_add
 from shared.records.items import Item
 from shared.records.manifests import Manifest, ManifestItem, load_manifest, seal_manifest
@@ -44,7 +47,7 @@ from shared.vision.image_decoding import decode_image
 from shared.vision.view_store import TrainingBackground
 from shared.vision.views import Pixels, ViewRecipe, build_view
 from shared.workspace import Workspace
-from tests.support.factories import picture, png, register
+from tests.support.factories import encode, picture, png, register
 from tests.support.memory_index import MemoryIndex
 
 RESOLUTION_PX, NEIGHBOURS = 32, 5
@@ -95,7 +98,8 @@ class MemoryCorpora:
         side = TrainingSet(views, build_clusters(blobs, views, hashes), hashes)
         detector = CopyDetector.build(np.stack([build_view(pixels, COPY_RECIPE) for pixels in pictures]))
         vectors = ScannedRows.build(self.index.vectors(item_ids)) if self.holds_vectors else None
-        return ReadyCorpus(manifest, item_ids, side, build_means(views), detector, vectors, ())
+        works = PictureDetector.of(MemoryPictures(pictures), detector)
+        return ReadyCorpus(manifest, item_ids, side, build_means(views), detector, works, vectors, ())
 
     def close(self) -> None:
         """Nothing is being built."""
@@ -152,15 +156,19 @@ def build_policy(**changed: Any) -> PolicyContent:
     return parse_policy({name: value for name, value in (POLICY | changed).items() if value is not None})
 
 
-def build_memory_world(workspace: Workspace, items: int = 6, **changed: Any) -> MemoryWorld:
+def build_memory_world(
+    workspace: Workspace, items: int = 6, pictures: Sequence[Image.Image] | None = None, **changed: Any
+) -> MemoryWorld:
     """Register and seal items, put a model and its calibration on record, and open a gate in memory.
 
     Args:
         workspace: an empty one.
         items: how many.
+        pictures: others than the usual ones; the control is then measured by the rule of works as well.
         changed: of the policy.
     """
-    registered = [register(workspace, f"{seed}.png", png(seed)) for seed in range(items)]
+    files = [encode(shown) for shown in pictures] if pictures else [png(seed) for seed in range(items)]
+    registered = [register(workspace, f"{number}.png", data) for number, data in enumerate(files)]
     embedder = PixelEmbedder(16)
     index = MemoryIndex(embedder.dimensions)
     indexer = Indexer(workspace, index, embedder)
@@ -172,7 +180,8 @@ def build_memory_world(workspace: Workspace, items: int = 6, **changed: Any) -> 
     workspace.log.integrate()
     corpus = corpora.load(manifest.id, view_recipe(model))
     with workspace.writing() as session:
-        session.add(_calibrate(model, corpus, embedder.sha256))
+        works = _score_works(corpus) if pictures else None
+        session.add(_calibrate(model, corpus, embedder.sha256, works))
     gate = Gate(workspace, embedder, index, indexer, policy, content_of(policy), corpora, measure_pairs)
     return MemoryWorld(workspace, gate, model, manifest, registered)
 
@@ -192,10 +201,20 @@ def _score_control(items: int) -> dict[str, tuple[float, ...]]:
     return {"ssim": tuple(map(float, ssim)), "ssim-turned": tuple(map(float, turned)), "fused": fused.scores}
 
 
-def _calibrate(model: Model, corpus: ReadyCorpus, embedder_sha256: str) -> Calibration:
+def _score_works(corpus: ReadyCorpus) -> tuple[float, ...]:
+    """Look for works in held-out pictures."""
+    shown = corpus.works.detect_many(lambda at: picture(CONTROL_SEED + at), np.zeros((CONTROL_SIZE, 0), np.int64))
+    return tuple(best_works(shown).scores.tolist())
+
+
+def _calibrate(model: Model, corpus: ReadyCorpus, embedder_sha256: str, works: tuple[float, ...] | None = None) -> Calibration:
     pipeline: dict[str, Any] = {"neighbours": NEIGHBOURS, "embedder_sha256": embedder_sha256}
     pipeline |= {"copies": corpus.detector.digests, "orientations": ORIENTATIONS}
-    scores = ControlScores(_score_control(len(corpus.item_ids)), pipeline)
+    by_rule = dict(_score_control(len(corpus.item_ids)))
+    if works is not None:
+        by_rule["works"] = works
+        pipeline["works"] = corpus.works.digests
+    scores = ControlScores(by_rule, pipeline)
     return Calibration(
         model_id=model.id,
         control_manifest_id=model.manifest_id,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audit.comparison.matching import Corpus, Matched, Matcher, embed_views, match_against
+from services.audit.comparison.matching import Corpus, LoadPicture, Matched, Matcher, embed_views, find_works, match_against
 from shared.index.exact_neighbours import exact_neighbours
 from shared.matching.ssim_search.best_ssim import best_ssim
+from shared.matching.whole_picture.local_features import ComparisonSize
 from shared.vision.embedding import Embedder
 from shared.vision.views import Pixels
 from shared.workspace import Workspace
@@ -27,6 +28,7 @@ class AuditContext:
         relied_on: rules that the figures rest on; an audit is void where a control fails by one of them. None is every rule.
         all_pairs: write `pairs.parquet` as well.
         matcher: matches pictures with a corpus.
+        whole_pictures: look for works anywhere in pictures as well; the gate's rule of works needs it.
     """
 
     workspace: Workspace
@@ -37,10 +39,23 @@ class AuditContext:
     relied_on: Collection[str] | None = None
     all_pairs: bool = False
     matcher: Matcher = match_against
+    whole_pictures: bool = True
 
-    def match(self, corpus: Corpus, pictures: Pixels) -> Matched:
-        """Match pictures, uint8 (G, C, H, W), with a corpus."""
-        return self.matcher(corpus, pictures, self.embedder, self.neighbours)
+    @property
+    def comparison_size(self) -> ComparisonSize | None:
+        """At which size whole pictures are compared; None where they are not."""
+        return ComparisonSize(self.workspace.settings.comparison_px) if self.whole_pictures else None
+
+    def match(self, corpus: Corpus, pictures: Pixels, load_whole: LoadPicture | None = None) -> Matched:
+        """Match pictures with a corpus.
+
+        Args:
+            corpus: of the training set.
+            pictures: uint8 (G, C, H, W).
+            load_whole: returns the picture with a number, whole; by default what was given is all there is of it.
+        """
+        matched = self.matcher(corpus, pictures, self.embedder, self.neighbours)
+        return find_works(corpus, matched, load_whole) if corpus.works else matched
 
     def find_best_ssim(
         self, pictures: Pixels, views: Pixels, vectors: NDArray[np.float32]

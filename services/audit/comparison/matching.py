@@ -5,7 +5,7 @@ embeddings of the training originals, best SSIM in the shortlist, the similarity
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -24,6 +24,9 @@ from shared.matching.ssim_search.turned_ssim import best_turned_ssim
 from shared.matching.training_set.training_set import TrainingSet
 from shared.matching.training_set.training_set_store import load_training_set
 from shared.matching.training_set.view_hashes import hash_views
+from shared.matching.whole_picture.detector import PictureDetector, best_works
+from shared.matching.whole_picture.feature_store import load_pictures
+from shared.matching.whole_picture.local_features import ComparisonSize
 from shared.vision.embedding import Embedder
 from shared.vision.training_backgrounds import TrainingRows, list_training_rows
 from shared.vision.view_store import TrainingBackground, ViewStore
@@ -38,6 +41,8 @@ BATCH_ORIGINALS = 64
 class Corpus:
     """What pictures are matched with: the views of a manifest and the embeddings of its originals, in its order.
 
+    `works` looks for items anywhere in whole pictures; None where that is not asked for.
+
     Behind the items come those that look otherwise over another background (`shared.vision.training_backgrounds`); `item_ids`
     names the item of each row.
     """
@@ -46,6 +51,7 @@ class Corpus:
     side: TrainingSet
     vectors: NDArray[np.float32]
     detector: CopyDetector
+    works: PictureDetector | None = None
 
     @cached_property
     def item_count(self) -> int:
@@ -69,6 +75,8 @@ class Matched:
 
 # `match_against`, or another function that returns the same.
 Matcher: TypeAlias = Callable[[Corpus, Pixels, Embedder, int], Matched]
+# Returns the picture with a number, whole, upright and RGB.
+LoadPicture: TypeAlias = Callable[[int], Image.Image]
 
 
 def build_corpus(
@@ -77,16 +85,31 @@ def build_corpus(
     recipe: ViewRecipe,
     embedder: Embedder,
     backgrounds: Sequence[TrainingBackground] = (),
+    size: ComparisonSize | None = None,
 ) -> Corpus:
-    """Gather what pictures are matched with; over further backgrounds too, where an item looks otherwise there."""
+    """Gather what pictures are matched with; over further backgrounds too, where an item looks otherwise there.
+
+    Args:
+        workspace: holds the items' bytes.
+        sealed: the items.
+        recipe: of the views compared.
+        embedder: makes the shortlists.
+        backgrounds: beside white, that training may have used.
+        size: at which whole pictures are compared; None where they are not.
+    """
     store = open_view_store(workspace)
     rows = list_training_rows(store, sealed.manifest.root, sealed.blobs, recipe, backgrounds)
     vectors = [embedder.embed(batch) for batch in _originals(store, rows)]
     views = store.load_stored(rows.root, rows.blobs, recipe, backgrounds=rows.backgrounds).rows
     side = load_training_set(store.folder, rows.root, recipe, rows.blobs, views)
     detector = load_copy_detector(store, rows.root, rows.blobs, backgrounds=rows.backgrounds).detector
+    works = (
+        None
+        if size is None
+        else PictureDetector.of(load_pictures(store, rows.root, rows.blobs, size, backgrounds=rows.backgrounds), detector)
+    )
     ids = tuple(sealed.items[item].id for item in rows.items)
-    return Corpus(ids, side, np.concatenate(vectors), detector)
+    return Corpus(ids, side, np.concatenate(vectors), detector, works)
 
 
 def match_against(corpus: Corpus, pictures: Pixels, embedder: Embedder, neighbours: int) -> Matched:
@@ -120,6 +143,24 @@ def match_embedded(corpus: Corpus, pictures: Pixels, vectors: NDArray[np.float32
         turned=TurnedScores(scores, items),
     )
     return Matched(pictures, vectors, matches, evidence)
+
+
+def find_works(corpus: Corpus, matched: Matched, load_whole: LoadPicture | None = None) -> Matched:
+    """Look for works anywhere in pictures that are matched, for the rule of works.
+
+    Args:
+        corpus: of the training set, with a detector of works.
+        matched: the pictures, matched with it.
+        load_whole: as `AuditContext.match` takes it.
+    """
+    if corpus.works is None:
+        raise ValueError("expected a corpus with a detector of works")
+
+    def load(number: int) -> Image.Image:
+        return load_whole(number) if load_whole else view_to_image(matched.pictures[number]).convert("RGB")
+
+    found = corpus.works.detect_many(load, matched.evidence.shortlists)
+    return replace(matched, evidence=replace(matched.evidence, works=best_works(found)))
 
 
 def embed_views(views: Pixels, embedder: Embedder) -> NDArray[np.float32]:

@@ -24,7 +24,6 @@ import torch
 from numpy.typing import NDArray
 
 from services.audit.comparison.context import AuditContext
-from services.audit.comparison.matching import match_against
 from services.audit.controls.calibration import CalibratedModel
 from services.audit.controls.outcome import ControlCheck, ControlOutcome, check_copies_are_found
 from services.audit.models.model_configuration import verify_configuration
@@ -87,7 +86,7 @@ def run_exact_optimum(context: AuditContext, calibrated: CalibratedModel, sample
     if 2 * len(replays.pictures) < replays.samples:
         reason = f"in {steps} steps the optimum mixes pictures: only {len(replays.pictures)} of {replays.samples} replay one"
         return _undefined(title, reason)
-    matched = match_against(calibrated.corpus, replays.pictures, context.embedder, context.neighbours)
+    matched = context.match(calibrated.corpus, replays.pictures)
     rules = build_panel(calibrated.scores, context.rate, context.embedder.name)
     checks = check_copies_are_found(calibrated.corpus, matched, replays.rows, rules)
     return ControlOutcome("exact-optimum", f"{len(replays.pictures)} {title}, by {steps} steps of {sampler}", checks)

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.audit.comparison.context import AuditContext
-from services.audit.comparison.matching import match_against
 from services.audit.controls.calibration import CalibratedModel
 from services.audit.controls.outcome import ControlOutcome, check_copies_are_found
 from services.audit.models.trained_models import model_recipe
@@ -35,7 +34,7 @@ def run_positive_control(context: AuditContext, calibrated: CalibratedModel) -> 
     """Check that every rule finds the noisy training pictures."""
     recipe = model_recipe(calibrated.model.resolution_px, calibrated.model.channels)
     copies, copied_rows = draw_noisy_copies(open_view_store(context.workspace), calibrated.training, recipe)
-    matched = match_against(calibrated.corpus, copies, context.embedder, context.neighbours)
+    matched = context.match(calibrated.corpus, copies)
     rules = build_panel(calibrated.scores, context.rate, context.embedder.name)
     return ControlOutcome(
         "copycat",

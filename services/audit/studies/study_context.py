@@ -73,6 +73,8 @@ def open_study(
         rate=config.false_positive_rate,
         relied_on=config.relied_on,
         matcher=matcher,
+        # Studies compare what models reproduce whole, as their configurations say.
+        whole_pictures=False,
         config=config,
         report_progress=report_progress,
     )

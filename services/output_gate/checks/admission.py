@@ -5,9 +5,9 @@ Rules, in order:
 1. A slot is an Idempotency-Key, or a place of a batch. It holds one check at most. `find_check` is asked before the work;
    `fill` is called in the transaction that records the check, and refuses a second one.
 2. Whoever is refused takes the check that fills the slot for its own.
-3. Every way in which the file is shown is admitted: each frame, and transparency over each background. What looks the same in
-   the model's views is one. A further way that is a single colour shows nothing and is left out.
-4. Of the decoded pictures only their views are kept, and the fingerprint of the first.
+3. Every way in which the file is shown is admitted: each frame, and transparency over each background. What looks the same, in
+   the model's view and whole, is one. A further way that is a single colour shows nothing and is left out.
+4. Of the decoded pictures only views and whole pictures at comparison size are kept, and the fingerprint of the first.
 
 `shared.idempotency.once` runs one act in one transaction. A check does its work before its transaction, and many generations
 share that transaction. So slots are asked and filled here, one by one; the key's table and its rules are the same.
@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from PIL.Image import Image
 from sqlmodel import Session
 
 from services.output_gate.checks.timings import Timings
 from services.output_gate.gate import Gate, view_recipe
 from shared.canonical import canonical_json, sha256_hex
 from shared.errors import ConflictError, InputError
+from shared.matching.whole_picture.local_features import ComparisonSize, show_in_channels
 from shared.records.batches import BatchedCheck, save_outcome
 from shared.records.checks import Check, load_check
 from shared.records.idempotency import bind_effect, find_effect
@@ -113,6 +115,7 @@ class Generation:
         data: the encoded image.
         views: uint8 (V, C, H, W), by its model's recipe: all ways in which it is shown that differ, the first frame over white
             first.
+        pictures: of each view the whole picture, RGB, at comparison size, in the colours that the model has.
         sources: of each view the frame, from 0, and the background that it shows.
         is_single: whether the file has one frame and no transparency.
         output: its fingerprint, for the registry of outputs.
@@ -122,6 +125,7 @@ class Generation:
 
     data: bytes
     views: Pixels
+    pictures: tuple[Image, ...]
     sources: tuple[tuple[int, Background], ...]
     is_single: bool
     output: Output
@@ -141,9 +145,9 @@ def admit(gate: Gate, model: Model, data: bytes, slot: Slot) -> Generation | Che
     earlier = find_earlier_check(gate, slot)
     if earlier is not None:
         return earlier
-    views, sources = zip(*shown.views.values(), strict=True)
+    views, pictures, sources = zip(*shown.views.values(), strict=True)
     output = _build_output(data, shown.fingerprint)
-    return Generation(data, np.stack(views), sources, shown.count == 1, output, slot, timings)
+    return Generation(data, np.stack(views), pictures, sources, shown.count == 1, output, slot, timings)
 
 
 @dataclass
@@ -152,11 +156,11 @@ class _Shown:
 
     fingerprint: ImageFingerprint
     count: int
-    views: dict[bytes, tuple[Pixels, tuple[int, Background]]]
+    views: dict[bytes, tuple[Pixels, Image, tuple[int, Background]]]
 
 
 def _decode(gate: Gate, model: Model, data: bytes, timings: Timings) -> _Shown:
-    recipe, shown = view_recipe(model), None
+    recipe, size, shown = view_recipe(model), ComparisonSize(gate.workspace.settings.comparison_px), None
     with closing(decode_variants(data, gate.workspace.limits)) as variants:
         while True:
             with timings.step("decode"):
@@ -164,20 +168,23 @@ def _decode(gate: Gate, model: Model, data: bytes, timings: Timings) -> _Shown:
                 if variant is None:
                     break
                 view = build_view(variant.pixels, recipe)
+                picture = show_in_channels(size.resize(variant.pixels), recipe.channels)
             if shown is None:
                 with timings.step("fingerprint"):
                     shown = _Shown(build_fingerprint(variant.pixels), 0, {})
             shown.count += 1
-            if not shown.views or not _is_flat(view):
-                shown.views.setdefault(view.tobytes(), (view, (variant.frame, variant.background)))
+            if not shown.views or not _is_flat(picture):
+                key = view.tobytes() + picture.tobytes()
+                shown.views.setdefault(key, (view, picture, (variant.frame, variant.background)))
     if shown is None:
         raise InputError("image is truncated or damaged: it has no frame", code="image_damaged")
     return shown
 
 
-def _is_flat(view: Pixels) -> bool:
-    """Say whether a view is of a single colour."""
-    return bool((view == view[:, :1, :1]).all())
+def _is_flat(picture: Image) -> bool:
+    """Say whether a picture is of a single colour."""
+    pixels = np.asarray(picture)
+    return bool((pixels == pixels[:1, :1]).all())
 
 
 def _build_output(data: bytes, fingerprint: ImageFingerprint) -> Output:

@@ -2,29 +2,25 @@
 
 Rules, in order:
 
-1. The item is laid over the generation as copy detection does it: shifted, turned, zoomed, mirrored where that fits better.
-2. Agreement is local SSIM of luma in 7 × 7 windows of a 128 px view: blue where it is 1, vermilion where it is 0 or less. What
-   lies outside the item is grey.
+1. Where the rule of works decided, each work is shown in the whole picture (`evidence_works`). Else the item is laid over the
+   generation's centre as copy detection does it: shifted, turned, zoomed, mirrored where that fits better.
+2. Where they agree is drawn by `local_agreement`.
 3. Every part has a label, and the figures of the decision stand below. Names of owners are those on record now.
 4. A picture is made anew from what is on record each time; nothing of it is kept.
-
-Source of the colours: Okabe and Ito 2008, Color Universal Design, which readers with colour vision deficiencies tell apart.
 """
 
-import io
-from collections.abc import Sequence
 from contextlib import closing
-from functools import lru_cache
-from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, ImageOps
-from skimage.metrics import structural_similarity
+from PIL import Image, ImageOps
 
 from services.output_gate.checks.answers import show_check
+from services.output_gate.checks.evidence_sheet import OUTSIDE, PANEL_PX, Panel, compose, encode_png
+from services.output_gate.checks.evidence_works import MOST_ROWS, describe_owners, draw_work_rows
+from services.output_gate.checks.local_agreement import draw_agreement
 from services.output_gate.checks.schemas import CheckAnswer
+from services.output_gate.gate import WORKS
 from services.output_gate.results.schemas import JudgedVariant, KindFigures
 from shared.errors import CorruptStateError, NotFoundError
 from shared.ledger.body_fields import MEANINGS
@@ -35,13 +31,6 @@ from shared.matching.copy_detection.orientations import build_matrix
 from shared.vision.image_decoding import decode_image, decode_variants
 from shared.vision.views import build_view
 from shared.workspace import Workspace
-
-PANEL_PX, MARGIN_PX, LINE_PX = 300, 16, 19
-COMPARED_PX = 128
-AGREE, DIFFER, OUTSIDE = (0, 114, 178), (213, 94, 0), (160, 160, 160)
-INK, PAPER, FAINT = (20, 20, 20), (255, 255, 255), (110, 110, 110)
-# How much of the colour lies over the generation, so that what is compared can still be recognised.
-_COVER = 0.6
 
 
 def draw_evidence(workspace: Workspace, check_id: str) -> bytes:
@@ -61,24 +50,40 @@ def draw_evidence(workspace: Workspace, check_id: str) -> bytes:
     answer = show_check(workspace, check_id)
     if answer.match is None:
         raise NotFoundError(f"check {check_id} names no item: {answer.reason}", code="no_match")
+    if answer.rule == WORKS and answer.works:
+        return encode_png(compose(_draw_works(workspace, answer), describe_decision(answer)))
     generation = _load_square(workspace, answer.generation_sha256, answer.variant)
     item = _load_square(workspace, answer.match.sha256)
     detections = CopyDetector.build(build_view(item, COPY_RECIPE)[None]).detect(build_view(generation, COPY_RECIPE)[None])
     laid, inside = lay_over(item, detections)
     panels = [
-        (generation, ["Generation", f"SHA-256 {answer.generation_sha256[:16]}…", f"model {answer.model}"]),
-        (item, ["Matched item", f"{answer.match.dataset} / {answer.match.source_key}", _describe_owners(answer)]),
+        (generation, _describe_generation(answer)),
+        (item, ["Matched item", f"{answer.match.dataset} / {answer.match.source_key}", describe_owners(answer.match)]),
         (laid, ["Item laid over the generation", _describe_placement(detections), ""]),
-        (_draw_agreement(generation, laid, inside), ["Where they agree and differ", "local SSIM of luma", ""]),
+        (draw_agreement(generation, laid, inside), ["Where they agree and differ", "local SSIM of luma", ""]),
     ]
-    return _encode(_compose(panels, _describe_decision(answer)))
+    return encode_png(compose([panels], describe_decision(answer)))
+
+
+def _draw_works(workspace: Workspace, answer: CheckAnswer) -> list[list[Panel]]:
+    generation = _load(workspace, answer.generation_sha256, answer.variant)
+    works = [(work, _load(workspace, work.matched.sha256)) for work in answer.works[:MOST_ROWS]]
+    return draw_work_rows(generation, works, _describe_generation(answer))
+
+
+def _describe_generation(answer: CheckAnswer) -> list[str]:
+    return ["Generation", f"SHA-256 {answer.generation_sha256[:16]}…", f"model {answer.model}"]
+
+
+def _load(workspace: Workspace, digest: str, variant: JudgedVariant | None = None) -> Image.Image:
+    """Load a picture, whole; of several ways in which it is shown the one that decided."""
+    data = workspace.blobs.load(digest)
+    return decode_image(data, workspace.limits).pixels if variant is None else _decode_variant(workspace, data, variant)
 
 
 def _load_square(workspace: Workspace, digest: str, variant: JudgedVariant | None = None) -> Image.Image:
-    """Load the part of a picture that is compared, at the size in which it is shown; of several ways the one that decided."""
-    data = workspace.blobs.load(digest)
-    picture = decode_image(data, workspace.limits).pixels if variant is None else _decode_variant(workspace, data, variant)
-    return ImageOps.fit(picture, (PANEL_PX, PANEL_PX), method=Image.Resampling.BICUBIC)
+    """Load the part of a picture that views show, at the size in which it is drawn."""
+    return ImageOps.fit(_load(workspace, digest, variant), (PANEL_PX, PANEL_PX), method=Image.Resampling.BICUBIC)
 
 
 def _decode_variant(workspace: Workspace, data: bytes, variant: JudgedVariant) -> Image.Image:
@@ -113,25 +118,6 @@ def lay_over(item: Image.Image, detections: Detections) -> tuple[Image.Image, ND
     return laid, np.asarray(inside) > 0
 
 
-def _draw_agreement(generation: Image.Image, laid: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
-    ours, theirs = (
-        np.asarray(picture.convert("L").resize((COMPARED_PX, COMPARED_PX), Image.Resampling.BICUBIC))
-        for picture in (generation, laid)
-    )
-    _, local = structural_similarity(ours, theirs, data_range=255, full=True)  # type: ignore[no-untyped-call]
-    shown = Image.fromarray(np.clip(local, 0, 1).astype(np.float32)).resize(generation.size, Image.Resampling.BILINEAR)
-    share = np.clip(np.asarray(shown), 0, 1)[..., None]
-    colours = share * np.array(AGREE) + (1 - share) * np.array(DIFFER)
-    colours[~inside] = OUTSIDE
-    grey = np.asarray(generation.convert("L").convert("RGB"), dtype=np.float64)
-    return Image.fromarray((_COVER * colours + (1 - _COVER) * grey).astype(np.uint8))
-
-
-def _describe_owners(answer: CheckAnswer) -> str:
-    owners = answer.match.owners if answer.match else []
-    return "; ".join(f"{owner.name} ({owner.role})" for owner in owners) or "owner unknown"
-
-
 def _describe_placement(detections: Detections) -> str:
     a, b = (float(value) for value in detections.placements[0][:2])
     turned = measure_turn(int(detections.orientations[0]), detections.placements[0])
@@ -139,7 +125,8 @@ def _describe_placement(detections: Detections) -> str:
     return ", ".join([*words, "mirrored"] if bool(detections.mirrored[0]) else words)
 
 
-def _describe_decision(answer: CheckAnswer) -> list[str]:
+def describe_decision(answer: CheckAnswer) -> list[str]:
+    """Say in lines what was decided, and by what."""
     lines = [f"{answer.decision} ({answer.reason}), check {answer.id}, {answer.decided_at}, policy {answer.policy}"]
     if answer.score is not None and answer.threshold is not None and answer.p_value is not None:
         lines.append(
@@ -165,59 +152,3 @@ def _describe_figures(figures: KindFigures | None) -> str:
         f"other colours in {figures.recoloured:.0%}",
     ]
     return f" ({', '.join(parts)})"
-
-
-def _compose(panels: Sequence[tuple[Image.Image, Sequence[str]]], below: Sequence[str]) -> Image.Image:
-    width_px = len(panels) * (PANEL_PX + MARGIN_PX) + MARGIN_PX
-    labels_px, legend_px = 3 * LINE_PX, LINE_PX + 6
-    height_px = MARGIN_PX + labels_px + PANEL_PX + legend_px + len(below) * LINE_PX + MARGIN_PX
-    sheet = Image.new("RGB", (width_px, height_px), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for at, (picture, labels) in enumerate(panels):
-        left_px = MARGIN_PX + at * (PANEL_PX + MARGIN_PX)
-        for line, text in enumerate(labels):
-            place = (left_px, MARGIN_PX - 6 + line * LINE_PX)
-            _write(draw, place, text, PANEL_PX, bold=line == 0, colour=INK if line == 0 else FAINT)
-        sheet.paste(picture, (left_px, MARGIN_PX + labels_px))
-    bottom_px = MARGIN_PX + labels_px + PANEL_PX + 4
-    _draw_legend(draw, width_px - MARGIN_PX - PANEL_PX, bottom_px)
-    for line, text in enumerate(below):
-        _write(draw, (MARGIN_PX, bottom_px + legend_px + line * LINE_PX), text, width_px - 2 * MARGIN_PX)
-    return sheet
-
-
-def _draw_legend(draw: ImageDraw.ImageDraw, left_px: int, top_px: int) -> None:
-    for at, (colour, text) in enumerate(((AGREE, "agree"), (DIFFER, "differ"), (OUTSIDE, "outside the item"))):
-        start_px = left_px + at * 85
-        draw.rectangle((start_px, top_px + 3, start_px + 12, top_px + 15), fill=colour)
-        _write(draw, (start_px + 17, top_px), text, 130, colour=FAINT)
-
-
-def _write(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[int, int],
-    text: str,
-    width_px: int,
-    *,
-    bold: bool = False,
-    colour: tuple[int, int, int] = INK,
-) -> None:
-    font = _font("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
-    line = " ".join(text.split())
-    if draw.textlength(line, font) > width_px:
-        while line and draw.textlength(line + "…", font) > width_px:
-            line = line[:-1]
-        line += "…"
-    draw.text(place, line, colour, font)
-
-
-@lru_cache
-def _font(name: str) -> ImageFont.FreeTypeFont:
-    # The fonts that matplotlib, which draws the reports, brings along.
-    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / name, 13)
-
-
-def _encode(picture: Image.Image) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
-    return out.getvalue()

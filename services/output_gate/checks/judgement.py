@@ -12,7 +12,7 @@ Rules, in order:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -22,8 +22,9 @@ from PIL.Image import Image
 
 from services.output_gate.checks.search import Shortlists
 from services.output_gate.checks.timings import Timings
+from services.output_gate.checks.works import look_for_works, name_works
 from services.output_gate.gate import Gate, ReadyModel
-from services.output_gate.results.schemas import JudgedVariant, KindFigures, Metrics, RuleFinding
+from services.output_gate.results.schemas import JudgedVariant, KindFigures, Metrics, PlacedWork, RuleFinding
 from shared.errors import InputError
 from shared.matching.calibration.decision import Decision, RuleScore, decide_by_any, undecided
 from shared.matching.copy_detection import CopyDetector, Detections
@@ -35,6 +36,7 @@ from shared.matching.ssim_search.best_ssim import best_ssim
 from shared.matching.ssim_search.ssim_terms import BoundedViews
 from shared.matching.ssim_search.turned_ssim import best_turned_ssim
 from shared.matching.training_set.view_hashes import hash_views
+from shared.matching.whole_picture.detector import PictureDetections, best_works
 from shared.vision.views import Pixels, build_view
 
 # What an earlier calibration has no scores of, and need not be searched for then.
@@ -57,6 +59,8 @@ class CheckEvidence:
         metrics: the similarity metrics of the pair.
         control_size: scores of the control that the rule was judged by.
         calibration_sha256: where that control is on record.
+        works: the works that the generation shows, likeliest first.
+        unexamined: share of its area that was not examined; None where whole pictures were not compared.
         look: of several ways in which the generation is shown, the one that decided, from 0.
         variant: the same as it is answered; None for a file of one frame without transparency.
         timings_ms: this generation's share of the time that each step took.
@@ -71,6 +75,8 @@ class CheckEvidence:
     metrics: Metrics | None = None
     control_size: int | None = None
     calibration_sha256: str | None = None
+    works: tuple[PlacedWork, ...] = ()
+    unexamined: float | None = None
     look: int = 0
     variant: JudgedVariant | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
@@ -107,25 +113,32 @@ class CopyMatches:
         return measure_pair(self.detector, self.views[at], item) if measurements is None and decides else measurements
 
 
-def judge(
-    gate: Gate,
-    ready: ReadyModel,
-    pictures: Sequence[Image],
-    views: Pixels,
-    shortlists: Shortlists,
-    timings: Timings,
-    looks: Sequence[int] | None = None,
-) -> list[CheckEvidence]:
+@dataclass(frozen=True)
+class Shown:
+    """Generations as they are judged.
+
+    Attributes:
+        views: uint8 (V, C, H, W), at least one.
+        pictures: the views as pictures.
+        wholes: the whole picture of each view.
+        looks: how many of the views are of each generation, in order.
+    """
+
+    views: Pixels
+    pictures: Sequence[Image]
+    wholes: Sequence[Image]
+    looks: Sequence[int]
+
+
+def judge(gate: Gate, ready: ReadyModel, shown: Shown, shortlists: Shortlists, timings: Timings) -> list[CheckEvidence]:
     """Judge generations by what they resemble.
 
     Args:
         gate: whose policy decides.
         ready: corpus, control and panel of the model.
-        pictures: the views as pictures.
-        views: uint8 (V, C, H, W), at least one.
-        shortlists: the nearest items of each.
+        shown: the generations.
+        shortlists: the nearest items of each view.
         timings: get the duration of each step.
-        looks: how many of the views are of each generation, in order; one where not given.
 
     Returns:
         The evidence of each; undecided where a rule of the policy is undefined for it and none fires.
@@ -133,7 +146,7 @@ def judge(
     Raises:
         InputError: a shortlist is empty.
     """
-    corpus = ready.corpus
+    corpus, views = ready.corpus, shown.views
     bounded = BoundedViews(corpus.side.views, corpus.means)
     with timings.step("compare"):
         items, ssim = best_ssim(views, bounded, shortlists.rows)
@@ -141,7 +154,7 @@ def judge(
             raise InputError(f"expected a candidate for every generation, got none for {int((items < 0).sum())}")
     with timings.step("detect"):
         # The detector sees what the audit shows it: the view of the model's resolution, brought to its own.
-        copy_views = np.stack([build_view(picture, COPY_RECIPE) for picture in pictures])
+        copy_views = np.stack([build_view(picture, COPY_RECIPE) for picture in shown.pictures])
         copies = CopyMatches(corpus.detector, copy_views, corpus.detector.detect(copy_views, orientations=ready.orientations))
         _ = copies.measurements
     with timings.step("compare"):
@@ -150,14 +163,17 @@ def judge(
             named = copies.detections.items
             found, scores = best_turned_ssim(views, bounded, shortlists.rows, named, (items, ssim))
             turned = TurnedScores(scores, found)
+    with timings.step("works"):
+        works = look_for_works(ready, shown.wholes, shortlists.rows)
     with timings.step("rules"):
         copy_scores = CopyScores(copies.detections.scores, copies.detections.items)
+        work_scores = None if works is None else best_works(works)
         hashes = hash_views(views)
         near = shortlists.rows, shortlists.cosines
-        block = ComparisonBlock(corpus.side, views, *near, items, ssim, hashes, copy_scores, turned)
+        block = ComparisonBlock(corpus.side, views, *near, items, ssim, hashes, copy_scores, turned, work_scores)
         results = {result.rule.name: result for result in evaluate(ready.panel, block)}
     with timings.step("measure"):
-        return _decide_all(gate, ready, views, results, copies, [1] * len(views) if looks is None else looks)
+        return _decide_all(gate, ready, shown, results, copies, works)
 
 
 @dataclass(frozen=True)
@@ -174,22 +190,37 @@ class _Choice:
 def _decide_all(
     gate: Gate,
     ready: ReadyModel,
-    views: Pixels,
+    shown: Shown,
     results: Mapping[str, RuleResult],
     copies: CopyMatches,
-    looks: Sequence[int],
+    works: Sequence[PictureDetections] | None,
 ) -> list[CheckEvidence]:
     """Decide by the policy's rules, and measure the similarity to the items that the deciding ones name."""
-    firsts = [0, *accumulate(looks)]
-    choices = [_decide(gate, ready, results, first, count) for first, count in zip(firsts, looks, strict=False)]
+    firsts = [0, *accumulate(shown.looks)]
+    choices = [_decide(gate, ready, results, first, count) for first, count in zip(firsts, shown.looks, strict=False)]
     # Where a rule names no item the first one stands in for it, and nothing is answered about the pair.
     items = np.array([max(int(results[choice.rule].scores.items[choice.at]), 0) for choice in choices])
-    chosen = np.ascontiguousarray(views[[choice.at for choice in choices]])
+    chosen = np.ascontiguousarray(shown.views[[choice.at for choice in choices]])
     metrics = gate.measure_pairs(np.ascontiguousarray(ready.corpus.side.views[items]), chosen)
     return [
-        _build_evidence(gate, ready, results, copies, choice, int(item), measured)
+        _add_works(gate, ready, _build_evidence(gate, ready, results, copies, choice, int(item), measured), choice, works)
         for choice, item, measured in zip(choices, items, metrics, strict=True)
     ]
+
+
+def _add_works(
+    gate: Gate, ready: ReadyModel, evidence: CheckEvidence, choice: _Choice, works: Sequence[PictureDetections] | None
+) -> CheckEvidence:
+    """Name the works that the deciding look shows; undecided where too much of it was not examined and nothing fired."""
+    if works is None or evidence.item is None:
+        return evidence
+    looks = range(choice.first, choice.first + choice.looks)
+    unexamined = max(works[at].unexamined for at in looks)
+    named = replace(evidence, works=name_works(gate, ready, works[choice.at], choice.looks), unexamined=round(unexamined, 4))
+    most = gate.content.most_unexamined
+    if most is None or unexamined <= most or evidence.decision.outcome != "clear":
+        return named
+    return replace(named, decision=replace(evidence.decision, outcome="undecided", reason="not_all_examined"))
 
 
 def _decide(gate: Gate, ready: ReadyModel, results: Mapping[str, RuleResult], first: int, looks: int) -> _Choice:

@@ -1,6 +1,6 @@
 """Results of checks: evidence together with the items that it names, as they are recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlmodel import Session
@@ -8,7 +8,7 @@ from sqlmodel import Session
 from services.output_gate.checks.judgement import CheckEvidence
 from services.output_gate.gate import Gate
 from services.output_gate.results.matched_items import describe_cluster_owners, describe_items
-from services.output_gate.results.schemas import CheckResult, ClusterOwner, MatchedItem
+from services.output_gate.results.schemas import CheckResult, ClusterOwner, MatchedItem, ShownWork
 from shared.index.vector_index import is_searched_exactly
 from shared.ledger.body_fields import UNSPECIFIED
 from shared.records.cluster_owners import Cluster
@@ -23,11 +23,20 @@ def build_results(session: Session, gate: Gate, model: Model, evidence: Sequence
     """Build what is recorded of checks of one model."""
     manifest = load_manifest(session, model.manifest_id)
     named = [_named_items(single) for single in evidence]
-    items = describe_items(session, [item_id for item_ids in named for item_id in item_ids])
+    works = [work.item for single in evidence for work in single.works]
+    items = describe_items(session, [*(item_id for item_ids in named for item_id in item_ids), *works])
     index = gate.index.describe(gate.content.neighbours, exact=is_searched_exactly(manifest.size))
     owners = describe_cluster_owners(session, [_contested_cluster(single) for single in evidence])
     return [
-        _build_result(gate, manifest, single, [items[item_id] for item_id in item_ids], cluster_owners, index)
+        _build_result(
+            gate,
+            manifest,
+            single,
+            [items[item_id] for item_id in item_ids],
+            _describe_works(single, items),
+            cluster_owners,
+            index,
+        )
         for single, item_ids, cluster_owners in zip(evidence, named, owners, strict=True)
     ]
 
@@ -38,6 +47,10 @@ def _named_items(evidence: CheckEvidence) -> list[str]:
         return []
     others = [item_id for item_id in evidence.cluster if item_id != evidence.item]
     return [evidence.item, *others[: MAX_MATCHES - 1]]
+
+
+def _describe_works(evidence: CheckEvidence, items: Mapping[str, MatchedItem]) -> list[ShownWork]:
+    return [ShownWork(**work.model_dump(), matched=items[work.item]) for work in evidence.works]
 
 
 def _contested_cluster(evidence: CheckEvidence) -> Cluster:
@@ -53,6 +66,7 @@ def _build_result(
     manifest: Manifest,
     evidence: CheckEvidence,
     matches: list[MatchedItem],
+    works: list[ShownWork],
     cluster_owners: list[ClusterOwner],
     index: dict[str, Any],
 ) -> CheckResult:
@@ -69,6 +83,8 @@ def _build_result(
         kind_figures=evidence.kind_figures,
         rules=list(evidence.rules),
         metrics=evidence.metrics,
+        works=works,
+        unexamined=evidence.unexamined,
         rule=evidence.rule,
         score=decision.score,
         p_value=decision.p_value,

@@ -16,9 +16,10 @@ from dataclasses import replace
 
 import numpy as np
 import structlog
+from PIL.Image import Image
 
 from services.output_gate.checks.admission import Generation, KeySlot, Slot, admit
-from services.output_gate.checks.judgement import CheckEvidence, judge
+from services.output_gate.checks.judgement import CheckEvidence, Shown, judge
 from services.output_gate.checks.recording import record, store_images
 from services.output_gate.checks.search import search
 from services.output_gate.checks.timings import Timings
@@ -126,7 +127,7 @@ def _group(generations: Sequence[Generation]) -> Iterator[list[Generation]]:
 
 
 def _compare_group(gate: Gate, model: Model, generations: Sequence[Generation]) -> list[CheckEvidence]:
-    evidence = _compare_or_explain(gate, model, [generation.views for generation in generations])
+    evidence = _compare_or_explain(gate, model, generations)
     return [_name_variant(generation, single) for generation, single in zip(generations, evidence, strict=True)]
 
 
@@ -145,7 +146,9 @@ def _admit(gate: Gate, model: Model, data: bytes, slot: Slot) -> Generation | Ch
         return error
 
 
-def compare(gate: Gate, model: Model, views: Pixels, looks: Sequence[int] | None = None) -> list[CheckEvidence]:
+def compare(
+    gate: Gate, model: Model, views: Pixels, looks: Sequence[int] | None = None, wholes: Sequence[Image] | None = None
+) -> list[CheckEvidence]:
     """Compare generations with what their model was trained on: search, then judge.
 
     Args:
@@ -153,6 +156,7 @@ def compare(gate: Gate, model: Model, views: Pixels, looks: Sequence[int] | None
         model: which model made them.
         views: uint8 (V, C, H, W), their views by the model's recipe, at least one.
         looks: how many of the views are of each generation, in order; one where not given.
+        wholes: the whole picture of each view, at comparison size; where not given, the view is all there is of it.
 
     Returns:
         The evidence of each; undecided where a rule of the policy is undefined for it and none fires.
@@ -170,23 +174,26 @@ def compare(gate: Gate, model: Model, views: Pixels, looks: Sequence[int] | None
         vectors = gate.embedder.embed(pictures)
     with timings.step("search"):
         shortlists = search(gate, ready.corpus, vectors)
-    evidence = judge(gate, ready, pictures, views, shortlists, timings, looks)
+    shown = Shown(views, pictures, pictures if wholes is None else wholes, [1] * len(views) if looks is None else looks)
+    evidence = judge(gate, ready, shown, shortlists, timings)
     shares = timings.divided_by(len(evidence))
     return [replace(single, timings_ms=shares) for single in evidence]
 
 
-def _compare_or_explain(gate: Gate, model: Model, views: Sequence[Pixels]) -> list[CheckEvidence]:
-    """Compare generations, given the views of each; what cannot be compared is undecided, with the reason (rules 2 and 5)."""
+def _compare_or_explain(gate: Gate, model: Model, generations: Sequence[Generation]) -> list[CheckEvidence]:
+    """Compare generations; what cannot be compared is undecided, with the reason (rules 2 and 5)."""
     try:
-        return compare(gate, model, np.concatenate(views), [len(shown) for shown in views])
+        looks = [len(generation.views) for generation in generations]
+        wholes = [picture for generation in generations for picture in generation.pictures]
+        return compare(gate, model, np.concatenate([generation.views for generation in generations]), looks, wholes)
     except (NotReadyError, UnavailableError) as error:
         # The model or what it depends on: it would be the same for each.
-        log.warning("check_undecided", model=model.id, reason=error.code, generations=len(views))
-        return [CheckEvidence(undecided(error.code))] * len(views)
+        log.warning("check_undecided", model=model.id, reason=error.code, generations=len(generations))
+        return [CheckEvidence(undecided(error.code))] * len(generations)
     except Exception as error:
-        if len(views) > 1:
-            log.warning("batch_divided", model=model.id, generations=len(views))
-            return [_compare_or_explain(gate, model, views[at : at + 1])[0] for at in range(len(views))]
+        if len(generations) > 1:
+            log.warning("batch_divided", model=model.id, generations=len(generations))
+            return [_compare_or_explain(gate, model, [generation])[0] for generation in generations]
         if isinstance(error, SleeveError):
             log.warning("check_undecided", model=model.id, reason=error.code, generations=1)
             return [CheckEvidence(undecided(error.code))]

@@ -30,7 +30,7 @@ DEFAULT_POLICY = Path(__file__).with_name("default.toml")
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Rate = Annotated[float, Field(strict=True, gt=0, le=0.5)]
 Score = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-DecidingRule = Literal["fused", "ssim", "ssim-turned"]
+DecidingRule = Literal["fused", "ssim", "ssim-turned", "works"]
 
 
 class Borderline(StrictModel):
@@ -97,6 +97,10 @@ class PolicyContent(StrictModel):
     false_positive_rate: Rate | None = Field(default=None, description="The line is the control's score at this rate; or")
     threshold: Score | None = Field(default=None, description="the line is this score.")
     borderline: Borderline | None = None
+    most_unexamined: Annotated[float, Field(strict=True, ge=0, le=1)] | None = Field(
+        default=None,
+        description="Share of a generation's area that may be unexamined before a clear one is undecided; with rule `works`.",
+    )
     shares: Literal["equal", "by_confidence"]
     tariff: Tariff | None = None
     waiver_reasons: tuple[Code, ...] | None = Field(default=None, description="The only reasons for which one may waive.")

@@ -60,6 +60,7 @@ def with_names(session: Session, results: Iterable[dict[str, Any]]) -> list[dict
 
 def _owners(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
     # `match` is the first of the matches once more.
-    for item in (*result.get("matches", ()), *filter(None, [result.get("match")])):
+    works = [work["matched"] for work in result.get("works", ())]
+    for item in (*result.get("matches", ()), *filter(None, [result.get("match")]), *works):
         yield from item["owners"]
     yield from result.get("cluster_owners", ())

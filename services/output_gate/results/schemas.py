@@ -98,6 +98,40 @@ class RuleFinding(BaseModel):
     )
 
 
+class PlacedWork(BaseModel):
+    """A registered work that the generation shows, whole or in part, and where."""
+
+    item: str
+    fired: bool = Field(description="Whether its score alone exceeds the threshold of the rule of works.")
+    score: float
+    p_value: float = Field(description="As the decision's: times the rules of the policy and the ways of showing the file.")
+    kind: MatchKind
+    region: list[tuple[float, float]] = Field(
+        description="Corners of where it shows, in order: x and y as shares of the generation's width and height, from the "
+        "upper left. Empty where the place is not known."
+    )
+    share_of_generation: float = Field(description="Of the generation's area, 0..1.")
+    share_of_item: float = Field(description="Of the work's area, 0..1.")
+    agreement: float = Field(description="Of what is drawn in the windows compared there, by content, 0..1.")
+    features: int = Field(description="Local features that agree with the work's place.")
+    placement: list[float] = Field(
+        description="How the work lies in the generation: a, b, c, d, e, f with x' = a·x + b·y + c and y' = d·x + e·y + f; "
+        "x, y are shares of the work's width and height, x', y' of the generation's."
+    )
+
+
+class RecordedWork(PlacedWork):
+    """A work as it is read from its record."""
+
+    matched: RecordedItem
+
+
+class ShownWork(RecordedWork):
+    """A work with what is on record of it."""
+
+    matched: MatchedItem
+
+
 class JudgedVariant(BaseModel):
     """Which way of showing the file decided, where it has several: frames or pages, and transparency over backgrounds."""
 
@@ -124,6 +158,12 @@ class RecordedResult(BaseModel):
     kind_figures: KindFigures | None = Field(default=None, description="What the kind rests on, where it was measured.")
     metrics: Metrics | None = Field(default=None, description="The suite on the generation and the first match.")
     rules: list[RuleFinding] = []
+    works: Sequence[RecordedWork] = []
+    unexamined: float | None = Field(
+        default=None,
+        description="Share of the generation's area in which something is drawn that was not examined, 0..1; null where whole "
+        "pictures were not compared.",
+    )
     rule: str | None = Field(default=None, description="The rule that decided: of several, that with the smallest p-value.")
     score: float | None = Field(default=None, description="The generation's score by that rule.")
     p_value: float | None = Field(
@@ -161,6 +201,11 @@ class CheckResult(RecordedResult):
 
     matches: list[MatchedItem] = Field(
         default=[], description="The item that the score belongs to, and others of its duplicate cluster, at most 20."
+    )
+    works: list[ShownWork] = Field(
+        default=[],
+        description="Works that the generation shows, likeliest first, where the policy asks for the rule of works: those "
+        "that fire, or the likeliest one. What lies under one of them is not named again.",
     )
     cluster_owners: list[ClusterOwner] = Field(
         default=[],

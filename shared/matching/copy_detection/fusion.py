@@ -83,8 +83,8 @@ class Fusion:
     def score_range(self) -> tuple[float, float]:
         """The lowest and the highest score that evidence can add up to.
 
-        >>> [round(bound) for bound in load_fusion().score_range]
-        [-20, 12]
+        >>> [round(bound, 1) for bound in load_fusion().score_range]
+        [-21.1, 12.5]
         """
         ends = [sorted(weight * bound for bound in RANGES[name]) for name, weight in self.weights.items()]
         return self.bias + sum(low for low, _ in ends), self.bias + sum(high for _, high in ends)

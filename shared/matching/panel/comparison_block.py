@@ -19,7 +19,7 @@ BLOCK_GENERATIONS = 64
 
 @dataclass(frozen=True)
 class CopyScores:
-    """The copy detector's best item for each of B generations.
+    """A detector's best item for each of B generations.
 
     Attributes:
         scores: float64 (B,), higher is more of a copy; -inf without a candidate.
@@ -32,6 +32,13 @@ class CopyScores:
     def __getitem__(self, rows: slice) -> "CopyScores":
         """Return the scores of some generations."""
         return CopyScores(self.scores[rows], self.items[rows])
+
+    @property
+    def as_rule_scores(self) -> tuple[NDArray[np.float64], NDArray[np.int64], tuple[str, ...]]:
+        """What a rule says of them: scores, items and reasons, where there is no candidate undefined."""
+        has_candidate = self.items >= 0
+        reasons = tuple("" if defined else "no candidate was found" for defined in has_candidate)
+        return np.where(has_candidate, self.scores, np.nan), np.where(has_candidate, self.items, -1), reasons
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class ComparisonBlock:
         hashes: PDQ of the generations' views.
         copies: the copy detector's score and item for each; None where it was not run.
         turned: the best SSIM over the eight orientations; None where it was not searched for.
+        works: score and item likewise of the detector of whole pictures (`shared.matching.whole_picture`).
     """
 
     training: TrainingSet
@@ -76,6 +84,7 @@ class ComparisonBlock:
     hashes: ViewHashes
     copies: CopyScores | None = None
     turned: TurnedScores | None = None
+    works: CopyScores | None = None
 
     @cached_property
     def distances(self) -> TileDistances:
@@ -103,4 +112,5 @@ class ComparisonBlock:
                 self.hashes[part],
                 None if self.copies is None else self.copies[part],
                 None if self.turned is None else self.turned[part],
+                None if self.works is None else self.works[part],
             )

@@ -104,7 +104,7 @@ def build_panel(control: ControlScores, rate: float, embedder: str) -> tuple[Rul
 
 
 def rule_names(embedder: str) -> tuple[str, ...]:
-    """Return the names of the rules that `build_panel` chooses with an embedder, in its order.
+    """Return the names of the rules that `build_panel` may choose with an embedder, in its order.
 
     >>> "sscd" in rule_names("sscd:weights.safetensors"), "sscd" in rule_names("pixels:16")
     (True, False)

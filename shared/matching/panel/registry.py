@@ -61,7 +61,7 @@ def list_deciding_rules() -> tuple[str, ...]:
     """Return the names of the rules that a policy may decide by, in alphabetical order.
 
     >>> list_deciding_rules()
-    ('fused', 'ssim')
+    ('fused', 'ssim', 'ssim-turned', 'works')
     """
     return tuple(sorted(rule.name for rule in load_rules() if rule.may_decide))
 

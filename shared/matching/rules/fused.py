@@ -4,23 +4,16 @@ It finds copies that were cropped, mirrored, turned, recompressed or covered in 
 docs/methods/quality.md measures how well. Its threshold comes from the model's own control.
 """
 
-import numpy as np
-
 from shared.matching.copy_detection.fusion import load_fusion
 from shared.matching.panel.comparison_block import ComparisonBlock
-from shared.matching.panel.rule import NO_ITEM, RuleDefinition, Scores, undefined_for_all
+from shared.matching.panel.rule import RuleDefinition, Scores, undefined_for_all
 
 
 def _score(block: ComparisonBlock) -> Scores:
     copies = block.copies
     if copies is None:
         return undefined_for_all(len(block.views), "no copy detector was asked")
-    has_candidate = copies.items >= 0
-    return Scores(
-        np.where(has_candidate, copies.scores, np.nan),
-        np.where(has_candidate, copies.items, NO_ITEM),
-        tuple("" if defined else "no candidate was found" for defined in has_candidate),
-    )
+    return Scores(*copies.as_rule_scores)
 
 
 RULE = RuleDefinition(

@@ -6,11 +6,14 @@ Rules, in order:
    one (Lowe's ratio of distances). The item's places at the same spot count as one: SIFT gives a place several directions.
 2. A pair counts once, however many directions its places have; of several places paired with one of the item's, the most
    alike remains.
-3. The map is affine: shift, turn, zoom, stretch, shear. It is the one that most pairs agree on within `TOLERANCE_PX`
+3. Each pair says by which angle and zoom the item would be shown. Only the pairs about the angle and zoom that most of them
+   say go on: what is unrelated says anything.
+4. The map is affine: shift, turn, zoom, stretch, shear. It is the one that most pairs agree on within `TOLERANCE_PX`
    (MAGSAC++, drawn from OpenCV's fixed seed). A map that shrinks, enlarges or stretches beyond the bounds below shows nothing.
-4. A generation is read as it is and mirrored. What has more agreeing pairs remains.
+5. A generation is read as it is and mirrored. What has more agreeing pairs remains.
 
-Source: Lowe 2004 (rule 1); Barath et al. 2020, "MAGSAC++, a fast, reliable and accurate robust estimator" (rule 3), in OpenCV.
+Source: Lowe 2004 (rules 1 and 3); Barath et al. 2020, "MAGSAC++, a fast, reliable and accurate robust estimator" (rule 4), as
+OpenCV has it.
 """
 
 from dataclasses import dataclass
@@ -26,10 +29,13 @@ from shared.matching.whole_picture.local_features import LocalFeatures
 _RATIO = 0.8
 # Rule 1: places nearer than this are one spot.
 _SAME_SPOT_PX = 2.0
-# Rule 3, in px of the generation.
+# Rule 3: cells of 30° and a factor of two, three by three of them together, so that no pair lies on an edge.
+_TURN_DEGREES, _TURNS = 30.0, 12
+_MOST_OCTAVES = 6
+# Rule 4, in px of the generation.
 TOLERANCE_PX = 4.0
 _LEAST_PAIRS = 4
-_ITERATIONS, _CONFIDENCE = 2000, 0.999
+_ITERATIONS, _CONFIDENCE = 500, 0.999
 _LEAST_ZOOM, _MOST_ZOOM, _MOST_STRETCH = 1 / 16, 16.0, 3.0
 
 Floats = NDArray[np.float64]
@@ -103,6 +109,10 @@ def _match(generation: LocalFeatures, item: LocalFeatures) -> GeometricMatch | N
     ours, theirs = _find_pairs(generation, item)
     if len(ours) < _LEAST_PAIRS:
         return None
+    pairs, agrees = len(ours), _agree_on_turn_and_zoom(generation.places[ours], item.places[theirs])
+    ours, theirs = ours[agrees], theirs[agrees]
+    if len(ours) < _LEAST_PAIRS:
+        return None
     source, target = item.points[theirs], generation.points[ours]
     affine, mask = cv2.estimateAffine2D(
         source, target, None, cv2.USAC_MAGSAC, TOLERANCE_PX, _ITERATIONS, _CONFIDENCE, refineIters=10
@@ -112,7 +122,7 @@ def _match(generation: LocalFeatures, item: LocalFeatures) -> GeometricMatch | N
     kept = mask.ravel().astype(bool)
     if kept.sum() < _LEAST_PAIRS:
         return None
-    return GeometricMatch(np.asarray(affine, np.float64), target[kept], source[kept], len(ours))
+    return GeometricMatch(np.asarray(affine, np.float64), target[kept], source[kept], pairs)
 
 
 def _find_pairs(generation: LocalFeatures, item: LocalFeatures) -> tuple[Numbers, Numbers]:
@@ -120,9 +130,10 @@ def _find_pairs(generation: LocalFeatures, item: LocalFeatures) -> tuple[Numbers
     if len(generation) == 0 or len(item) < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     nearest, is_clear = np.empty(len(generation), np.int64), np.empty(len(generation), np.bool_)
-    best = np.empty(len(generation), np.float32)
-    cosines = generation.unit_rows @ item.unit_rows.T
-    _find_nearest(cosines, item.places, _SAME_SPOT_PX, _RATIO**2, nearest, is_clear, best)
+    best = np.empty(len(generation), np.float64)
+    products = generation.rows @ item.rows.T
+    lengths = generation.inverse_lengths, item.inverse_lengths
+    _find_nearest(products, *lengths, item.places, _SAME_SPOT_PX, _RATIO**2, nearest, is_clear, best)
     rows = np.arange(len(generation))
     ours = rows[is_clear][np.argsort(-best[is_clear], kind="stable")]
     theirs = nearest[ours]
@@ -140,25 +151,48 @@ def _find_pairs(generation: LocalFeatures, item: LocalFeatures) -> tuple[Numbers
     return ours[kept], theirs[kept]
 
 
+def _agree_on_turn_and_zoom(ours: Bits, theirs: Bits) -> Flags:
+    """Say which pairs of places, float32 (n, 4), lie about the turn and zoom that most of them say (rule 3)."""
+    turn = ((ours[:, 3] - theirs[:, 3]) % 360 // _TURN_DEGREES).astype(np.int64) % _TURNS
+    octaves = np.round(np.log2(np.maximum(ours[:, 2], 1e-3) / np.maximum(theirs[:, 2], 1e-3))).astype(np.int64)
+    zoom = np.clip(octaves, -_MOST_OCTAVES, _MOST_OCTAVES) + _MOST_OCTAVES
+    votes = np.zeros((_TURNS, 2 * _MOST_OCTAVES + 1), np.int64)
+    np.add.at(votes, (turn, zoom), 1)
+    wide = sum(np.roll(votes, step, axis=0) for step in (-1, 0, 1))
+    wide = np.pad(np.asarray(wide), [(0, 0), (1, 1)])
+    together = wide[:, :-2] + wide[:, 1:-1] + wide[:, 2:]
+    best_turn, best_zoom = np.unravel_index(together.argmax(), together.shape)
+    near_turn = (turn - best_turn + 1) % _TURNS <= 2
+    return np.asarray(near_turn & (np.abs(zoom - best_zoom) <= 1))
+
+
 @compiled
 def _find_nearest(
-    cosines: Bits, places: Bits, spot_px: float, ratio: float, nearest: Numbers, is_clear: Flags, best: Bits
+    products: Bits,
+    lengths: Floats,
+    item_lengths: Floats,
+    places: Bits,
+    spot_px: float,
+    ratio: float,
+    nearest: Numbers,
+    is_clear: Flags,
+    best: Floats,
 ) -> None:
     """Fill in each row's nearest column, its cosine, and whether it is clearly nearer than any at another spot (rule 1)."""
-    for row in range(len(cosines)):
-        at = 0
-        for column in range(1, cosines.shape[1]):
-            if cosines[row, column] > cosines[row, at]:
-                at = column
-        second = np.float32(-1)
-        for column in range(cosines.shape[1]):
-            if cosines[row, column] > second and (
+    for row in range(len(products)):
+        at, largest = 0, products[row, 0] * item_lengths[0]
+        for column in range(1, products.shape[1]):
+            if products[row, column] * item_lengths[column] > largest:
+                at, largest = column, products[row, column] * item_lengths[column]
+        second = -1.0
+        for column in range(products.shape[1]):
+            if products[row, column] * item_lengths[column] > second and (
                 abs(places[column, 0] - places[at, 0]) >= spot_px or abs(places[column, 1] - places[at, 1]) >= spot_px
             ):
-                second = cosines[row, column]
-        nearest[row], best[row] = at, cosines[row, at]
+                second = products[row, column] * item_lengths[column]
+        nearest[row], best[row] = at, largest * lengths[row]
         # Distances of unit vectors are 2 - 2 · cosine, squared.
-        is_clear[row] = 1 - cosines[row, at] < ratio * (1 - second)
+        is_clear[row] = 1 - best[row] < ratio * (1 - second * lengths[row])
 
 
 def _is_plausible(affine: Floats) -> bool:

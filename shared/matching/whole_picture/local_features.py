@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared.vision.views import ViewRecipe
+
 # Rule 2: beyond 600 places the photographs' copies gained nothing (docs/methods/whole-picture.md).
 MAX_FEATURES = 600
 DIMENSIONS = 128
@@ -30,6 +32,13 @@ SCALE = 512.0
 _CELLS, _DIRECTIONS = 4, 8
 # Of a grey picture and its extremes, in OpenCV's own defaults; written out, since stored features depend on them.
 _OCTAVE_LAYERS, _CONTRAST, _EDGE, _SIGMA = 3, 0.04, 10.0, 1.6
+
+# Places are whole multiples of this part of a px or degree, so that stored ones are the same.
+PLACE_STEPS = 64
+_MOST_PLACE = 1023.0
+
+# Work is spread over threads by pictures (`shared.compute.threads`); OpenCV starts none of its own.
+cv2.setNumThreads(1)
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -92,10 +101,20 @@ class LocalFeatures:
         return self.places[:, :2]
 
     @cached_property
+    def rows(self) -> Floats:
+        """Descriptors as float32 (n, 128). Their products add up to whole numbers below 2²⁴: exact, in any order."""
+        return self.descriptors.astype(np.float32)
+
+    @property
     def unit_rows(self) -> Floats:
         """Descriptors as float32 (n, 128), of length 1."""
-        rows = self.descriptors.astype(np.float32)
-        return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1), np.float32)
+        return np.asarray(self.rows * self.inverse_lengths[:, None], np.float32)
+
+    @cached_property
+    def inverse_lengths(self) -> NDArray[np.float64]:
+        """One over each descriptor's length, float64 (n,)."""
+        squares = np.einsum("ij,ij->i", self.descriptors.astype(np.int64), self.descriptors.astype(np.int64))
+        return np.asarray(1 / np.sqrt(np.maximum(squares, 1)))
 
     def mirror(self) -> "LocalFeatures":
         """Return the features of the picture mirrored left to right (rule 4)."""
@@ -129,4 +148,30 @@ def extract_features(picture: Image.Image) -> LocalFeatures:
     order = np.lexsort((places[:, 3], places[:, 1], places[:, 0], -strength))[:MAX_FEATURES]
     shares = rows[order] / np.maximum(rows[order].sum(axis=1, keepdims=True), 1)
     descriptors = np.minimum(np.rint(SCALE * np.sqrt(shares)), 255).astype(np.uint8)
-    return LocalFeatures(picture.width, picture.height, places[order], descriptors)
+    rounded = np.rint(np.clip(places[order], 0, _MOST_PLACE) * PLACE_STEPS) / np.float32(PLACE_STEPS)
+    return LocalFeatures(picture.width, picture.height, rounded.astype(np.float32), descriptors)
+
+
+def show_as_generated(picture: Image.Image, recipe: ViewRecipe) -> Image.Image:
+    """Show a picture as a model of a recipe might have put it out, but whole: not larger, and without colours it lacks.
+
+    Args:
+        picture: upright RGB.
+        recipe: of the model's views.
+
+    Returns:
+        RGB, its shorter side at most the model's.
+
+    >>> show_as_generated(Image.new("RGB", (300, 200)), ViewRecipe(resolution_px=64, channels=3)).size
+    (96, 64)
+    """
+    factor = recipe.resolution_px / min(picture.size)
+    if factor < 1:
+        size = [max(recipe.resolution_px, round(side * factor)) for side in picture.size]
+        picture = picture.resize((size[0], size[1]), Image.Resampling.BICUBIC)
+    return show_in_channels(picture, recipe.channels)
+
+
+def show_in_channels(picture: Image.Image, channels: int) -> Image.Image:
+    """Show a picture without colours, where a model has none; always RGB."""
+    return picture.convert("L").convert("RGB") if channels == 1 else picture

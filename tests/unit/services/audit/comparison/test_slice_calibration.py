@@ -13,7 +13,7 @@ from tests.unit.services.audit.tiny_slices import CONTROL, RECIPE, build_slice
 def test_the_control_is_scored_by_the_rules_that_it_calibrates(workspace: Workspace) -> None:
     tiny = build_slice(workspace)
     scores = tiny.calibration.scores
-    assert sorted(scores.by_rule) == ["fused", "ssim", "ssim-turned"]
+    assert sorted(scores.by_rule) == ["fused", "ssim", "ssim-turned", "works"]
     assert all(len(values) == CONTROL for values in scores.by_rule.values())
     assert scores.pipeline["training_root"] == tiny.training.root
     assert scores.pipeline["neighbours"] == tiny.context.neighbours

@@ -56,4 +56,4 @@ def test_the_same_calibration_is_recorded_once(workspace: Workspace, calibrated:
         first = record_calibration(session, calibrated, outcome(passed=True), 0.05)
         second = record_calibration(session, calibrated, outcome(passed=True), 0.05)
         assert first.id == second.id
-        assert sorted(first.scores) == ["fused", "ssim", "ssim-turned"]
+        assert sorted(first.scores) == ["fused", "ssim", "ssim-turned", "works"]

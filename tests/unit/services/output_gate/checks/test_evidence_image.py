@@ -5,7 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from services.output_gate.checks.evidence_image import PANEL_PX, draw_evidence
+from services.output_gate.checks.evidence_image import draw_evidence
+from services.output_gate.checks.evidence_sheet import PANEL_PX
 from services.output_gate.checks.service import check_generation
 from shared.errors import NotFoundError
 from tests.support.factories import encode, picture, png

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,10 +71,10 @@ def test_what_is_missing_makes_it_undecided_and_what_breaks_one_leaves_the_other
 ) -> None:
     poison = build_view(picture(UNRELATED), view_recipe(world.model))
 
-    def break_at_poison(gate: Gate, model: Model, views: Pixels, looks: Sequence[int]) -> Any:
+    def break_at_poison(gate: Gate, model: Model, views: Pixels, *shown: Any) -> Any:
         if any((view == poison).all() for view in views):
             raise CorruptStateError("a step broke", code="search_short")
-        return compare(gate, model, views, looks)
+        return compare(gate, model, views, *shown)
 
     with monkeypatch.context() as patch:
         patch.setattr(service, "compare", break_at_poison)

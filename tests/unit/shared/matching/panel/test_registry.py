@@ -18,7 +18,7 @@ def test_every_file_of_the_folder_is_a_rule() -> None:
 
 def test_rules_that_decide_take_their_threshold_from_a_control() -> None:
     by_name = {rule.name: rule for rule in load_rules()}
-    assert list_deciding_rules() == ("fused", "ssim", "ssim-turned")
+    assert list_deciding_rules() == ("fused", "ssim", "ssim-turned", "works")
     assert all(by_name[name].threshold is None for name in list_deciding_rules())
 
 

@@ -1,0 +1,217 @@
+"""The works that a picture shows: candidates laid over it at its own resolution, weighed, the likeliest first.
+
+A picture goes one way: features → candidates → geometry → overlay → score. Rules, in order:
+
+1. A candidate comes from any search. It is laid over the picture by its local features, and, where the detector of views
+   (`shared.matching.copy_detection`) is among the likeliest for it, by that one's placement as well.
+2. Each placement is compared with the picture window by window (`overlay`). Of one item the best-scored placement remains.
+3. The score adds up evidence by signed weights (`evidence`). The same weights serve photographs and flat art.
+4. A picture shows an item no better in company: what is computed for a pair depends on the pair alone.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared.compute.threads import cut_evenly, in_threads
+from shared.matching.copy_detection.copy_embedder import RECIPE as VIEW_RECIPE
+from shared.matching.copy_detection.detector import CopyDetector
+from shared.matching.copy_detection.orientations import build_matrix
+from shared.matching.copy_detection.shortlist import Shortlist
+from shared.matching.panel.comparison_block import CopyScores
+from shared.matching.whole_picture.evidence import PictureEvidence, PictureFusion, load_picture_fusion
+from shared.matching.whole_picture.examined import measure_unexamined
+from shared.matching.whole_picture.feature_matching import GeometricMatch, ReadGeneration, match_geometry
+from shared.matching.whole_picture.feature_store import describe_features
+from shared.matching.whole_picture.local_features import ComparisonSize, LocalFeatures, extract_features
+from shared.matching.whole_picture.overlay import Floats, Overlay, lay_over
+from shared.vision.views import build_view
+
+# Rule 1: items that the detector of views finds likeliest, whose placements are looked at too.
+PLACED_VIEWS = 2
+# Of what another search found, the likeliest that are looked at: the index of an embedder that knows copies finds the item
+# among the first few or not at all.
+FURTHER_CANDIDATES = 10
+# Matches that are kept of a picture.
+MOST_MATCHES = 8
+
+Picture = NDArray[np.uint8]
+
+
+class PictureCorpus(Protocol):
+    """The items that pictures are compared with, by row; each is read when it is a candidate."""
+
+    @property
+    def size(self) -> ComparisonSize:
+        """At which pictures are compared."""
+        ...
+
+    def load_features(self, row: int) -> LocalFeatures:
+        """Return an item's local features."""
+        ...
+
+    def load_picture(self, row: int) -> Picture:
+        """Return an item at its comparison size, uint8 (h, w, 3)."""
+        ...
+
+
+@dataclass(frozen=True)
+class PictureMatch:
+    """An item that a picture may show.
+
+    Attributes:
+        item: row of the corpus.
+        score: log-odds of a copy, as the weights were fitted; a control gives it a meaning.
+        evidence: what the score adds up.
+        overlay: where the two agree.
+        affine: float64 (2, 3), from the item's px to the picture's, both at comparison size.
+        geometry: the places that agree; None where the detector of views placed the item.
+    """
+
+    item: int
+    score: float
+    evidence: PictureEvidence
+    overlay: Overlay
+    affine: Floats
+    geometry: GeometricMatch | None
+
+
+@dataclass(frozen=True)
+class PictureDetections:
+    """What a picture shows.
+
+    Attributes:
+        matches: the items that it may show, likeliest first.
+        unexamined: share of its area in which something is drawn that was not examined (`examined`).
+    """
+
+    matches: tuple[PictureMatch, ...]
+    unexamined: float
+
+
+@dataclass(frozen=True)
+class PictureDetector:
+    """A corpus ready to be compared with.
+
+    Args:
+        corpus: features and pictures of the items.
+        views: the detector of their views; numbers the items alike.
+        fusion: the weights of the score.
+    """
+
+    corpus: PictureCorpus
+    views: CopyDetector
+    fusion: PictureFusion
+
+    @property
+    def size(self) -> ComparisonSize:
+        """At which pictures are compared."""
+        return self.corpus.size
+
+    @classmethod
+    def of(cls, corpus: PictureCorpus, views: CopyDetector, fusion: PictureFusion | None = None) -> "PictureDetector":
+        """Make a detector with the shipped weights, or others."""
+        return cls(corpus, views, fusion or load_picture_fusion())
+
+    def detect(self, picture: Image.Image, candidates: Iterable[int], limit: int = MOST_MATCHES) -> PictureDetections:
+        """Find the items that a picture may show.
+
+        Args:
+            picture: upright RGB, at its comparison size.
+            candidates: rows that other searches found.
+            limit: matches kept.
+
+        Returns:
+            The matches, best score first; of equals the lower row first. What was neither placed by features nor likeliest by
+            views is not among them.
+        """
+        view = build_view(picture, VIEW_RECIPE)[None]
+        shortlist = self.views.find_candidates(view)
+        by_view = self._score_views(view, shortlist)
+        features, pixels = extract_features(picture), np.asarray(picture)
+        generation = ReadGeneration.of(features)
+        placed = sorted(by_view, key=lambda item: -by_view[item][0])[:PLACED_VIEWS]
+        matches = []
+        for item in sorted({*candidates, *by_view}):
+            geometry = match_geometry(generation, self.corpus.load_features(item))
+            ways: list[tuple[Floats, GeometricMatch | None]] = [(geometry.affine, geometry)] if geometry else []
+            if item in placed:
+                ways.append((self._place(by_view[item][1], pixels, item), None))
+            score = by_view[item][0] if item in by_view else -np.inf
+            matches += self._weigh(pixels, item, score, geometry, ways)
+        matches.sort(key=lambda match: (-match.score, match.item))
+        return PictureDetections(tuple(matches[:limit]), measure_unexamined(pixels, features))
+
+    def detect_many(self, load: Callable[[int], Image.Image], candidates: NDArray[np.int64]) -> list[PictureDetections]:
+        """Find the items that pictures may show, on all cores.
+
+        Args:
+            load: returns the picture with a number, upright RGB, any size.
+            candidates: int64 (g, k), rows that another search found for each, likeliest first; the first few are looked at.
+        """
+
+        def detect_part(start: int, stop: int) -> list[PictureDetections]:
+            return [
+                self.detect(self.size.resize(load(at)), candidates[at, :FURTHER_CANDIDATES].tolist())
+                for at in range(start, stop)
+            ]
+
+        # Small parts: one picture may take ten times as long as another.
+        parts = cut_evenly(len(candidates), max(1, len(candidates) // 4)) if len(candidates) else []
+        return [detections for part in in_threads(detect_part, parts) for detections in part]
+
+    @property
+    def digests(self) -> dict[str, Any]:
+        """What scores depend on: features, the detector of views, and the weights."""
+        return {"features": describe_features(self.size), "views": self.views.digests, "fusion": self.fusion.sha256}
+
+    def _score_views(self, view: Picture, shortlist: Shortlist) -> dict[int, tuple[float, tuple[int, Floats]]]:
+        """Return the score by views of each candidate, with orientation and placement."""
+        evidence, placements = self.views.weigh(view, shortlist)
+        scores = self.views.fusion.score(evidence)[0]
+        by_item: dict[int, tuple[float, tuple[int, Floats]]] = {}
+        for at, item in enumerate(shortlist.items[0].tolist()):
+            if item >= 0 and (item not in by_item or scores[at] > by_item[item][0]):
+                by_item[item] = float(scores[at]), (int(shortlist.orientations[0, at]), placements[0, at])
+        return by_item
+
+    def _weigh(
+        self,
+        pixels: Picture,
+        item: int,
+        view_score: float,
+        geometry: GeometricMatch | None,
+        ways: Sequence[tuple[Floats, GeometricMatch | None]],
+    ) -> list[PictureMatch]:
+        """Return the best-scored way in which an item lies on a picture, if any."""
+        matches = []
+        for affine, places in ways:
+            theirs = self.corpus.load_picture(item)
+            overlay = lay_over(pixels, theirs, affine) or Overlay.nothing(pixels, theirs)
+            evidence = PictureEvidence.of(view_score, geometry.inliers if geometry else 0, overlay)
+            matches.append(PictureMatch(item, self.fusion.score(evidence), evidence, overlay, affine, places))
+        return sorted(matches, key=lambda match: -match.score)[:1]
+
+    def _place(self, placement: tuple[int, Floats], pixels: Picture, item: int) -> Floats:
+        """Turn a placement of views into a map from the item's px to the picture's."""
+        orientation, (a, b, shift_x, shift_y, *_) = placement
+        theirs = self.corpus.load_picture(item)
+        sides = [min(side.shape[:2]) / VIEW_RECIPE.resolution_px for side in (pixels, theirs)]
+        centres = [np.array([(side.shape[1] - 1) / 2, (side.shape[0] - 1) / 2]) for side in (pixels, theirs)]
+        # From the picture's view to the item's, from the centre.
+        matrix = np.array([[a, -b], [b, a]]) @ build_matrix(orientation)
+        back = np.linalg.inv(matrix) * sides[0] / sides[1]
+        shift = centres[0] - back @ (centres[1] + np.array([shift_x, shift_y]) * sides[1])
+        return np.hstack([back, shift[:, None]])
+
+
+def best_works(found: Sequence[PictureDetections]) -> CopyScores:
+    """Return score and item of the likeliest match of each picture, for the rules."""
+    return CopyScores(
+        np.array([shown.matches[0].score if shown.matches else -np.inf for shown in found]),
+        np.array([shown.matches[0].item if shown.matches else -1 for shown in found], np.int64),
+    )
