@@ -13,11 +13,7 @@ from shared.matching.compile_ahead import compile_loops
 # Clusters of duplicates are made once a training set, which no check waits for.
 ON_DEMAND = {"shared.vision.near_hash_pairs"}
 # Called by compiled loops alone, which keep what they are compiled to.
-WITHIN_LOOPS = {
-    "shared.matching.copy_detection.alignment",
-    "shared.matching.copy_detection.luma",
-    "shared.matching.copy_detection.orientations",
-}
+WITHIN_LOOPS = {f"shared.matching.copy_detection.{name}" for name in ("alignment", "luma", "orientations")}
 
 
 def test_every_module_with_loops_is_reached() -> None:
