@@ -36,6 +36,7 @@ from shared.matching.training_set.training_set_store import load_bounded_trainin
 from shared.matching.whole_picture.detector import PictureDetector
 from shared.matching.whole_picture.feature_store import load_pictures
 from shared.matching.whole_picture.local_features import ComparisonSize
+from shared.matching.whole_picture.region_index import load_regions
 from shared.records.items import Item
 from shared.records.manifests import Manifest, ManifestItem, load_manifest
 from shared.vision.training_backgrounds import TrainingRows, list_training_rows
@@ -207,10 +208,11 @@ class Corpora:
         copies = load_copy_detector(store, rows.root, rows.blobs, self._go_on, rows.backgrounds)
         size = ComparisonSize(self.workspace.settings.comparison_px)
         pictures = load_pictures(store, rows.root, rows.blobs, size, self._go_on, rows.backgrounds)
-        works = PictureDetector.of(pictures, copies.detector)
+        regions = load_regions(pictures, rows.root, self._go_on)
+        works = PictureDetector.of(pictures, copies.detector, regions.index)
         vectors = self._load_vectors(store, rows, item_ids) if is_searched_exactly(manifest.size) else None
         item_ids = tuple(item_ids[item] for item in rows.items)
-        files = (*bounded.files, *copies.files, pictures.index, *(vectors.files if vectors else ()))
+        files = (*bounded.files, *copies.files, pictures.index, *regions.vectors.files, *(vectors.files if vectors else ()))
         log.info("corpus_ready", manifest=manifest.id, items=manifest.size)
         scanned = vectors.scanned if vectors else None
         return ReadyCorpus(manifest, item_ids, bounded.side, bounded.means, copies.detector, works, scanned, files)

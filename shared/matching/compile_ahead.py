@@ -12,9 +12,7 @@ from shared.matching.panel.tile_distances import tile_distances
 from shared.matching.ssim_search.best_ssim import best_ssim, pairwise_ssim
 from shared.matching.ssim_search.exhaustive import find_exhaustive_best
 from shared.matching.whole_picture.detector import PictureDetector
-from shared.matching.whole_picture.local_features import extract_features
 from shared.matching.whole_picture.memory_pictures import MemoryPictures
-from shared.matching.whole_picture.region_descriptor import load_region_descriptor
 from shared.vision.similarity.metrics import measure_similarity
 from shared.vision.views import view_to_image
 
@@ -34,8 +32,8 @@ def compile_loops() -> None:
     detector = CopyDetector.build(views)
     measure_matches(views, views, detector.detect(views))
     pictures = [view_to_image(view) for view in views]
-    load_region_descriptor().describe_generation(extract_features(pictures[0]))
-    PictureDetector.of(MemoryPictures(pictures), detector).detect(pictures[0], [0])
+    corpus = MemoryPictures(pictures)
+    PictureDetector.of(corpus, detector, corpus.regions).detect(pictures[0], [0])
 
 
 if __name__ == "__main__":

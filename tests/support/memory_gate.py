@@ -98,7 +98,8 @@ class MemoryCorpora:
         side = TrainingSet(views, build_clusters(blobs, views, hashes), hashes)
         detector = CopyDetector.build(np.stack([build_view(pixels, COPY_RECIPE) for pixels in pictures]))
         vectors = ScannedRows.build(self.index.vectors(item_ids)) if self.holds_vectors else None
-        works = PictureDetector.of(MemoryPictures(pictures), detector)
+        shown = MemoryPictures(pictures)
+        works = PictureDetector.of(shown, detector, shown.regions)
         return ReadyCorpus(manifest, item_ids, side, build_means(views), detector, works, vectors, ())
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ from shared.matching.training_set.view_hashes import hash_views
 from shared.matching.whole_picture.detector import PictureDetector, best_works
 from shared.matching.whole_picture.feature_store import load_pictures
 from shared.matching.whole_picture.local_features import ComparisonSize
+from shared.matching.whole_picture.region_index import load_regions
 from shared.vision.embedding import Embedder
 from shared.vision.training_backgrounds import TrainingRows, list_training_rows
 from shared.vision.view_store import TrainingBackground, ViewStore
@@ -103,11 +104,10 @@ def build_corpus(
     views = store.load_stored(rows.root, rows.blobs, recipe, backgrounds=rows.backgrounds).rows
     side = load_training_set(store.folder, rows.root, recipe, rows.blobs, views)
     detector = load_copy_detector(store, rows.root, rows.blobs, backgrounds=rows.backgrounds).detector
-    works = (
-        None
-        if size is None
-        else PictureDetector.of(load_pictures(store, rows.root, rows.blobs, size, backgrounds=rows.backgrounds), detector)
-    )
+    works = None
+    if size is not None:
+        pictures = load_pictures(store, rows.root, rows.blobs, size, backgrounds=rows.backgrounds)
+        works = PictureDetector.of(pictures, detector, load_regions(pictures, rows.root).index)
     ids = tuple(sealed.items[item].id for item in rows.items)
     return Corpus(ids, side, np.concatenate(vectors), detector, works)
 

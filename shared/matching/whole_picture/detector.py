@@ -2,7 +2,8 @@
 
 A picture goes one way: features → candidates → geometry → overlay → score. Rules, in order:
 
-1. A candidate comes from any search. It is laid over the picture by its local features, and, where the detector of views
+1. Candidates are the items of which a region resembles one of the picture's (`region_index`), those that the detector of views
+   finds, and the nearest by the embedder. It is laid over the picture by its local features, and, where the detector of views
    (`shared.matching.copy_detection`) is among the likeliest for it, by that one's placement as well.
 2. Each placement is compared with the picture window by window (`overlay`). Of one item the best-scored placement remains.
 3. The score adds up evidence by signed weights (`evidence`). The same weights serve photographs and flat art.
@@ -29,6 +30,7 @@ from shared.matching.whole_picture.feature_matching import GeometricMatch, ReadG
 from shared.matching.whole_picture.feature_store import describe_features
 from shared.matching.whole_picture.local_features import ComparisonSize, LocalFeatures, extract_features
 from shared.matching.whole_picture.overlay import Floats, Overlay, lay_over
+from shared.matching.whole_picture.region_index import RegionIndex
 from shared.vision.views import build_view
 
 # Rule 1: items that the detector of views finds likeliest, whose placements are looked at too.
@@ -36,6 +38,8 @@ PLACED_VIEWS = 2
 # Of what another search found, the likeliest that are looked at: the index of an embedder that knows copies finds the item
 # among the first few or not at all.
 FURTHER_CANDIDATES = 10
+# Items taken from the index of regions (docs/methods/whole-picture.md has what fewer and more of them find).
+REGION_CANDIDATES = 30
 # Matches that are kept of a picture.
 MOST_MATCHES = 8
 
@@ -100,11 +104,13 @@ class PictureDetector:
     Args:
         corpus: features and pictures of the items.
         views: the detector of their views; numbers the items alike.
+        regions: the index of the items' regions.
         fusion: the weights of the score.
     """
 
     corpus: PictureCorpus
     views: CopyDetector
+    regions: RegionIndex
     fusion: PictureFusion
 
     @property
@@ -113,9 +119,11 @@ class PictureDetector:
         return self.corpus.size
 
     @classmethod
-    def of(cls, corpus: PictureCorpus, views: CopyDetector, fusion: PictureFusion | None = None) -> "PictureDetector":
+    def of(
+        cls, corpus: PictureCorpus, views: CopyDetector, regions: RegionIndex, fusion: PictureFusion | None = None
+    ) -> "PictureDetector":
         """Make a detector with the shipped weights, or others."""
-        return cls(corpus, views, fusion or load_picture_fusion())
+        return cls(corpus, views, regions, fusion or load_picture_fusion())
 
     def detect(self, picture: Image.Image, candidates: Iterable[int], limit: int = MOST_MATCHES) -> PictureDetections:
         """Find the items that a picture may show.
@@ -136,7 +144,7 @@ class PictureDetector:
         generation = ReadGeneration.of(features)
         placed = sorted(by_view, key=lambda item: -by_view[item][0])[:PLACED_VIEWS]
         matches = []
-        for item in sorted({*candidates, *by_view}):
+        for item in sorted({*candidates, *by_view, *self.regions.find(features, REGION_CANDIDATES)}):
             geometry = match_geometry(generation, self.corpus.load_features(item))
             ways: list[tuple[Floats, GeometricMatch | None]] = [(geometry.affine, geometry)] if geometry else []
             if item in placed:
@@ -167,7 +175,12 @@ class PictureDetector:
     @property
     def digests(self) -> dict[str, Any]:
         """What scores depend on: features, the detector of views, and the weights."""
-        return {"features": describe_features(self.size), "views": self.views.digests, "fusion": self.fusion.sha256}
+        return {
+            "features": describe_features(self.size),
+            "views": self.views.digests,
+            "regions": f"{self.regions.descriptor.sha256} {REGION_CANDIDATES}",
+            "fusion": self.fusion.sha256,
+        }
 
     def _score_views(self, view: Picture, shortlist: Shortlist) -> dict[int, tuple[float, tuple[int, Floats]]]:
         """Return the score by views of each candidate, with orientation and placement."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.matching.whole_picture.local_features import ComparisonSize, LocalFeatures, extract_features
+from shared.matching.whole_picture.region_index import RegionIndex
 
 
 class MemoryPictures:
@@ -21,6 +22,11 @@ class MemoryPictures:
         self.size = size or ComparisonSize()
         self._pictures = [self.size.resize(picture) for picture in pictures]
         self._features = [extract_features(picture) for picture in self._pictures]
+
+    @property
+    def regions(self) -> RegionIndex:
+        """The index of their regions."""
+        return RegionIndex.build(self._features)
 
     def load_features(self, row: int) -> LocalFeatures:
         """Return an item's local features."""
