@@ -52,6 +52,7 @@ bench-gate: $(TEST)
 
 bench-quality: $(TEST)
 	$(BIN)/python -m tests.campaigns.quality
+	$(BIN)/python -m tests.campaigns.works
 
 study: $(TEST)
 	$(BIN)/python -m tests.campaigns.study

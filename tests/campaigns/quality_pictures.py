@@ -95,6 +95,11 @@ def load_pictures(folder: Path) -> list[Picture]:
     return pictures
 
 
+def read_originals(folder: Path) -> dict[tuple[str, str, str], bytes]:
+    """Read the bytes of every picture, by its set, name and creator."""
+    return {(data_set, name, creator): data for data_set, name, creator, data in _rows(folder)}
+
+
 def _rows(folder: Path) -> Iterator[tuple[str, str, str, bytes]]:
     for data_set in ("dcss_tiles", "openmoji"):
         for line in (folder / data_set / "metadata.jsonl").read_text(encoding="utf-8").splitlines():

@@ -39,7 +39,7 @@ PLACED_VIEWS = 2
 # among the first few or not at all.
 FURTHER_CANDIDATES = 10
 # Items taken from the index of regions (docs/methods/whole-picture.md has what fewer and more of them find).
-REGION_CANDIDATES = 30
+REGION_CANDIDATES = 50
 # Matches that are kept of a picture.
 MOST_MATCHES = 8
 

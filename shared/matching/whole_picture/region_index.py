@@ -63,9 +63,14 @@ class RegionIndex:
         Returns:
             Their rows, likeliest first; none for a picture without features.
         """
+        scores = self.score(features)
+        return sorted(scores, key=lambda item: (-scores[item], item))[:count]
+
+    def score(self, features: LocalFeatures) -> dict[int, float]:
+        """Score the items whose regions are among the nearest to one of a picture's, by row (rule 3)."""
         queries = self.descriptor.describe_generation(features).vectors
         if len(queries) == 0:
-            return []
+            return {}
         numbers, cosines = self.points.nearest(queries, _POINTS)
         best: dict[int, float] = {}
         for row, near in zip(numbers // len(ITEM_REGIONS), cosines, strict=True):
@@ -76,7 +81,7 @@ class RegionIndex:
             background = nearest[min(_BACKGROUND, len(nearest)) - 1]
             for item, cosine in zip(items[order].tolist(), nearest.tolist(), strict=True):
                 best[item] = max(best.get(item, -2.0), cosine - float(background))
-        return sorted(best, key=lambda item: (-best[item], item))[:count]
+        return best
 
 
 def _describe(descriptor: RegionDescriptor, features: LocalFeatures) -> Floats:
