@@ -87,7 +87,7 @@ class GateWorld:
             cluster: near duplicates of that item.
         """
         gate = self.gate.under_policy_in_force()
-        by_rule = {"ssim": score, "ssim-turned": score, "fused": score} | dict(others or {})
+        by_rule = {"ssim": score, "ssim-turned": score, "works": score, "fused": score} | dict(others or {})
         content, rules = gate.content, gate.content.deciding_rules
         judged = [RuleScore(by_rule[rule], self.calibration.null(rule)) for rule in rules]
         chosen, decision = decide_by_any(judged, content.flag_bound, content.borderline_bound)
@@ -125,7 +125,7 @@ def build_world(workspace: Workspace, content: PolicyContent | None = None, **ch
     """Register three items, seal them, record a model and its calibration, and open the gate; `changed` is of all items."""
     items = [register(workspace, f"{number}.png", png(number), **changed) for number in range(3)]
     pipeline = {"neighbours": 1000, "embedder_sha256": "e" * 64}
-    calibration = ControlScores(dict.fromkeys(("ssim", "ssim-turned", "fused"), CONTROL), pipeline)
+    calibration = ControlScores(dict.fromkeys(("ssim", "ssim-turned", "works", "fused"), CONTROL), pipeline)
     with workspace.writing() as session:
         manifest = seal_manifest(session, "small", "train", [item.id for item in items])
         model = add_model(session, manifest)

@@ -22,8 +22,8 @@ from PIL.Image import Image
 
 from services.output_gate.checks.search import Shortlists
 from services.output_gate.checks.timings import Timings
-from services.output_gate.checks.works import look_for_works, name_works
-from services.output_gate.gate import Gate, ReadyModel
+from services.output_gate.checks.works import look_for_works, measure_kind, name_works
+from services.output_gate.gate import WORKS, Gate, ReadyModel
 from services.output_gate.results.schemas import JudgedVariant, KindFigures, Metrics, PlacedWork, RuleFinding
 from shared.errors import InputError
 from shared.matching.calibration.decision import Decision, RuleScore, decide_by_any, undecided
@@ -216,7 +216,13 @@ def _add_works(
         return evidence
     looks = range(choice.first, choice.first + choice.looks)
     unexamined = max(works[at].unexamined for at in looks)
-    named = replace(evidence, works=name_works(gate, ready, works[choice.at], choice.looks), unexamined=round(unexamined, 4))
+    shown = name_works(gate, ready, works[choice.at], choice.looks)
+    named = replace(evidence, works=shown, unexamined=round(unexamined, 4))
+    if shown and evidence.rule == WORKS and evidence.item == shown[0].item:
+        # How it is shown is told by where it lies in the whole picture, not by what the centre square shows of it.
+        kind = {"kind": shown[0].kind}
+        rules = tuple(found.model_copy(update=kind) if found.rule == WORKS else found for found in evidence.rules)
+        named = replace(named, rules=rules, kind_figures=measure_kind(works[choice.at].matches[0], evidence.kind_figures))
     most = gate.content.most_unexamined
     if most is None or unexamined <= most or evidence.decision.outcome != "clear":
         return named

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from services.output_gate.gate import WORKS, Gate, ReadyModel
-from services.output_gate.results.schemas import PlacedWork
+from services.output_gate.results.schemas import KindFigures, PlacedWork
 from shared.ledger.body_fields import UNSPECIFIED, MatchKind
 from shared.matching.whole_picture.detector import PictureDetections, PictureMatch
 from shared.matching.whole_picture.overlay import Floats, Overlay, measure_overlap
@@ -77,14 +77,33 @@ def _describe(ready: ReadyModel, match: PictureMatch, p_value: float, *, fired: 
     )
 
 
+def measure_kind(match: PictureMatch, of_view: KindFigures | None) -> KindFigures:
+    """Return what the kind of a work rests on; colours are measured on the view alone, where that shows it as well."""
+    overlay, matrix = match.overlay, match.affine[:, :2]
+    return KindFigures(
+        agreement=round(overlay.agreement, 3),
+        contradicted=round(overlay.contradicted, 3),
+        recoloured=of_view.recoloured if of_view else 0.0,
+        shown=round(overlay.share_of_item, 3),
+        turned_degrees=round(_measure_turn(match.affine), 1),
+        scale=round(float(np.sqrt(abs(np.linalg.det(matrix)))), 3),
+        mirrored=bool(np.linalg.det(matrix) < 0),
+    )
+
+
+def _measure_turn(affine: Floats) -> float:
+    """Return by how many degrees an item is shown turned, either way; what is mirrored is mirrored left to right before."""
+    across = affine[:, 0] * np.sign(np.linalg.det(affine[:, :2]))
+    return abs(float(np.degrees(np.arctan2(across[1], across[0]))))
+
+
 def classify_work(overlay: Overlay, affine: Floats) -> MatchKind:
     """Return the kind of a work (rule 3)."""
     if overlay.agreement < _LEAST_AGREEMENT:
         return UNSPECIFIED
     if overlay.share_of_item < _PART_SHOWN or overlay.contradicted > _PART_CONTRADICTED:
         return "part"
-    turned = abs(float(np.degrees(np.arctan2(affine[1, 0], affine[0, 0]))))
-    is_upright = np.linalg.det(affine[:, :2]) > 0 and turned < _MOST_TURN_DEGREES
+    is_upright = np.linalg.det(affine[:, :2]) > 0 and _measure_turn(affine) < _MOST_TURN_DEGREES
     if is_upright and min(overlay.share_of_item, overlay.share_of_generation) > _WHOLE_SHARE:
         return "whole"
     return "transformed"

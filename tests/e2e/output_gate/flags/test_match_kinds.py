@@ -34,7 +34,8 @@ def test_the_kind_is_in_the_answer_the_log_and_the_flag(client: TestClient, worl
     check = world.decided(FLAGGED, kind="transformed")
     shown = client.get(f"/v1/checks/{check.id}").json()
     assert (shown["kind"], shown["kind_figures"]) == ("transformed", KIND_FIGURES.model_dump())
-    assert {one["rule"]: one["kind"] for one in shown["rules"]} == {"fused": "transformed", "ssim": None}
+    kinds = {one["rule"]: one["kind"] for one in shown["rules"]}
+    assert kinds == {"fused": "transformed", "works": None, "ssim": None, "ssim-turned": None}
     body = open_entry(world.workspace, check.entry_id).body
     assert (body["kind"], body["kind_figures"]) == ("transformed", KIND_FIGURES.model_dump())
     flag = client.get(f"/v1/flags/{shown['flag_id']}").json()
