@@ -90,6 +90,10 @@ class ReadyCorpus:
         """Row of each item over white."""
         return {item_id: at for at, item_id in enumerate(self.item_ids[: self.manifest.size])}
 
+    def cluster_ids(self, row: int) -> list[str]:
+        """Return the ids of the items of a row's duplicate cluster, its own included, each once."""
+        return list(dict.fromkeys(self.item_ids[member] for member in self.side.clusters.members(row)))
+
     @property
     def is_untouched(self) -> bool:
         """Whether every file is still the one that was held against its digest."""

@@ -4,7 +4,8 @@ Rules, in order:
 
 1. The rules of `bodies` hold here too.
 2. Who acts stands here by role; the name of who acted, and notes that may hold names, are commitments of the entry.
-   Completeness is counted from what the log shows: decision and reason code, verdict, answer, outcome, and flag by check.
+   Completeness is counted from what the log shows: decision and reason code, verdict, how many flags they call for, answer,
+   outcome, and flag by check.
 3. An owner's share has at most six decimals; the shares of a flag sum to exactly 1, their amounts to exactly the flag's.
 4. Amounts are whole numbers of the currency's minor unit; null where no tariff says one.
 """
@@ -13,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.ledger.body_fields import Amount, Count, Currency, EntryBody, MatchKind, Name, Part, Sha256, Share
+from shared.ledger.body_fields import Amount, Count, Currency, EntryBody, MatchKind, Name, Part, Positive, Sha256, Share
 
 
 class OwnerShare(Part):
@@ -52,7 +53,16 @@ class CheckDecided(EntryBody):
 
     entry_type: ClassVar[str] = "check.decided"
     clear: ClassVar[frozenset[str]] = frozenset(
-        {"model_id", "manifest_root", "generation_sha256", "decision", "reason", "calibration_sha256", "index_cursor"}
+        {
+            "model_id",
+            "manifest_root",
+            "generation_sha256",
+            "decision",
+            "reason",
+            "calibration_sha256",
+            "index_cursor",
+            "further_flags",
+        }
     )
 
     model_id: Name
@@ -71,17 +81,23 @@ class CheckDecided(EntryBody):
     index_cursor: Count
     kind: MatchKind | None = None
     kind_figures: MatchKindFigures | None = None
+    # Works beside the deciding item that a flag is raised for as well; entries that call for one flag alone say none.
+    further_flags: Positive | None = None
+    further_items: list[Name] | None = None
 
 
 class CheckReviewed(EntryBody):
     """What a reviewer said of a check that was too close to decide: `confirm`, it is a copy; `overturn`, it is none."""
 
     entry_type: ClassVar[str] = "check.reviewed"
-    clear: ClassVar[frozenset[str]] = frozenset({"verdict"})
+    clear: ClassVar[frozenset[str]] = frozenset({"verdict", "further_flags"})
 
     role: Name
     verdict: Literal["confirm", "overturn"]
     reason: Name | None
+    # Where it is confirmed: as in `CheckDecided`.
+    further_flags: Positive | None = None
+    further_items: list[Name] | None = None
 
 
 class FlagRaised(EntryBody):

@@ -4,14 +4,15 @@ Rules, in order:
 
 1. A flag is never deleted. `state`, `held`, amount and shares are what its entries come to; `FlagStep` names those entries.
 2. A step is taken on a locked flag, so that of two at once the second sees the first.
-3. `held` is the code of what keeps the amount from being paid; null where nothing does.
+3. A check raises at most one flag for each item: one for the item that decides, one for each further work that it shows.
+4. `held` is the code of what keeps the amount from being paid; null where nothing does.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, String, cast
+from sqlalchemy import JSON, BigInteger, Column, DateTime, String, UniqueConstraint, cast
 from sqlmodel import Field, Session, SQLModel, col, func, select
 
 from shared.clock import utc_now
@@ -24,9 +25,10 @@ class Flag(SQLModel, table=True):
     """A fired compensation flag: one check, one matched item, the owners' shares (`party`, `share`, `amount_minor`)."""
 
     __tablename__ = "flag"
+    __table_args__ = (UniqueConstraint("check_id", "item_id"),)
 
     id: str = Field(default_factory=new_id, primary_key=True, max_length=36)
-    check_id: str = Field(foreign_key="check.id", unique=True)
+    check_id: str = Field(foreign_key="check.id")
     item_id: str = Field(foreign_key="item.id", index=True)
     state: str = Field(default="raised", index=True)
     shares: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
@@ -68,15 +70,18 @@ def load_flag(session: Session, flag_id: str) -> Flag:
     return flag
 
 
-def find_flag_of_check(session: Session, check_id: str) -> Flag | None:
-    """Return the flag that a check raised, if it raised one."""
-    return session.exec(select(Flag).where(Flag.check_id == check_id)).first()
+def find_flags_of_check(session: Session, check_id: str) -> list[Flag]:
+    """Return the flags that a check raised, oldest first: that of the item that decided, then those of further works."""
+    return find_flags_of_checks(session, [check_id])[check_id]
 
 
-def find_flags_of_checks(session: Session, check_ids: Sequence[str]) -> dict[str, Flag]:
-    """Return the flags that checks raised, by check id; a check that raised none is left out."""
-    chunks = in_chunks(check_ids)
-    return {flag.check_id: flag for ids in chunks for flag in session.exec(select(Flag).where(col(Flag.check_id).in_(ids)))}
+def find_flags_of_checks(session: Session, check_ids: Sequence[str]) -> dict[str, list[Flag]]:
+    """Return the flags that each check raised, oldest first, by check id."""
+    flags: dict[str, list[Flag]] = {check_id: [] for check_id in check_ids}
+    for chunk in in_chunks(check_ids):
+        for flag in session.exec(select(Flag).where(col(Flag.check_id).in_(chunk)).order_by(col(Flag.entry_id))):
+            flags[flag.check_id].append(flag)
+    return flags
 
 
 def lock_flag(session: Session, flag_id: str) -> Flag:

@@ -87,6 +87,7 @@ CHECK: dict[str, Any] = {
     "index": {"engine": "qdrant-edge", "version": "0.6.0", "exact": True, "hnsw_ef": None, "cursor": 5},
     "decided_at": MOMENT,
     "flag_id": "0198c0de-c290-7499-b586-a1e2d9380001",
+    "flag_ids": ["0198c0de-c290-7499-b586-a1e2d9380001"],
     "review": None,
     "timings_ms": {"decode": 1.2, "ready": 0.4, "embed": 2.1, "search": 3.0, "total": 38.5},
     "receipt": RECEIPT,

@@ -268,7 +268,7 @@ def _build_evidence(
         decision=decision,
         rule=rule,
         item=corpus.item_ids[item],
-        cluster=tuple(dict.fromkeys(corpus.item_ids[member] for member in corpus.side.clusters.members(item))),
+        cluster=tuple(corpus.cluster_ids(item)),
         rules=tuple(finding for finding, _ in findings.values()),
         kind_figures=KindFigures(**asdict(measurements)) if measurements else None,
         metrics=metrics,

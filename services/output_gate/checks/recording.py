@@ -18,7 +18,7 @@ from services.output_gate.checks.admission import AlreadyDecidedError, Generatio
 from services.output_gate.checks.judgement import CheckEvidence
 from services.output_gate.checks.result_building import build_results
 from services.output_gate.checks.timings import Timings
-from services.output_gate.flags.creation import raise_flag
+from services.output_gate.flags.creation import count_further, raise_flags
 from services.output_gate.gate import Gate
 from services.output_gate.operation.metrics import observe_steps
 from services.output_gate.results.recorded import without_names
@@ -122,7 +122,7 @@ def _record_one(session: Session, gate: Gate, model: Model, generation: Generati
     )
     queue_event(session, "check.decided", build_event_data(check, result), now)
     if result.decision == "flag":
-        raise_flag(session, check, result, gate.content)
+        raise_flags(session, check, result, gate.content)
     if result.reason == BORDERLINE:
         session.add(Review(subject_id=check.id, kind="check", check_id=check.id, opened_at=now))
         session.flush()
@@ -139,6 +139,7 @@ def build_event_data(check: Check, result: CheckResult) -> dict[str, Any]:
 def _build_body(model: Model, generation_sha256: str, result: CheckResult) -> CheckDecided:
     # Entries that came before kinds have none; nor has one without a match.
     kind = result.model_dump(include={"kind", "kind_figures"}, exclude_none=True)
+    further = count_further(result) if result.decision == "flag" else {}
     return CheckDecided(
         model_id=model.id,
         manifest_root=result.manifest_root,
@@ -155,4 +156,5 @@ def _build_body(model: Model, generation_sha256: str, result: CheckResult) -> Ch
         embedder=result.embedder,
         index_cursor=result.index["cursor"],
         **kind,
+        **further,
     )

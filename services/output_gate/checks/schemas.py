@@ -18,7 +18,11 @@ class CheckAnswer(CheckResult):
     model: str
     generation_sha256: str
     decided_at: str
-    flag_id: str | None = Field(description="The flag that the check, or its review, raised.")
+    flag_id: str | None = Field(description="The first of `flag_ids`: the flag for the item that decided.")
+    flag_ids: list[str] = Field(
+        description="The flags that the check, or its review, raised: for the item that decided, then for each further work "
+        "that fires."
+    )
     review: Literal["waiting", "confirm", "overturn"] | None = Field(
         description="Of a borderline check: whether a person has to look still, or what they said. Null for all others."
     )

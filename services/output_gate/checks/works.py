@@ -64,6 +64,7 @@ def _describe(ready: ReadyModel, match: PictureMatch, p_value: float, *, fired: 
     placement = to_generation @ np.vstack([match.affine, [0, 0, 1]]) @ to_item
     return PlacedWork(
         item=ready.corpus.item_ids[match.item],
+        cluster=ready.corpus.cluster_ids(match.item),
         fired=fired,
         score=match.score,
         p_value=p_value,

@@ -105,5 +105,7 @@ def _show(answer: DryRun) -> None:
         reason = refused.reason.replace("_", " ")
         table.add_row(f"cannot be decided again: {reason}", f"{refused.count:,}", ", ".join(refused.check_ids[:3]))
     table.add_row("nothing", f"{answer.unchanged:,}", "")
+    if answer.further_flags:
+        table.add_row("not compared: flags of further works", f"{answer.further_flags:,}", "")
     console.print(table)
     console.print(f"{answer.checks:,} checks" + (", and older ones left out" if answer.more else ""))

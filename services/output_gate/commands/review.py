@@ -11,7 +11,7 @@ from shared.command_line.console import console, show_page
 from shared.command_line.options import EXIT_STATUS, AsJson, Cursor, Limit, build_request, show_json
 from shared.command_line.workspace import open_home
 from shared.http.paging import PageRequest
-from shared.records.flags import find_flag_of_check
+from shared.records.flags import find_flags_of_check
 from shared.records.reviews import lock_review
 
 app = typer.Typer(help="Review flags, and checks that were too close to decide.", epilog=EXIT_STATUS, no_args_is_help=True)
@@ -64,5 +64,6 @@ def _review(subject: str, verdict: ReviewVerdict, reason: str | None, name: str 
         review = lock_review(session, subject)
     (review_flag if review.kind == "flag" else review_check)(workspace, subject, request)
     with workspace.reading() as session:
-        flag = find_flag_of_check(session, review.check_id)
-    console.print(f"{review.kind} {subject}: {verdict} is on record" + (f"; flag {flag.id} is {flag.state}" if flag else ""))
+        flags = find_flags_of_check(session, review.check_id)
+    states = [f"; flag {flag.id} is {flag.state}" for flag in flags if review.kind == "check" or flag.id == subject]
+    console.print(f"{review.kind} {subject}: {verdict} is on record" + "".join(states))

@@ -2,8 +2,8 @@
 
 Rules, in order:
 
-1. Each check has exactly one decision. A decision to flag, and a reviewer's confirmation, is followed by one flag; no flag is
-   raised without one of the two.
+1. Each check has exactly one decision. A decision to flag, and a reviewer's confirmation, is followed by one flag, and by as
+   many more as it says (`further_flags`); no other flag is raised.
 2. A flag has one outcome (overturned, paid, waived) or is open, with the time at which it was raised.
 3. What is kept in memory grows with open flags and gaps, not with the log: entries are counted once, in the log's order.
 """
@@ -47,9 +47,10 @@ class Recount:
     open_flags: dict[str, OpenFlag] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
-    # Checks that call for a flag and have none yet, and flags that no check called for so far, with the index of each.
-    _called: dict[str, int] = field(default_factory=dict)
-    _uncalled: dict[str, int] = field(default_factory=dict)
+    # By check: the index of the entry that calls for flags, with how many are still missing; and flags, each by its index,
+    # that nothing called for so far.
+    _called: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _uncalled: dict[str, list[int]] = field(default_factory=dict)
 
     def take(self, index: int, data: bytes) -> dict[str, Any] | None:
         """Count one entry; return it where it is about a check or a flag."""
@@ -61,7 +62,7 @@ class Recount:
             self._decide(index, entry)
         elif entry["type"] == "check.reviewed":
             if entry["body"]["verdict"] == "confirm":
-                self._call(entry["subject"]["check"], index)
+                self._call(index, entry)
         elif entry["type"] == "flag.raised":
             self._raise(index, entry)
         elif entry["type"].startswith("flag."):
@@ -72,25 +73,39 @@ class Recount:
 
     def list_gaps(self) -> list[Gap]:
         """Return what is missing or doubled in the log so far, by index."""
-        unanswered = [Gap("flag_missing", check, index, "no flag follows") for check, index in self._called.items()]
-        unasked = [Gap("flag_uncalled", check, index, "no decision calls for it") for check, index in self._uncalled.items()]
+        unanswered = [
+            Gap("flag_missing", check, index, f"flags that do not follow: {missing}")
+            for check, (index, missing) in self._called.items()
+        ]
+        unasked = [
+            Gap("flag_uncalled", check, index, "no decision calls for it")
+            for check, indices in self._uncalled.items()
+            for index in indices
+        ]
         return sorted([*self.gaps, *unanswered, *unasked], key=lambda gap: gap.index or 0)
 
     def _decide(self, index: int, entry: dict[str, Any]) -> None:
         body = entry["body"]
         self.decisions[body["decision"], body["reason"] or ""] += 1
         if body["decision"] == "flag":
-            self._call(entry["subject"]["check"], index)
+            self._call(index, entry)
 
-    def _call(self, check: str, index: int) -> None:
-        if self._uncalled.pop(check, None) is None:
-            self._called[check] = index
+    def _call(self, index: int, entry: dict[str, Any]) -> None:
+        check, called = entry["subject"]["check"], 1 + (entry["body"].get("further_flags") or 0)
+        early = self._uncalled.pop(check, [])
+        if len(early) < called:
+            self._called[check] = (index, called - len(early))
+        elif early[called:]:
+            self._uncalled[check] = early[called:]
 
     def _raise(self, index: int, entry: dict[str, Any]) -> None:
         flag, check = entry["subject"]["flag"], entry["subject"]["check"]
         self.raised += 1
-        if self._called.pop(check, None) is None:
-            self._uncalled[check] = index
+        called_at, missing = self._called.pop(check, (index, 0))
+        if missing == 0:
+            self._uncalled.setdefault(check, []).append(index)
+        elif missing > 1:
+            self._called[check] = (called_at, missing - 1)
         if flag in self.open_flags or flag in self.ended:
             self.gaps.append(Gap("flag_doubled", flag, index, "raised before"))
         self.open_flags[flag] = OpenFlag(check, entry["at"])

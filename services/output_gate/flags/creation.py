@@ -5,10 +5,13 @@ Rules, in order:
 1. The amount is the tariff's of the policy that the check was decided by; without a tariff it is null until it is assessed.
 2. An item whose ownership is contested, by equal bytes or by near duplicates, or whose owner nobody knows, holds the flag:
    nothing is paid before a release.
-3. Flag, entry, place in the review queue and messages are of one transaction, the caller's.
+3. A check raises one flag for the item that decided, and one for each further work that fires: each with the p-value, the
+   kind and the duplicate cluster of its own. The entry that calls for them says how many.
+4. Flag, entry, place in the review queue and messages are of one transaction, the caller's.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlmodel import Session
@@ -34,8 +37,24 @@ from shared.records.reviews import Review
 CONTESTED, CONTESTED_CLUSTER, UNKNOWN_OWNER = "contested_ownership", "contested_cluster", "owner_unknown"
 
 
-def raise_flag(session: Session, check: Check, result: RecordedResult, content: PolicyContent) -> Flag:
-    """Raise the flag of a check, in the caller's transaction, and queue it for review.
+@dataclass(frozen=True)
+class _Finding:
+    """An item that a generation shows, with what its flag rests on."""
+
+    item_id: str
+    p_value: float
+    kind: MatchKind
+    cluster: Sequence[str]
+
+
+def count_further(result: RecordedResult) -> dict[str, Any]:
+    """Return what the entry that calls for a check's flags says of those beside the first; nothing where there are none."""
+    items = [work.item for work in result.further_works]
+    return {"further_flags": len(items), "further_items": items} if items else {}
+
+
+def raise_flags(session: Session, check: Check, result: RecordedResult, content: PolicyContent) -> list[Flag]:
+    """Raise the flags of a check, the deciding item's first, in the caller's transaction, and queue them for review.
 
     Args:
         session: an open transaction; nothing is committed here.
@@ -48,13 +67,18 @@ def raise_flag(session: Session, check: Check, result: RecordedResult, content: 
     """
     if result.item_id is None or result.p_value is None:
         raise CorruptStateError(f"check {check.id}: expected a matched item to raise a flag for, got none")
-    item = load_item(session, result.item_id)
     # Checks that were decided before there were kinds say none.
-    kind: MatchKind = result.kind or UNSPECIFIED
-    amount = content.tariff.amount_for(result.p_value, kind) if content.tariff else None
+    deciding = _Finding(result.item_id, result.p_value, result.kind or UNSPECIFIED, result.cluster)
+    further = [_Finding(work.item, work.p_value, work.kind, work.cluster) for work in result.further_works]
+    return [_raise_flag(session, check, finding, content) for finding in (deciding, *further)]
+
+
+def _raise_flag(session: Session, check: Check, finding: _Finding, content: PolicyContent) -> Flag:
+    item = load_item(session, finding.item_id)
+    amount = content.tariff.amount_for(finding.p_value, finding.kind) if content.tariff else None
     shares = presumed_shares(session, item.id, content, amount)
     currency = content.tariff.currency if content.tariff else None
-    held = find_hold(session, item, result.cluster, shares)
+    held = find_hold(session, item, finding.cluster, shares)
     flag_id, now = new_id(), utc_now()
     body = FlagRaised(
         check_id=check.id,
@@ -63,7 +87,7 @@ def raise_flag(session: Session, check: Check, result: RecordedResult, content: 
         currency=currency,
         amount_minor=amount,
         held=held,
-        kind=kind,
+        kind=finding.kind,
     )
     flag = append_and_add(
         session,
@@ -76,7 +100,7 @@ def raise_flag(session: Session, check: Check, result: RecordedResult, content: 
             currency=currency,
             amount_minor=amount,
             held=held,
-            kind=kind,
+            kind=finding.kind,
             entry_id=entry_id,
             created_at=now,
         ),

@@ -39,7 +39,9 @@ def find_holds(session: Session, flags: Sequence[Flag], checks: Mapping[str, Che
 
 def cluster_of(flag: Flag, check: Check) -> Cluster:
     """Return the duplicate cluster of a flag's item, as its check recorded it."""
-    return Cluster(flag.item_id, read_result(check).cluster)
+    result = read_result(check)
+    of_works = {work.item: work.cluster for work in result.further_works}
+    return Cluster(flag.item_id, of_works.get(flag.item_id, result.cluster))
 
 
 def _find_contested(session: Session, flags: Sequence[Flag]) -> list[str]:

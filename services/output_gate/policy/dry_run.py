@@ -9,7 +9,8 @@ Rules, in order:
    calibration is gone has no control. One whose shortlist had another length than the policy asks for was another search.
    Each is listed with its reason.
 3. The kind of a match is the one that was recorded with the score of the rule that decides; `unspecified` where there is none.
-4. Reviews and steps that followed are not undone. The run compares decisions, not outcomes.
+4. What is compared is the flag of the item that decides. Flags of further works are counted and not decided again.
+5. Reviews and steps that followed are not undone. The run compares decisions, not outcomes.
 """
 
 import math
@@ -61,7 +62,7 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
     Raises:
         InputError: the policy's threshold lies outside its rule's range.
     """
-    unchanged, checks, more = 0, 0, False
+    unchanged, checks, further_flags, more = 0, 0, 0, False
     changes: dict[str, list[Change]] = {}
     refused: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
@@ -69,7 +70,7 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
     verify_threshold(content)
     with workspace.reading() as session:
         controls = run_on_controls(workspace, session, content)
-        for check, flag in _past_checks(session, model_id):
+        for check, flags in _past_checks(session, model_id):
             if limit is not None and checks == limit:
                 more = True
                 break
@@ -80,7 +81,8 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
                 counts[f"not {answer}"] += 1
                 _name(refused.setdefault(answer, []), check.id)
                 continue
-            change = _compare(check, result, flag, content, *answer)
+            further_flags += len(flags[1:])
+            change = _compare(check, result, flags[0] if flags else None, content, *answer)
             if change is None:
                 unchanged += 1
                 continue
@@ -91,6 +93,7 @@ def run_dry(workspace: Workspace, content: PolicyContent, limit: int | None, mod
         controls=controls,
         checks=checks,
         unchanged=unchanged,
+        further_flags=further_flags,
         changed=[ChangeKind(kind=kind, count=counts[kind], changes=changes[kind]) for kind in sorted(changes)],
         not_decidable=[
             NotDecidable(reason=reason, count=counts[f"not {reason}"], check_ids=refused[reason]) for reason in sorted(refused)
@@ -104,7 +107,7 @@ def _name(named: list[T], example: T) -> None:
         named.append(example)
 
 
-def _past_checks(session: Session, model_id: str | None) -> Iterator[tuple[Check, Flag | None]]:
+def _past_checks(session: Session, model_id: str | None) -> Iterator[tuple[Check, list[Flag]]]:
     """Yield checks with their flags, newest first, a block of them in memory."""
     before = "~"  # after every id
     while True:
@@ -115,7 +118,7 @@ def _past_checks(session: Session, model_id: str | None) -> Iterator[tuple[Check
         if not block:
             return
         flags = find_flags_of_checks(session, [check.id for check in block])
-        yield from ((check, flags.get(check.id)) for check in block)
+        yield from ((check, flags[check.id]) for check in block)
         before = block[-1].id
         session.expunge_all()
 

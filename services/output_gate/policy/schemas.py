@@ -106,6 +106,9 @@ class DryRun(BaseModel):
     )
     checks: int = Field(description="Past checks looked at.")
     unchanged: int
+    further_flags: int = Field(
+        default=0, description="Flags on record for further works of these checks; they are not decided again."
+    )
     changed: list[ChangeKind]
     not_decidable: list[NotDecidable]
     more: bool = Field(description="Whether older checks were left out for the limit.")

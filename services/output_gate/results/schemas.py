@@ -102,6 +102,9 @@ class PlacedWork(BaseModel):
     """A registered work that the generation shows, whole or in part, and where."""
 
     item: str
+    cluster: list[str] = Field(
+        default=[], description="Items of the work's duplicate cluster, itself included; empty in older checks."
+    )
     fired: bool = Field(description="Whether its score alone exceeds the threshold of the rule of works.")
     score: float
     p_value: float = Field(description="As the decision's: times the rules of the policy and the ways of showing the file.")
@@ -194,6 +197,17 @@ class RecordedResult(BaseModel):
     def item_id(self) -> str | None:
         """Id of the item that the score belongs to: the first of the matches."""
         return self.matches[0].id if self.matches else None
+
+    @property
+    def further_works(self) -> list[RecordedWork]:
+        """Works that fire and are neither the match nor a duplicate of it, or of one before: each has a flag of its own."""
+        further: list[RecordedWork] = []
+        flagged = {self.item_id, *self.cluster}
+        for work in self.works:
+            if work.fired and work.item not in flagged:
+                further.append(work)
+                flagged |= {work.item, *work.cluster}
+        return further
 
 
 class CheckResult(RecordedResult):

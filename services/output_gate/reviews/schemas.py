@@ -43,12 +43,13 @@ class OpenReview(BaseModel):
 
 
 class CheckReviewAnswer(BaseModel):
-    """The verdict on a borderline check, and the flag that it raised, if it raised one."""
+    """The verdict on a borderline check, and the flags that it raised, if it raised any."""
 
     check_id: str
     verdict: ReviewVerdict
     role: str
     at: str
-    flag_id: str | None
+    flag_id: str | None = Field(description="The first of `flag_ids`.")
+    flag_ids: list[str] = Field(description="Of the item that decided, then of each further work that fires.")
     receipt: str
     opening: Openings

@@ -3,7 +3,7 @@
 Rules, in order:
 
 1. One verdict each. Of two reviewers at once the second gets a conflict; nothing is overwritten.
-2. A borderline check that is confirmed raises its flag, under the policy that it was decided by. That flag counts as reviewed:
+2. A borderline check that is confirmed raises its flags, under the policy that it was decided by. They count as reviewed:
    the same eyes need not look twice. One that is overturned raises none. The check stays as it was answered.
 3. Only what waits can be reviewed: a check that was decided, or was undecided because something was missing, cannot.
 """
@@ -11,7 +11,7 @@ Rules, in order:
 from sqlmodel import Session
 
 from services.output_gate.audit_events import Actor, log_audit_event
-from services.output_gate.flags.creation import raise_flag
+from services.output_gate.flags.creation import count_further, raise_flags
 from services.output_gate.flags.schemas import FlagAnswer
 from services.output_gate.flags.service import build_flag_answer, show_changed_flag
 from services.output_gate.flags.steps import RequestedStep, take_step
@@ -29,7 +29,7 @@ from shared.ledger.output_bodies import CheckReviewed
 from shared.receipts import prove_entry
 from shared.records.checks import Check, load_check
 from shared.records.flag_states import FlagRole
-from shared.records.flags import find_flag_of_check, lock_flag
+from shared.records.flags import find_flags_of_check, lock_flag
 from shared.records.policies import load_policy
 from shared.records.reviews import Review, find_review, list_open_reviews, lock_review
 from shared.workspace import Workspace
@@ -98,7 +98,9 @@ def _record_verdict(session: Session, check_id: str, request: ReviewRequest) -> 
     check = load_check(session, check_id)
     review = _lock_waiting(session, check)
     now = utc_now()
-    body = CheckReviewed(role=REVIEWER, verdict=request.verdict, reason=request.reason)
+    result = read_result(check)
+    further = count_further(result) if request.verdict == "confirm" else {}
+    body = CheckReviewed(role=REVIEWER, verdict=request.verdict, reason=request.reason, **further)
     actor = Actor(REVIEWER, request.name, request.note)
     review.entry_id = log_audit_event(session, actor, {"check": check_id}, body, now)
     review.verdict, review.role, review.closed_at = request.verdict, REVIEWER, now
@@ -106,8 +108,8 @@ def _record_verdict(session: Session, check_id: str, request: ReviewRequest) -> 
     session.flush()
     queue_event(session, "check.reviewed", {"check_id": check_id, "verdict": request.verdict}, now)
     if request.verdict == "confirm":
-        flag = raise_flag(session, check, read_result(check), content_of(load_policy(session, check.policy_id)))
-        take_step(session, flag.id, RequestedStep("confirm", REVIEWER, reason="confirmed as a borderline check"))
+        for flag in raise_flags(session, check, result, content_of(load_policy(session, check.policy_id))):
+            take_step(session, flag.id, RequestedStep("confirm", REVIEWER, reason="confirmed as a borderline check"))
 
 
 def _lock_waiting(session: Session, check: Check) -> Review:
@@ -132,7 +134,7 @@ def build_check_review(workspace: Workspace, check_id: str) -> CheckReviewAnswer
     """
     with workspace.reading() as session:
         review = find_review(session, check_id)
-        flag = find_flag_of_check(session, check_id)
+        flag_ids = [flag.id for flag in find_flags_of_check(session, check_id)]
     if review is None or review.entry_id is None or review.closed_at is None:
         raise NotFoundError(f"check {check_id!r} was not reviewed", code="review_not_found")
     return CheckReviewAnswer.model_validate(
@@ -141,7 +143,8 @@ def build_check_review(workspace: Workspace, check_id: str) -> CheckReviewAnswer
             "verdict": review.verdict,
             "role": review.role,
             "at": format_moment(review.closed_at),
-            "flag_id": flag.id if flag else None,
+            "flag_id": flag_ids[0] if flag_ids else None,
+            "flag_ids": flag_ids,
         }
         | prove_entry(workspace, review.entry_id, with_names=False)
     )

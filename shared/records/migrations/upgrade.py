@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from shared.db import NO_DATABASE, describe_failure, reading, without_limits
 from shared.errors import CorruptStateError, UnavailableError
@@ -49,7 +49,7 @@ def migrate(engine: Engine, lock_folder: Path) -> None:
                 f"expected a database of version {newest} or older, got {current}: a newer Sleeve made it; use that one",
                 code="database_newer",
             )
-        with _migration_lock(engine, lock_folder), without_limits(engine.connect()) as connection:
+        with _migration_lock(engine, lock_folder), without_limits(engine.connect()) as connection, _copying_tables(connection):
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
@@ -60,6 +60,24 @@ def migrate(engine: Engine, lock_folder: Path) -> None:
 def _current_revision(engine: Engine) -> str | None:
     with reading(engine).connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextmanager
+def _copying_tables(connection: Connection) -> Iterator[None]:
+    """Let SQLite replace a table that others refer to by its copy: dropping it would count as deleting its rows.
+
+    The pragma has no effect within a transaction, so it is set before the first statement and after the commit.
+    """
+    driver = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite" or driver is None:
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        connection.rollback()  # what was not committed
+        driver.execute("PRAGMA foreign_keys = ON")
 
 
 @contextmanager

@@ -7,15 +7,23 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from services.output_gate.checks.answers import show_check
 from services.output_gate.checks.service import check_generation
 from services.output_gate.checks.works import classify_work
+from services.output_gate.completeness.count import CompletenessCount
+from services.output_gate.flags.schemas import FlagStepRequest
+from services.output_gate.flags.service import build_flag_answer, step_flag
+from services.output_gate.policy.dry_run import run_dry
 from services.output_gate.results.recorded import read_result
 from services.output_gate.results.schemas import PlacedWork, RecordedResult
+from services.output_gate.reviews.schemas import ReviewRequest
+from services.output_gate.reviews.service import review_flag
 from shared.errors import CorruptStateError
 from shared.matching.whole_picture.overlay import lay_over
+from shared.records.flags import find_flags_of_check
 from shared.workspace import Workspace
 from tests.support.factories import encode
-from tests.support.memory_gate import MemoryWorld, build_memory_world
+from tests.support.memory_gate import MemoryWorld, build_memory_world, build_policy
 from tests.unit.shared.matching.whole_picture.pictures import load_photograph
 
 NAMES = ("astronaut", "chelsea", "coffee")
@@ -64,6 +72,31 @@ def test_every_work_in_a_picture_is_named_once(photographs: MemoryWorld) -> None
     assert {work.item for work in result.works} == {photographs.items[1].id, photographs.items[2].id}
     assert all(work.fired and work.p_value <= 0.02 for work in result.works)
     assert result.works[0].score >= result.works[1].score
+
+
+def test_every_work_in_a_picture_has_a_flag_that_is_paid(photographs: MemoryWorld) -> None:
+    world = photographs
+    page = encode(page_with(("chelsea", (10, 20, 340, 240)), ("coffee", (560, 200, 920, 440))))
+    made = check_generation(world.gate, "model-a", page, "page")
+    assert check_generation(world.gate, "model-a", page, "page").id == made.id
+    answer = show_check(world.workspace, made.id)
+    with world.workspace.reading() as session:
+        flags = [build_flag_answer(session, flag) for flag in find_flags_of_check(session, made.id)]
+    assert [flag.id for flag in flags] == answer.flag_ids
+    assert answer.flag_id == answer.flag_ids[0]
+    assert [flag.item_id for flag in flags] == [work.item for work in answer.works]
+    assert {flag.item_id for flag in flags} == {world.items[1].id, world.items[2].id}
+    assert [flag.kind for flag in flags] == [work.kind for work in answer.works]
+    for flag in flags:
+        assert ([owner.amount_minor for owner in flag.owners], flag.held) == ([1001], None)
+        review_flag(world.workspace, flag.id, ReviewRequest(verdict="confirm"))
+        step_flag(world.workspace, flag.id, FlagStepRequest(step="notify", role="compliance"))
+        step_flag(world.workspace, flag.id, FlagStepRequest(step="accept", role="compliance"))
+        assert step_flag(world.workspace, flag.id, FlagStepRequest(step="pay", role="finance")).state == "paid"
+    counted = CompletenessCount(world.workspace).bring_up()
+    assert (counted.gaps, counted.recount.raised, dict(counted.recount.outcomes)) == ((), 2, {"paid": 2})
+    run = run_dry(world.workspace, build_policy(rule="works"), None)
+    assert (run.unchanged, run.further_flags) == (1, 1)
 
 
 @pytest.mark.parametrize("change", [ImageOps.mirror, lambda image: image.rotate(90, expand=True)], ids=["mirrored", "turned"])

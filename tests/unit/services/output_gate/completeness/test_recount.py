@@ -43,3 +43,16 @@ def test_each_gap_has_its_kind() -> None:
         {"outcome_doubled"},
         {"flag_unknown"},
     ]
+
+
+def test_each_further_flag_is_counted() -> None:
+    decided = entry("check.decided", {"check": "c"}, decision="flag", reason="above", further_flags=2)
+    confirmed = entry("check.reviewed", {"check": "c"}, verdict="confirm", further_flags=2)
+    flags = [entry("flag.raised", {"check": "c", "flag": f"f{number}"}) for number in range(4)]
+    for call in (decided, confirmed):
+        assert count(call, *flags[:3]).list_gaps() == []
+        assert count(flags[0], call, *flags[1:3]).list_gaps() == []
+        [missing] = count(call, *flags[:2]).list_gaps()
+        assert (missing.kind, missing.index, missing.detail) == ("flag_missing", 0, "flags that do not follow: 1")
+        assert [(gap.kind, gap.index) for gap in count(call, *flags).list_gaps()] == [("flag_uncalled", 4)]
+        assert [(gap.kind, gap.index) for gap in count(*flags, call).list_gaps()] == [("flag_uncalled", 3)]

@@ -4,7 +4,7 @@ import pytest
 from sqlmodel import select
 
 from services.output_gate.checks.service import check_generation
-from services.output_gate.flags.creation import CONTESTED, UNKNOWN_OWNER, build_event_data, find_hold, raise_flag
+from services.output_gate.flags.creation import CONTESTED, UNKNOWN_OWNER, build_event_data, find_hold, raise_flags
 from services.output_gate.results.recorded import read_result
 from shared.errors import CorruptStateError
 from shared.records.flags import Flag
@@ -42,4 +42,4 @@ def test_a_check_without_a_match_raises_none(world: MemoryWorld) -> None:
     world.gate.index.remove([world.items[0].id])
     check = check_generation(world.gate, "model-a", png(1))
     with pytest.raises(CorruptStateError), world.workspace.writing() as session:
-        raise_flag(session, check, read_result(check), build_policy())
+        raise_flags(session, check, read_result(check), build_policy())

@@ -11,7 +11,7 @@ from shared.errors import ConflictError, InputError, NotFoundError, Precondition
 from shared.http.entity_tags import build_etag
 from shared.http.paging import PageRequest
 from shared.ledger.verify import verify_receipt
-from shared.records.flags import find_flag_of_check
+from shared.records.flags import find_flags_of_check
 from tests.support.factories import png
 from tests.support.memory_gate import MemoryWorld
 
@@ -21,8 +21,7 @@ NOTIFY = FlagStepRequest(step="notify", role="compliance", name="Conny", note="b
 def raise_one(world: MemoryWorld, seed: int = 2) -> str:
     check = check_generation(world.gate, "model-a", png(seed))
     with world.workspace.reading() as session:
-        flag = find_flag_of_check(session, check.id)
-    assert flag is not None
+        [flag] = find_flags_of_check(session, check.id)
     return flag.id
 
 

@@ -6,7 +6,7 @@ from services.output_gate.checks.service import check_generation
 from services.output_gate.flags.steps import RequestedStep, find_current_hold, take_step
 from shared.errors import ConflictError, InputError
 from shared.records.flag_states import FlagRole, StepName
-from shared.records.flags import Flag, find_flag_of_check
+from shared.records.flags import Flag, find_flags_of_check
 from tests.support.factories import png, register
 from tests.support.memory_gate import MemoryWorld
 
@@ -14,8 +14,7 @@ from tests.support.memory_gate import MemoryWorld
 def raise_one(world: MemoryWorld) -> str:
     check = check_generation(world.gate, "model-a", png(2))
     with world.workspace.reading() as session:
-        flag = find_flag_of_check(session, check.id)
-    assert flag is not None
+        [flag] = find_flags_of_check(session, check.id)
     return flag.id
 
 
