@@ -205,7 +205,9 @@ def test_an_entry_shows_its_clear_fields_and_commits_to_all_others_and_to_its_au
     body = model.model_validate(BODIES[entry_type])
     entry, again = (build_entry(body, at=AT, subject={}) for _ in range(2))
     assert entry.v == 2
-    assert set(entry.body) == model.clear
+    # What came later and is not said stays absent.
+    assert set(entry.body) == model.clear & body.model_fields_set
+    assert all(model.model_fields[name].default is None for name in model.clear - body.model_fields_set)
     assert set(entry.commitments) == {"by", *(f"body.{name}" for name in model.hidden())}
     # Equal values, null among them, do not show as equal.
     digests = [*entry.commitments.values(), *again.commitments.values()]
@@ -298,7 +300,14 @@ def test_what_came_later_may_be_absent_and_fits_when_it_is_there() -> None:
     lies = {"agreement": 0.97, "contradicted": 0, "recoloured": 0.25, "shown": 1, "turned_degrees": 0.2, "scale": 1.001}
     kind = {"kind": "recoloured", "kind_figures": lies | {"mirrored": False}}
     decided = build_entry(CheckDecided(**BODIES["check.decided"] | kind), at=AT, subject={"check": "c1"})
-    assert decided.opened_body(opened(decided)) == BODIES["check.decided"] | kind
+    assert decided.opened_body(opened(decided)) == BODIES["check.decided"] | kind | {"further_items": None}
+    further = BODIES["check.decided"] | {"further_flags": 2, "further_items": ["i2", "i3"]}
+    several = build_entry(CheckDecided(**further), at=AT, subject={"check": "c1"})
+    assert several.body["further_flags"] == 2
+    assert "further_items" not in several.body
+    assert parse_entry(several.canonical_bytes()).typed_body(opened(several)) == CheckDecided(**further)
+    with pytest.raises(InputError, match="entry: "):
+        CheckDecided(**further | {"further_flags": 0})
     for unknown in ({"kind": "stolen"}, {"kind_figures": lies}, {"kind_figures": kind["kind_figures"] | {"shown": 1.1}}):  # type: ignore[operator]
         with pytest.raises(InputError, match="entry: "):
             CheckDecided(**BODIES["check.decided"] | unknown)
