@@ -45,7 +45,7 @@ class SliceRequest(StrictModel):
     """A slice to draw and seal, and what is left over as its control."""
 
     name: NewName = Field(description="Unique name of the training manifest.")
-    datasets: tuple[Text, ...] = Field(min_length=1, max_length=100, description="Data sets to draw from.")
+    datasets: tuple[Text, ...] = Field(min_length=1, max_length=100, fail_fast=True, description="Data sets to draw from.")
     size: int = Field(ge=1, le=1_000_000, description="Images in the slice.")
     seed: int = Field(default=0, ge=0, le=2**53 - 1, description="Seed of the draw.")
     control: NewName | None = Field(default=None, description="Seal the images left over under this name, as control.")
