@@ -76,12 +76,16 @@ def frozen(cluster: str) -> Iterator[None]:
         yield
     finally:
         for process in stopped:
-            os.kill(process, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # a connection's process ends when its client gives up
+                os.kill(process, signal.SIGCONT)
 
 
 def _children_of(process: int) -> list[int]:
     # proc(5): the parent is the second field after the name, which may hold anything but the last parenthesis.
-    stats = (path.read_text(encoding="utf-8") for path in Path("/proc").glob("[0-9]*/stat"))
+    stats = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            stats.append(path.read_text(encoding="utf-8"))
     return [int(stat.split(" ", 1)[0]) for stat in stats if int(stat.rpartition(")")[2].split()[1]) == process]
 
 
