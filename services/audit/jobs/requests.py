@@ -37,7 +37,7 @@ NewName = Annotated[str, Field(pattern=f"^{NAME.pattern}$", max_length=100)]
 class ModelViews(StrictModel):
     """How a model sees its pictures."""
 
-    resolution: int = Field(default=24, ge=8, le=LARGEST_SIDE_PX, description="Side in pixels.")
+    resolution: int = Field(default=24, strict=True, ge=8, le=LARGEST_SIDE_PX, description="Side in pixels.")
     channels: Literal[1, 3] = Field(default=1, description="1 grey, 3 colour.")
 
 
@@ -46,8 +46,8 @@ class SliceRequest(StrictModel):
 
     name: NewName = Field(description="Unique name of the training manifest.")
     datasets: tuple[Text, ...] = Field(min_length=1, max_length=100, fail_fast=True, description="Data sets to draw from.")
-    size: int = Field(ge=1, le=1_000_000, description="Images in the slice.")
-    seed: int = Field(default=0, ge=0, le=2**53 - 1, description="Seed of the draw.")
+    size: int = Field(strict=True, ge=1, le=1_000_000, description="Images in the slice.")
+    seed: int = Field(default=0, strict=True, ge=0, le=2**53 - 1, description="Seed of the draw.")
     control: NewName | None = Field(default=None, description="Seal the images left over under this name, as control.")
     distinct: ModelViews | None = Field(
         default=None,

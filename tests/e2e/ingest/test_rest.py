@@ -110,7 +110,7 @@ def test_a_training_image_is_flagged_with_item_owner_and_receipt(
     assert body["metrics"]["ssim"] == pytest.approx(1)
     assert (body["metrics"]["psnr"], body["metrics"]["identical"]) == (None, True)
     assert body["match"]["owners"][0]["name"].startswith("Creator ")
-    assert body["p_value"] == pytest.approx(2 / (body["control_size"] + 1))  # of two rules
+    assert body["p_value"] == pytest.approx(3 / (body["control_size"] + 1))  # of three rules
     assert body["manifest_root"] == audited.content["manifest"]["root"]
     assert body["calibration_sha256"] == audited.content["calibration_sha256"]
     verified = verify_receipt(body["receipt"], audited_workspace.log.vkey)
@@ -128,7 +128,8 @@ def test_a_picture_in_the_band_is_undecided_until_a_person_says_what_it_is(
     client: TestClient, audited_workspace: Workspace, audited: Audited
 ) -> None:
     data = training_original(audited_workspace, audited)
-    score = post_check(client, data).json()["score"]
+    rules = post_check(client, data).json()["rules"]
+    [score] = [finding["score"] for finding in rules if finding["rule"] == "fused"]
     policy = {"name": "band", "version": 1, "rule": "fused", "neighbours": 1000, "shares": "equal"}
     band = {"threshold": score + 1, "borderline": {"threshold": score - 1}}
     adopted = client.post("/v1/policies", json=policy | band)

@@ -80,10 +80,10 @@ def test_one_that_breaks_a_step_does_not_touch_the_others(gate: Gate, monkeypatc
     find = compare
     poison = build_view(decode_image(png(507), gate.workspace.limits).pixels, gate_recipe(gate))
 
-    def find_or_break(gate: Gate, model: Any, views: Any, looks: Any) -> Any:
+    def find_or_break(gate: Gate, model: Any, views: Any, *shown: Any) -> Any:
         if any((view == poison).all() for view in views):
             raise ZeroDivisionError("a step broke")
-        return find(gate, model, views, looks)
+        return find(gate, model, views, *shown)
 
     monkeypatch.setattr(service, "compare", find_or_break)
     outcomes = check_generations(gate, MODEL, [png(506), png(507), png(508)])

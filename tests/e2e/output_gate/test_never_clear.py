@@ -70,7 +70,7 @@ def search_too_little(gate: Gate, patch: pytest.MonkeyPatch) -> None:
 
 def damage_views(gate: Gate) -> None:
     for path in (gate.workspace.home / "views").rglob("*"):
-        if path.suffix != ".lock":
+        if path.is_file() and path.suffix != ".lock":
             data = bytearray(path.read_bytes())
             data[len(data) // 2] ^= 1
             path.write_bytes(data)

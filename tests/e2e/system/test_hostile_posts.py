@@ -115,6 +115,7 @@ def json_bodies(world: GateWorld) -> dict[str, tuple[str, dict[str, Any], dict[s
         "/v1/archive/verifications": ("/v1/archive/verifications", {"dataset": "works", "older_than_days": 1}, {"limit": 1}),
         "/v1/archive/captures": ("/v1/archive/captures", {"dataset": "works", "older_than_days": 1}, {"limit": 1}),
         "/v1/manifests": ("/v1/manifests", {"name": "two", "purpose": "train", "dataset": "works"}, {"name": "three"}),
+        "/v1/slices": ("/v1/slices", {"name": "drawn", "datasets": ["works"], "size": 1}, {"name": "other"}),
         "/v1/models": ("/v1/models", {"name": "m", "manifest": "small", "config": TRAINING}, {"name": "n"}),
         "/v1/audits": ("/v1/audits", {"model": "model-a", "control": "held-out", "generations": 4, "steps": 2}, {"seed": 1}),
         "/v1/studies": ("/v1/studies", STUDY, {"name": "others"}),
