@@ -119,7 +119,7 @@ class _JsonImage(StrictModel):
 class _JsonSubmission(StrictModel):
     model: str
     image: str | None = None
-    images: list[_JsonImage] | None = None
+    images: list[_JsonImage] | None = Field(default=None, fail_fast=True)
 
 
 async def read_submission(request: Request) -> Submission:
