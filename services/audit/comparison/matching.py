@@ -18,7 +18,7 @@ from shared.index.exact_neighbours import exact_neighbours
 from shared.matching.copy_detection import CopyDetector
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
 from shared.matching.copy_detection.detector_store import load_copy_detector
-from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores, TurnedScores
+from shared.matching.panel.comparison_block import ComparisonBlock, ItemScores
 from shared.matching.ssim_search.best_match import BestMatches, find_best_matches
 from shared.matching.ssim_search.turned_ssim import best_turned_ssim
 from shared.matching.training_set.training_set import TrainingSet
@@ -139,8 +139,8 @@ def match_embedded(corpus: Corpus, pictures: Pixels, vectors: NDArray[np.float32
         best_item=matches.index,
         best_ssim=matches.ssim,
         hashes=hash_views(pictures),
-        copies=CopyScores(copies.scores, copies.items),
-        turned=TurnedScores(scores, items),
+        copies=ItemScores(copies.scores, copies.items),
+        turned=ItemScores(scores, items),
     )
     return Matched(pictures, vectors, matches, evidence)
 

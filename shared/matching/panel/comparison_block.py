@@ -18,20 +18,20 @@ BLOCK_GENERATIONS = 64
 
 
 @dataclass(frozen=True)
-class CopyScores:
-    """A detector's best item for each of B generations.
+class ItemScores:
+    """The item that a search finds best for each of B generations.
 
     Attributes:
-        scores: float64 (B,), higher is more of a copy; -inf without a candidate.
+        scores: float64 (B,), higher is more alike; -inf without a candidate.
         items: int64 (B,), row of the training set; -1 without a candidate.
     """
 
     scores: NDArray[np.float64]
     items: NDArray[np.int64]
 
-    def __getitem__(self, rows: slice) -> "CopyScores":
+    def __getitem__(self, rows: slice) -> "ItemScores":
         """Return the scores of some generations."""
-        return CopyScores(self.scores[rows], self.items[rows])
+        return ItemScores(self.scores[rows], self.items[rows])
 
     @property
     def as_rule_scores(self) -> tuple[NDArray[np.float64], NDArray[np.int64], tuple[str, ...]]:
@@ -39,23 +39,6 @@ class CopyScores:
         has_candidate = self.items >= 0
         reasons = tuple("" if defined else "no candidate was found" for defined in has_candidate)
         return np.where(has_candidate, self.scores, np.nan), np.where(has_candidate, self.items, -1), reasons
-
-
-@dataclass(frozen=True)
-class TurnedScores:
-    """The best SSIM over the eight orientations for each of B generations.
-
-    Attributes:
-        scores: float64 (B,), -1..1.
-        items: int64 (B,), row of the training set.
-    """
-
-    scores: NDArray[np.float64]
-    items: NDArray[np.int64]
-
-    def __getitem__(self, rows: slice) -> "TurnedScores":
-        """Return the scores of some generations."""
-        return TurnedScores(self.scores[rows], self.items[rows])
 
 
 @dataclass(frozen=True)
@@ -72,7 +55,7 @@ class ComparisonBlock:
         hashes: PDQ of the generations' views.
         copies: the copy detector's score and item for each; None where it was not run.
         turned: the best SSIM over the eight orientations; None where it was not searched for.
-        works: score and item likewise of the detector of whole pictures (`shared.matching.whole_picture`).
+        works: the same of the detector of whole pictures (`shared.matching.whole_picture`).
     """
 
     training: TrainingSet
@@ -82,9 +65,9 @@ class ComparisonBlock:
     best_item: NDArray[np.int64]
     best_ssim: NDArray[np.float64]
     hashes: ViewHashes
-    copies: CopyScores | None = None
-    turned: TurnedScores | None = None
-    works: CopyScores | None = None
+    copies: ItemScores | None = None
+    turned: ItemScores | None = None
+    works: ItemScores | None = None
 
     @cached_property
     def distances(self) -> TileDistances:

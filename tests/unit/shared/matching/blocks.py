@@ -6,7 +6,7 @@ import numpy as np
 
 from shared.index.exact_neighbours import exact_neighbours
 from shared.matching.calibration.null_distribution import NullDistribution
-from shared.matching.panel.comparison_block import ComparisonBlock, TurnedScores
+from shared.matching.panel.comparison_block import ComparisonBlock, ItemScores
 from shared.matching.panel.panel import RuleResult, evaluate
 from shared.matching.panel.rule import RuleDefinition
 from shared.matching.ssim_search.best_ssim import best_ssim
@@ -55,7 +55,7 @@ def build_block(generations: Pixels, training: Pixels) -> ComparisonBlock:
         index,
         scores,
         hash_views(generations),
-        turned=TurnedScores(turned_scores, turned_index),
+        turned=ItemScores(turned_scores, turned_index),
     )
 
 

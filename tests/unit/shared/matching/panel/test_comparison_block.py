@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.matching.panel.comparison_block import CopyScores
+from shared.matching.panel.comparison_block import ItemScores
 from tests.unit.shared.matching.blocks import blobs, build_block, noisy
 
 TRAINING = blobs(6, 1)
-BLOCK = replace(build_block(noisy(TRAINING[:5]), TRAINING), copies=CopyScores(np.arange(5, dtype=np.float64), np.arange(5)))
+BLOCK = replace(build_block(noisy(TRAINING[:5]), TRAINING), copies=ItemScores(np.arange(5, dtype=np.float64), np.arange(5)))
 
 
 def test_hash_distances_are_the_bits_that_differ() -> None:

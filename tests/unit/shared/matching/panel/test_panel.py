@@ -7,7 +7,7 @@ import pytest
 
 from shared.errors import NotFoundError
 from shared.matching.calibration.null_distribution import ControlScores
-from shared.matching.panel.comparison_block import CopyScores
+from shared.matching.panel.comparison_block import ItemScores
 from shared.matching.panel.panel import build_agreement, build_panel, rule_names, score_control
 from shared.matching.panel.registry import load_rules
 from shared.matching.rules import pdq, tiled_l2
@@ -57,7 +57,7 @@ def test_a_control_is_scored_by_the_rules_that_need_one() -> None:
     training = blobs(3, 1)
     block = build_block(noisy(training), training)
     assert set(score_control(block, "pixels:16")) == {"ssim", "ssim-turned"}
-    copies = CopyScores(np.array([0.9, 0.2, 0.1]), np.array([2, 0, 1]))
+    copies = ItemScores(np.array([0.9, 0.2, 0.1]), np.array([2, 0, 1]))
     scores = score_control(replace(block, copies=copies), "open_clip:ViT-B-32:tag")
     assert set(scores) == {"ssim", "ssim-turned", "fused", "clip"}
     np.testing.assert_array_equal(scores["ssim"], block.best_ssim)
