@@ -49,8 +49,8 @@ PATIENCE_SECONDS = 20.0
 # Corpora held at once. What they map costs no memory that others could not have; ids and hashes are 20 MB for 100,000 items.
 MOST_CORPORA = 64
 
-# Manifest, digest of the recipe, further backgrounds.
-CorpusKey = tuple[str, str, tuple[TrainingBackground, ...]]
+# Manifest, digest of the recipe, further backgrounds, whether works are looked for.
+CorpusKey = tuple[str, str, tuple[TrainingBackground, ...], bool]
 
 log = structlog.get_logger()
 
@@ -71,7 +71,7 @@ class ReadyCorpus:
         side: views, hashes and clusters.
         means: what bounds the SSIM of the views.
         detector: the copy detector.
-        works: the detector of works in whole pictures.
+        works: the detector of works in whole pictures; None where no policy asks for it.
         vectors: embeddings of the originals; None where the index is searched instead.
         files: what is mapped.
     """
@@ -81,7 +81,7 @@ class ReadyCorpus:
     side: TrainingSet
     means: NDArray[np.float32]
     detector: CopyDetector
-    works: PictureDetector
+    works: PictureDetector | None
     vectors: ScannedRows | None
     files: tuple[StoredArray, ...]
 
@@ -103,8 +103,17 @@ class ReadyCorpus:
 class CorpusSource(Protocol):
     """Where a gate gets its corpora from."""
 
-    def load(self, manifest_id: str, recipe: ViewRecipe, backgrounds: tuple[TrainingBackground, ...] = ()) -> ReadyCorpus:
+    def load(
+        self,
+        manifest_id: str,
+        recipe: ViewRecipe,
+        backgrounds: tuple[TrainingBackground, ...] = (),
+        *,
+        with_works: bool = False,
+    ) -> ReadyCorpus:
         """Return the corpus of a manifest seen through a recipe, and over further backgrounds where that differs.
+
+        `with_works` asks for the detector of works in whole pictures as well, whose features take a while to make once.
 
         Raises:
             NotReadyError: it is being built, or cannot be; the code says why.
@@ -139,14 +148,23 @@ class Corpora:
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _closed: threading.Event = field(default_factory=threading.Event)
 
-    def load(self, manifest_id: str, recipe: ViewRecipe, backgrounds: tuple[TrainingBackground, ...] = ()) -> ReadyCorpus:
+    def load(
+        self,
+        manifest_id: str,
+        recipe: ViewRecipe,
+        backgrounds: tuple[TrainingBackground, ...] = (),
+        *,
+        with_works: bool = False,
+    ) -> ReadyCorpus:
         """Return the corpus of a manifest seen through a recipe, and over further backgrounds where that differs.
+
+        `with_works` asks for the detector of works in whole pictures as well, whose features take a while to make once.
 
         Raises:
             NotReadyError: it is being built, or cannot be; the code says why.
             UnavailableError: index or database do not answer.
         """
-        key = (manifest_id, recipe.sha256, backgrounds)
+        key = (manifest_id, recipe.sha256, backgrounds, with_works)
         with self._guard:
             corpus = self._ready.get(key)
             if corpus is not None and corpus.is_untouched:
@@ -174,7 +192,7 @@ class Corpora:
 
     def _run(self, key: CorpusKey, recipe: ViewRecipe, loading: "Future[ReadyCorpus]") -> None:
         try:
-            corpus = self._load(key[0], recipe, key[2])
+            corpus = self._load(key[0], recipe, key[2], with_works=key[3])
         except BaseException as error:
             with self._guard:
                 del self._loading[key]
@@ -187,7 +205,9 @@ class Corpora:
             self._ready[key] = corpus
         loading.set_result(corpus)
 
-    def _load(self, manifest_id: str, recipe: ViewRecipe, backgrounds: tuple[TrainingBackground, ...]) -> ReadyCorpus:
+    def _load(
+        self, manifest_id: str, recipe: ViewRecipe, backgrounds: tuple[TrainingBackground, ...], *, with_works: bool
+    ) -> ReadyCorpus:
         with self.workspace.reading() as session:
             manifest = load_manifest(session, manifest_id)
             query = (
@@ -210,16 +230,21 @@ class Corpora:
         views = store.load_stored(rows.root, rows.blobs, recipe, self._go_on, rows.backgrounds)
         bounded = load_bounded_training_set(store.folder, rows.root, recipe, rows.blobs, views, self._go_on)
         copies = load_copy_detector(store, rows.root, rows.blobs, self._go_on, rows.backgrounds)
-        size = ComparisonSize(self.workspace.settings.comparison_px)
-        pictures = load_pictures(store, rows.root, rows.blobs, size, self._go_on, rows.backgrounds)
-        regions = load_regions(pictures, rows.root, self._go_on)
-        works = PictureDetector.of(pictures, copies.detector, regions.index)
+        works, work_files = self._load_works(store, rows, copies.detector) if with_works else (None, ())
         vectors = self._load_vectors(store, rows, item_ids) if is_searched_exactly(manifest.size) else None
         item_ids = tuple(item_ids[item] for item in rows.items)
-        files = (*bounded.files, *copies.files, pictures.index, *regions.vectors.files, *(vectors.files if vectors else ()))
+        files = (*bounded.files, *copies.files, *work_files, *(vectors.files if vectors else ()))
         log.info("corpus_ready", manifest=manifest.id, items=manifest.size)
         scanned = vectors.scanned if vectors else None
         return ReadyCorpus(manifest, item_ids, bounded.side, bounded.means, copies.detector, works, scanned, files)
+
+    def _load_works(
+        self, store: ViewStore, rows: TrainingRows, views: CopyDetector
+    ) -> tuple[PictureDetector, tuple[StoredArray, ...]]:
+        size = ComparisonSize(self.workspace.settings.comparison_px)
+        pictures = load_pictures(store, rows.root, rows.blobs, size, self._go_on, rows.backgrounds)
+        regions = load_regions(pictures, rows.root, self._go_on)
+        return PictureDetector.of(pictures, views, regions.index), (pictures.index, *regions.vectors.files)
 
     def _load_vectors(self, store: ViewStore, rows: TrainingRows, item_ids: tuple[str, ...]) -> StoredVectors:
         """Take the items' vectors from the index; only what they look like over other backgrounds is embedded here."""

@@ -51,11 +51,6 @@ class ReadyModel:
     policy_sha256: str
 
     @property
-    def looks_for_works(self) -> bool:
-        """Whether works are looked for in whole pictures: a rule of the policy asks for it, and its control is on record."""
-        return any(rule.name == WORKS for rule in self.panel)
-
-    @property
     def orientations(self) -> int:
         """In how many orientations the control was read, and generations are: what was calibrated earlier says two."""
         return int(self.scores.pipeline.get("orientations", UPRIGHT_ORIENTATIONS))
@@ -99,10 +94,11 @@ class Gate:
         key = (model.id, calibration.sha256)
         ready = self._ready.get(key)
         scores = self._build_scores(calibration) if ready is None else ready.scores
-        corpus = self.corpora.load(model.manifest_id, view_recipe(model), tuple(scores.pipeline.get("backgrounds", ())))
+        backgrounds, with_works = tuple(scores.pipeline.get("backgrounds", ())), WORKS in self.content.deciding_rules
+        corpus = self.corpora.load(model.manifest_id, view_recipe(model), backgrounds, with_works=with_works)
         if ready is None or ready.corpus is not corpus:
             _check_same("copy detector", scores.pipeline.get("copies"), corpus.detector.digests)
-            if WORKS in scores.by_rule:
+            if corpus.works is not None:
                 _check_same("detector of works", scores.pipeline.get("works"), corpus.works.digests)
             ready = self._ready[key] = self._under_policy(ReadyModel(model, corpus, scores, (), ""))
         if ready.policy_sha256 != self.content.sha256:

@@ -6,7 +6,8 @@ Rules, in order:
 2. Scores: `works`; `views`, the detector of views alone (the rule `fused`) on the centre square; `features`, local features
    that agree alone; `regions`, the descriptor of regions alone; `ssim` and `pdq` on views of 64 px.
 3. A share flagged at 1 % is that of copies that score above all but 1 % of the others of their kind, smooth and mixed pictures
-   among the photographs; at 0.1 % none of the others may score as high, since there are fewer than a thousand.
+   among the photographs; at 0.1 % none of the photographs may score as high, which are fewer than a thousand, and one of the
+   1,100 flat ones.
 4. A copy is named right where the best-scored item is the one it is of, or the same design in other colours.
 5. Where a part of the picture shows the original, the region found is held against the polygon (intersection over union).
 
@@ -177,7 +178,7 @@ def write_report(judged: dict[str, Any]) -> str:
         "# Works in whole pictures, as judged",
         "",
         f"Half: {judged['half']}. Corpus: {photographs} photographs and {flat} flat pictures.",
-        "Shares flagged at 1 % of unrelated pictures, at none of them, and named right.",
+        "Shares flagged at 1 % and at 0.1 % of unrelated pictures, and named right.",
         f"Others: {', '.join(f'{count} {kind}' for kind, count in judged['others'].items())}.",
         "",
     ]

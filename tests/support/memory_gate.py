@@ -75,9 +75,16 @@ class MemoryCorpora:
     indexer: Indexer
     # Whether the corpus holds its vectors, as a small one does, or leaves the search to the index.
     holds_vectors: bool = True
-    _ready: dict[tuple[str, str, bool], ReadyCorpus] = field(default_factory=dict)
+    _ready: dict[tuple[str, str, bool, bool], ReadyCorpus] = field(default_factory=dict)
 
-    def load(self, manifest_id: str, recipe: ViewRecipe, backgrounds: tuple[TrainingBackground, ...] = ()) -> ReadyCorpus:
+    def load(
+        self,
+        manifest_id: str,
+        recipe: ViewRecipe,
+        backgrounds: tuple[TrainingBackground, ...] = (),
+        *,
+        with_works: bool = False,
+    ) -> ReadyCorpus:
         """Return the corpus of a manifest, built on first use."""
         self.indexer.catch_up()
         with self.workspace.reading() as session:
@@ -85,12 +92,12 @@ class MemoryCorpora:
             items = _load_items(session, manifest_id)
         if self.index.count(manifest_id) != manifest.size:
             raise NotReadyError("the index lacks items", code=self.indexer.explain_behind(manifest_id))
-        key = (manifest_id, recipe.sha256, self.holds_vectors)
+        key = (manifest_id, recipe.sha256, self.holds_vectors, with_works)
         if key not in self._ready:
-            self._ready[key] = self._build(manifest, items, recipe)
+            self._ready[key] = self._build(manifest, items, recipe, with_works=with_works)
         return self._ready[key]
 
-    def _build(self, manifest: Manifest, items: Sequence[Item], recipe: ViewRecipe) -> ReadyCorpus:
+    def _build(self, manifest: Manifest, items: Sequence[Item], recipe: ViewRecipe, *, with_works: bool) -> ReadyCorpus:
         blobs, item_ids = [item.blob_sha256 for item in items], tuple(item.id for item in items)
         pictures = [decode_image(self.workspace.blobs.load(blob), self.workspace.limits).pixels for blob in blobs]
         views = np.stack([build_view(pixels, recipe) for pixels in pictures])
@@ -98,8 +105,8 @@ class MemoryCorpora:
         side = TrainingSet(views, build_clusters(blobs, views, hashes), hashes)
         detector = CopyDetector.build(np.stack([build_view(pixels, COPY_RECIPE) for pixels in pictures]))
         vectors = ScannedRows.build(self.index.vectors(item_ids)) if self.holds_vectors else None
-        shown = MemoryPictures(pictures)
-        works = PictureDetector.of(shown, detector, shown.regions)
+        shown = MemoryPictures(pictures) if with_works else None
+        works = PictureDetector.of(shown, detector, shown.regions) if shown else None
         return ReadyCorpus(manifest, item_ids, side, build_means(views), detector, works, vectors, ())
 
     def close(self) -> None:
@@ -179,10 +186,9 @@ def build_memory_world(
         model = add_model(session, manifest, RESOLUTION_PX)
         policy = adopt_policy(session, build_policy(**changed))
     workspace.log.integrate()
-    corpus = corpora.load(manifest.id, view_recipe(model))
+    corpus = corpora.load(manifest.id, view_recipe(model), with_works=bool(pictures))
     with workspace.writing() as session:
-        works = _score_works(corpus) if pictures else None
-        session.add(_calibrate(model, corpus, embedder.sha256, works))
+        session.add(_calibrate(model, corpus, embedder.sha256))
     gate = Gate(workspace, embedder, index, indexer, policy, content_of(policy), corpora, measure_pairs)
     return MemoryWorld(workspace, gate, model, manifest, registered)
 
@@ -202,18 +208,18 @@ def _score_control(items: int) -> dict[str, tuple[float, ...]]:
     return {"ssim": tuple(map(float, ssim)), "ssim-turned": tuple(map(float, turned)), "fused": fused.scores}
 
 
-def _score_works(corpus: ReadyCorpus) -> tuple[float, ...]:
+def _score_works(works: PictureDetector) -> tuple[float, ...]:
     """Look for works in held-out pictures."""
-    shown = corpus.works.detect_many(lambda at: picture(CONTROL_SEED + at), np.zeros((CONTROL_SIZE, 0), np.int64))
+    shown = works.detect_many(lambda at: picture(CONTROL_SEED + at), np.zeros((CONTROL_SIZE, 0), np.int64))
     return tuple(best_works(shown).scores.tolist())
 
 
-def _calibrate(model: Model, corpus: ReadyCorpus, embedder_sha256: str, works: tuple[float, ...] | None = None) -> Calibration:
+def _calibrate(model: Model, corpus: ReadyCorpus, embedder_sha256: str) -> Calibration:
     pipeline: dict[str, Any] = {"neighbours": NEIGHBOURS, "embedder_sha256": embedder_sha256}
     pipeline |= {"copies": corpus.detector.digests, "orientations": ORIENTATIONS}
     by_rule = dict(_score_control(len(corpus.item_ids)))
-    if works is not None:
-        by_rule["works"] = works
+    if corpus.works is not None:
+        by_rule["works"] = _score_works(corpus.works)
         pipeline["works"] = corpus.works.digests
     scores = ControlScores(by_rule, pipeline)
     return Calibration(

@@ -30,7 +30,7 @@ from shared.matching.calibration.decision import Decision, RuleScore, decide_by_
 from shared.matching.copy_detection import CopyDetector, Detections
 from shared.matching.copy_detection.copy_embedder import RECIPE as COPY_RECIPE
 from shared.matching.copy_detection.match_classification import MatchMeasurements, classify, measure_matches, measure_pair
-from shared.matching.panel.comparison_block import ComparisonBlock, CopyScores, TurnedScores
+from shared.matching.panel.comparison_block import ComparisonBlock, ItemScores
 from shared.matching.panel.panel import RuleResult, evaluate
 from shared.matching.ssim_search.best_ssim import best_ssim
 from shared.matching.ssim_search.ssim_terms import BoundedViews
@@ -162,11 +162,11 @@ def judge(gate: Gate, ready: ReadyModel, shown: Shown, shortlists: Shortlists, t
         if TURNED_RULE in ready.scores.by_rule:
             named = copies.detections.items
             found, scores = best_turned_ssim(views, bounded, shortlists.rows, named, (items, ssim))
-            turned = TurnedScores(scores, found)
+            turned = ItemScores(scores, found)
     with timings.step("works"):
         works = look_for_works(ready, shown.wholes, shortlists.rows)
     with timings.step("rules"):
-        copy_scores = CopyScores(copies.detections.scores, copies.detections.items)
+        copy_scores = ItemScores(copies.detections.scores, copies.detections.items)
         work_scores = None if works is None else best_works(works)
         hashes = hash_views(views)
         near = shortlists.rows, shortlists.cosines

@@ -36,7 +36,8 @@ def look_for_works(ready: ReadyModel, wholes: Sequence[Image], rows: NDArray[np.
         wholes: the pictures, at comparison size.
         rows: int64 (G, K), rows of the corpus that the embedding found for each, nearest first.
     """
-    return ready.corpus.works.detect_many(wholes.__getitem__, rows) if ready.looks_for_works else None
+    works = ready.corpus.works
+    return None if works is None else works.detect_many(wholes.__getitem__, rows)
 
 
 def name_works(gate: Gate, ready: ReadyModel, shown: PictureDetections, looks: int) -> tuple[PlacedWork, ...]:

@@ -114,8 +114,8 @@ def _mean_square(rows: Floats) -> Any:
 
 
 @compiled_approximately
-def _project(rows: Floats, mean: Floats, projection: Floats, out: Floats) -> None:
-    """Fill out, (n, d), with the unit vectors of measurements, (n, 576)."""
+def project_rows(rows: Floats, mean: Floats, projection: Floats, out: Floats) -> None:
+    """Fill out, (n, d), with the unit vectors that a linear map makes of rows, (n, m), less a mean."""
     width, sums = np.uintp(projection.shape[1]), np.empty(projection.shape[1], np.float64)
     for row in range(len(rows)):
         sums[:] = 0
@@ -181,7 +181,7 @@ class Descriptor:
         mean, projection = self._map
         rows = measure_views(views)
         unit = np.empty((len(rows), self.dimensions), np.float32)
-        _project(rows, mean, projection, unit)
+        project_rows(rows, mean, projection, unit)
         return unit
 
     def save(self, path: Path) -> None:

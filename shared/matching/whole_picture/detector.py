@@ -3,10 +3,10 @@
 A picture goes one way: features → candidates → geometry → overlay → score. Rules, in order:
 
 1. Candidates are the items of which a region resembles one of the picture's (`region_index`), those that the detector of views
-   finds, and the nearest by the embedder. It is laid over the picture by its local features, and, where the detector of views
-   (`shared.matching.copy_detection`) is among the likeliest for it, by that one's placement as well.
+   (`shared.matching.copy_detection`) finds, and the nearest by the embedder. Each is laid over the picture by its local
+   features; the two that are likeliest by their views also as the detector of views places them.
 2. Each placement is compared with the picture window by window (`overlay`). Of one item the best-scored placement remains.
-3. The score adds up evidence by signed weights (`evidence`). The same weights serve photographs and flat art.
+3. The score adds up evidence by weights of at least 0 (`evidence`). The same weights serve photographs and flat art.
 4. A picture shows an item no better in company: what is computed for a pair depends on the pair alone.
 """
 
@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.compute.threads import cut_evenly, in_threads
+from shared.compute.threads import cut_evenly, in_threads, limited_cores, usable_cores
 from shared.matching.copy_detection.copy_embedder import RECIPE as VIEW_RECIPE
 from shared.matching.copy_detection.detector import CopyDetector
 from shared.matching.copy_detection.orientations import build_matrix
-from shared.matching.copy_detection.shortlist import Shortlist
-from shared.matching.panel.comparison_block import CopyScores
+from shared.matching.panel.comparison_block import ItemScores
 from shared.matching.whole_picture.evidence import PictureEvidence, PictureFusion, load_picture_fusion
 from shared.matching.whole_picture.examined import measure_unexamined
 from shared.matching.whole_picture.feature_matching import GeometricMatch, ReadGeneration, match_geometry
@@ -85,6 +84,24 @@ class PictureMatch:
 
 
 @dataclass(frozen=True)
+class _PlacedView:
+    """How the detector of views places an item: its score, the orientation of the picture, and the placement there."""
+
+    score: float
+    orientation: int
+    placement: Floats
+
+    def map_between(self, picture: Picture, item: Picture) -> Floats:
+        """Return the map from the item's px to the picture's, (2, 3), both at comparison size."""
+        a, b, *shift = self.placement[:4]
+        sides = [min(shown.shape[:2]) / VIEW_RECIPE.resolution_px for shown in (picture, item)]
+        centres = [np.array([(shown.shape[1] - 1) / 2, (shown.shape[0] - 1) / 2]) for shown in (picture, item)]
+        # The placement maps the picture's view to the item's, from the centre.
+        back = np.linalg.inv(np.array([[a, -b], [b, a]]) @ build_matrix(self.orientation)) * sides[0] / sides[1]
+        return np.hstack([back, (centres[0] - back @ (centres[1] + np.array(shift) * sides[1]))[:, None]])
+
+
+@dataclass(frozen=True)
 class PictureDetections:
     """What a picture shows.
 
@@ -137,20 +154,17 @@ class PictureDetector:
             The matches, best score first; of equals the lower row first. What was neither placed by features nor likeliest by
             views is not among them.
         """
-        view = build_view(picture, VIEW_RECIPE)[None]
-        shortlist = self.views.find_candidates(view)
-        by_view = self._score_views(view, shortlist)
+        by_view = self._place_views(build_view(picture, VIEW_RECIPE)[None])
         features, pixels = extract_features(picture), np.asarray(picture)
         generation = ReadGeneration.of(features)
-        placed = sorted(by_view, key=lambda item: -by_view[item][0])[:PLACED_VIEWS]
+        placed = sorted(by_view, key=lambda item: -by_view[item].score)[:PLACED_VIEWS]
         matches = []
         for item in sorted({*candidates, *by_view, *self.regions.find(features, REGION_CANDIDATES)}):
             geometry = match_geometry(generation, self.corpus.load_features(item))
-            ways: list[tuple[Floats, GeometricMatch | None]] = [(geometry.affine, geometry)] if geometry else []
-            if item in placed:
-                ways.append((self._place(by_view[item][1], pixels, item), None))
-            score = by_view[item][0] if item in by_view else -np.inf
-            matches += self._weigh(pixels, item, score, geometry, ways)
+            placement = by_view[item] if item in placed else None
+            if geometry or placement:
+                view_score = by_view[item].score if item in by_view else -np.inf
+                matches.append(self._weigh(pixels, item, view_score, geometry, placement))
         matches.sort(key=lambda match: (-match.score, match.item))
         return PictureDetections(tuple(matches[:limit]), measure_unexamined(pixels, features))
 
@@ -162,14 +176,17 @@ class PictureDetector:
             candidates: int64 (g, k), rows that another search found for each, likeliest first; the first few are looked at.
         """
 
-        def detect_part(start: int, stop: int) -> list[PictureDetections]:
-            return [
-                self.detect(self.size.resize(load(at)), candidates[at, :FURTHER_CANDIDATES].tolist())
-                for at in range(start, stop)
-            ]
-
-        # Small parts: one picture may take ten times as long as another.
+        # Small parts: one picture may take ten times as long as another. Within several, no picture starts threads of its own.
         parts = cut_evenly(len(candidates), max(1, len(candidates) // 4)) if len(candidates) else []
+        cores = usable_cores() if len(parts) <= 1 else 1
+
+        def detect_part(start: int, stop: int) -> list[PictureDetections]:
+            with limited_cores(cores):
+                return [
+                    self.detect(self.size.resize(load(at)), candidates[at, :FURTHER_CANDIDATES].tolist())
+                    for at in range(start, stop)
+                ]
+
         return [detections for part in in_threads(detect_part, parts) for detections in part]
 
     @property
@@ -182,14 +199,16 @@ class PictureDetector:
             "fusion": self.fusion.sha256,
         }
 
-    def _score_views(self, view: Picture, shortlist: Shortlist) -> dict[int, tuple[float, tuple[int, Floats]]]:
-        """Return the score by views of each candidate, with orientation and placement."""
+    def _place_views(self, view: Picture) -> dict[int, _PlacedView]:
+        """Return how the detector of views places its candidates, each as it scores best."""
+        shortlist = self.views.find_candidates(view)
         evidence, placements = self.views.weigh(view, shortlist)
-        scores = self.views.fusion.score(evidence)[0]
-        by_item: dict[int, tuple[float, tuple[int, Floats]]] = {}
-        for at, item in enumerate(shortlist.items[0].tolist()):
-            if item >= 0 and (item not in by_item or scores[at] > by_item[item][0]):
-                by_item[item] = float(scores[at]), (int(shortlist.orientations[0, at]), placements[0, at])
+        by_item: dict[int, _PlacedView] = {}
+        for at, (item, score) in enumerate(
+            zip(shortlist.items[0].tolist(), self.views.fusion.score(evidence)[0], strict=True)
+        ):
+            if item >= 0 and (item not in by_item or score > by_item[item].score):
+                by_item[item] = _PlacedView(score, int(shortlist.orientations[0, at]), placements[0, at])
         return by_item
 
     def _weigh(
@@ -198,33 +217,24 @@ class PictureDetector:
         item: int,
         view_score: float,
         geometry: GeometricMatch | None,
-        ways: Sequence[tuple[Floats, GeometricMatch | None]],
-    ) -> list[PictureMatch]:
-        """Return the best-scored way in which an item lies on a picture, if any."""
+        placement: _PlacedView | None,
+    ) -> PictureMatch:
+        """Lay an item over a picture, as features and as the detector of views place it, and keep the better-scored way."""
+        theirs = self.corpus.load_picture(item)
+        ways: list[tuple[Floats, GeometricMatch | None]] = [(geometry.affine, geometry)] if geometry else []
+        if placement:
+            ways.append((placement.map_between(pixels, theirs), None))
         matches = []
         for affine, places in ways:
-            theirs = self.corpus.load_picture(item)
             overlay = lay_over(pixels, theirs, affine) or Overlay.nothing(pixels, theirs)
             evidence = PictureEvidence.of(view_score, geometry.inliers if geometry else 0, overlay)
             matches.append(PictureMatch(item, self.fusion.score(evidence), evidence, overlay, affine, places))
-        return sorted(matches, key=lambda match: -match.score)[:1]
-
-    def _place(self, placement: tuple[int, Floats], pixels: Picture, item: int) -> Floats:
-        """Turn a placement of views into a map from the item's px to the picture's."""
-        orientation, (a, b, shift_x, shift_y, *_) = placement
-        theirs = self.corpus.load_picture(item)
-        sides = [min(side.shape[:2]) / VIEW_RECIPE.resolution_px for side in (pixels, theirs)]
-        centres = [np.array([(side.shape[1] - 1) / 2, (side.shape[0] - 1) / 2]) for side in (pixels, theirs)]
-        # From the picture's view to the item's, from the centre.
-        matrix = np.array([[a, -b], [b, a]]) @ build_matrix(orientation)
-        back = np.linalg.inv(matrix) * sides[0] / sides[1]
-        shift = centres[0] - back @ (centres[1] + np.array([shift_x, shift_y]) * sides[1])
-        return np.hstack([back, shift[:, None]])
+        return max(matches, key=lambda match: match.score)
 
 
-def best_works(found: Sequence[PictureDetections]) -> CopyScores:
+def best_works(found: Sequence[PictureDetections]) -> ItemScores:
     """Return score and item of the likeliest match of each picture, for the rules."""
-    return CopyScores(
+    return ItemScores(
         np.array([shown.matches[0].score if shown.matches else -np.inf for shown in found]),
         np.array([shown.matches[0].item if shown.matches else -1 for shown in found], np.int64),
     )

@@ -111,10 +111,6 @@ class PictureFusion:
         """Add up evidence."""
         return self._add(asdict(evidence))
 
-    def explain(self, evidence: PictureEvidence) -> dict[str, float]:
-        """Say how sure each way is by itself: `view` and `place`, log-odds."""
-        return dict(zip(("view", "place"), self._ways(asdict(evidence)), strict=True))
-
     def _ways(self, values: dict[str, float]) -> tuple[float, float]:
         by_view, by_place = (sum(self.weights[name] * values[name] for name in way) for way in (BY_VIEW, BY_PLACE))
         return self.view_bias + by_view, self.place_bias + by_place

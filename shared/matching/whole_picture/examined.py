@@ -6,7 +6,9 @@ Rules, in order:
    nothing is drawn, nothing can be found.
 2. A cell is examined if a local feature lies in it or in a cell beside it, or if it lies in the centre square, which the
    detector of views compares whole.
-3. The share is of the whole picture's area.
+3. A picture whose shorter side is below `LEAST_SIDE_PX` was shrunk too far, or is a strip: its features say nothing, and only
+   the centre square is examined.
+4. The share is of the whole picture's area.
 """
 
 import cv2
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from shared.matching.whole_picture.local_features import LocalFeatures
 
 CELL_PX = 32
+LEAST_SIDE_PX = 64
 # Squared levels: grain and compression stay below.
 _DRAWN = 60.0
 
@@ -32,7 +35,8 @@ def measure_unexamined(picture: NDArray[np.uint8], features: LocalFeatures) -> f
     luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     seen = np.zeros((lines, columns), np.uint8)
     at = (features.points // CELL_PX).astype(int)
-    seen[np.clip(at[:, 1], 0, lines - 1), np.clip(at[:, 0], 0, columns - 1)] = 1
+    if min(width, height) >= LEAST_SIDE_PX:
+        seen[np.clip(at[:, 1], 0, lines - 1), np.clip(at[:, 0], 0, columns - 1)] = 1
     seen = np.asarray(cv2.dilate(seen, np.ones((3, 3), np.uint8)))
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2

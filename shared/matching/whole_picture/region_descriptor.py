@@ -27,6 +27,7 @@ from safetensors.numpy import load_file, save_file
 
 from shared.compute.compiling import compiled_approximately
 from shared.errors import InputError
+from shared.matching.copy_detection.descriptor import project_rows
 from shared.matching.whole_picture.local_features import DIMENSIONS as FEATURE_DIMENSIONS
 from shared.matching.whole_picture.local_features import LocalFeatures
 from shared.matching.whole_picture.regions import GENERATION_REGIONS, ITEM_REGIONS
@@ -94,24 +95,6 @@ def _fill_sums(residuals: Floats, cells: NDArray[np.int64], inside: Flags, centr
         for cell in range(centroids):
             for j in range(width):
                 out[region, np.uintp(cell) * width + j] = np.float32(sums[cell, j] * scale)
-
-
-@compiled_approximately
-def _project(rows: Floats, centre: Floats, projection: Floats, out: Floats) -> None:
-    """Fill out, (r, d), with the unit vectors of sums, (r, s)."""
-    width, sums = np.uintp(projection.shape[1]), np.empty(projection.shape[1], np.float64)
-    for row in range(len(rows)):
-        sums[:] = 0
-        for i in range(np.uintp(len(centre))):
-            value = np.float64(rows[row, i]) - np.float64(centre[i])
-            for j in range(width):
-                sums[j] += value * np.float64(projection[i, j])
-        square = 0.0
-        for j in range(width):
-            square += sums[j] * sums[j]
-        length = max(math.sqrt(square), 1e-6)
-        for j in range(width):
-            out[row, j] = np.float32(sums[j] / length)
 
 
 @dataclass(frozen=True)
@@ -240,7 +223,7 @@ class RegionDescriptor:
         for at, is_mirrored in enumerate(sides):
             sums = self.sum_regions(features.mirror() if is_mirrored else features, inside[numbers])
             part = vectors[at * len(numbers) : (at + 1) * len(numbers)]
-            _project(sums, self._tensors["centre"], self._tensors["projection"], part)
+            project_rows(sums, self._tensors["centre"], self._tensors["projection"], part)
         return DescribedRegions(vectors, np.tile(numbers, len(sides)), np.repeat(np.array(sides), len(numbers)))
 
     def save(self, path: Path) -> None:

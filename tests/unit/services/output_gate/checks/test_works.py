@@ -19,8 +19,10 @@ from services.output_gate.results.schemas import PlacedWork, RecordedResult
 from services.output_gate.reviews.schemas import ReviewRequest
 from services.output_gate.reviews.service import review_flag
 from shared.errors import CorruptStateError
+from shared.matching.calibration.null_distribution import ControlScores
 from shared.matching.whole_picture.overlay import lay_over
 from shared.records.flags import find_flags_of_check
+from shared.records.models import list_calibrations
 from shared.workspace import Workspace
 from tests.support.factories import encode
 from tests.support.memory_gate import MemoryWorld, build_memory_world, build_policy
@@ -134,6 +136,7 @@ def test_damaged_features_are_undecided(photographs: MemoryWorld, monkeypatch: p
     def fail(_row: int) -> None:
         raise CorruptStateError("the features of an item are damaged", code="features_damaged")
 
+    assert ready.corpus.works is not None
     monkeypatch.setattr(ready.corpus.works.corpus, "load_features", fail)
     result = check(photographs, load_photograph("coffee"))
     assert (result.decision, result.reason) == ("undecided", "features_damaged")
@@ -141,12 +144,8 @@ def test_damaged_features_are_undecided(photographs: MemoryWorld, monkeypatch: p
 
 def test_a_control_of_other_features_is_undecided(photographs: MemoryWorld) -> None:
     with photographs.workspace.writing() as session:
-        from shared.records.models import list_calibrations
-
         [calibration] = list_calibrations(session, photographs.model.id)
         pipeline = {**calibration.pipeline, "works": {"features": "others"}}
-        from shared.matching.calibration.null_distribution import ControlScores
-
         scores = ControlScores({rule: tuple(values) for rule, values in calibration.scores.items()}, pipeline)
         calibration.pipeline, calibration.sha256 = pipeline, scores.sha256
         session.add(calibration)
@@ -169,3 +168,21 @@ def test_the_kind_of_a_work_is_told_by_its_place() -> None:
     assert classify_work(replace(whole, share_of_item=0.3), STILL) == "part"
     assert classify_work(replace(whole, contradicted=0.3), STILL) == "part"
     assert classify_work(replace(whole, agreement=0.2), STILL) == "unspecified"
+
+
+def test_a_strip_whose_sides_nothing_can_look_at_is_not_wholly_examined(photographs: MemoryWorld) -> None:
+    strip = Image.new("RGB", (4000, 300))
+    for at in range(8):
+        strip.paste(load_photograph("rocket").resize((500, 300)), (at * 500, 0))
+    result = check(photographs, strip)
+    assert result.unexamined is not None
+    assert result.unexamined > 0.3
+
+
+def test_features_are_made_only_where_a_policy_asks_for_works(photographs: MemoryWorld) -> None:
+    def ready(of: MemoryWorld) -> bool:
+        return of.gate.under_policy_in_force().load_ready_model(of.model).corpus.works is not None
+
+    assert ready(photographs)
+    photographs.adopt(version=2, rule="fused")
+    assert not ready(photographs)

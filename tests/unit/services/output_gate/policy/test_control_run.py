@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from services.output_gate.checks.service import check_generation
+from services.output_gate.gate import view_recipe
 from services.output_gate.operation.readiness import measure_readiness
 from services.output_gate.policy import adoption
 from services.output_gate.policy.control_run import run_on_controls, verify_threshold
@@ -16,8 +17,11 @@ from shared.errors import InputError
 from shared.matching.panel.registry import load_rule
 from shared.records.items import Blob
 from shared.records.policies import find_policy_in_force
-from tests.support.factories import png
-from tests.support.memory_gate import MemoryWorld, build_policy
+from shared.vision.views import build_view, view_to_image
+from shared.workspace import Workspace
+from tests.support.factories import encode, png
+from tests.support.memory_gate import MemoryWorld, build_memory_world, build_policy
+from tests.unit.shared.matching.whole_picture.pictures import load_photograph
 
 
 def given(threshold: float, rule: str = "ssim", band: float | None = None) -> PolicyContent:
@@ -27,7 +31,16 @@ def given(threshold: float, rule: str = "ssim", band: float | None = None) -> Po
 
 @pytest.mark.parametrize(
     ("rule", "threshold"),
-    [("ssim", 1e300), ("ssim", 1.0), ("ssim", -1.5), ("fused", 1e300), ("fused", 13.0), ("fused", -50.0)],
+    [
+        ("ssim", 1e300),
+        ("ssim", 1.0),
+        ("ssim", -1.5),
+        ("fused", 1e300),
+        ("fused", 13.0),
+        ("fused", -50.0),
+        ("works", 40.0),
+        ("works", -9.0),
+    ],
 )
 def test_a_threshold_outside_its_rules_range_is_refused(world: MemoryWorld, rule: str, threshold: float) -> None:
     content = given(threshold, rule)
@@ -112,6 +125,19 @@ def test_a_threshold_that_not_even_exact_copies_reach_is_told(world: MemoryWorld
         world.adopt(version=version, rule="fused", false_positive_rate=None, threshold=threshold, borderline=None)
         checks = [check_generation(world.gate, "model-a", png(seed)) for seed in range(len(world.items))]
         assert any(check.decision == "flag" for check in checks) == flags
+
+
+def test_what_works_reaches_at_most_is_measured_as_well(workspace: Workspace) -> None:
+    world = build_memory_world(workspace, pictures=[load_photograph(name) for name in ("chelsea", "coffee")], rule="works")
+    highest = load_rule("works").score_range[1]
+    with world.workspace.reading() as session:
+        [far] = run_on_controls(world.workspace, session, given(highest - 1e-6, "works"))
+    assert far.highest_score is not None
+    assert far.highest_score < highest - 0.1
+    assert far.unreachable
+    world.adopt(version=2, rule="works", false_positive_rate=None, threshold=far.highest_score - 1, borderline=None)
+    copy = view_to_image(build_view(load_photograph("coffee"), view_recipe(world.model)))
+    assert check_generation(world.gate, "model-a", encode(copy)).decision == "flag"
 
 
 def test_without_readable_items_nothing_is_said_of_the_highest_score(world: MemoryWorld) -> None:
